@@ -1,0 +1,3 @@
+module example.com/pvlock
+
+go 1.26

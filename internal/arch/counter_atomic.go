@@ -1,0 +1,24 @@
+//go:build !(amd64 || arm64) || race
+
+package arch
+
+import "sync/atomic"
+
+// Counter is a statistic that one CPU writes and anyone may read.
+type Counter struct{ v atomic.Uint64 }
+
+// Add adds n. Only the CPU that owns the counter calls it.
+func (c *Counter) Add(n uint64) { c.v.Add(n) }
+
+// Value returns the count.
+func (c *Counter) Value() uint64 { return c.v.Load() }
+
+// Hint is what a CPU says of itself to observers outside the machine, such as
+// watchdogs. It is no part of any protocol: a model leaves it out.
+type Hint struct{ v atomic.Uint32 }
+
+// Set stores v.
+func (h *Hint) Set(v uint32) { h.v.Store(v) }
+
+// Get returns what was stored last, or a moment ago.
+func (h *Hint) Get() uint32 { return h.v.Load() }

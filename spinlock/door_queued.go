@@ -1,0 +1,100 @@
+package spinlock
+
+import (
+	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
+)
+
+// Queued is 2015's front door: one lock word, a native fast path, and a table that
+// says what the slow path and the unlock are, and how a CPU waits and is kicked.
+type Queued struct{ word arch.Word }
+
+// QueuedOps is the table: the seed's pv_lock_ops.
+type QueuedOps struct {
+	// SlowPath takes a lock that Lock's exchange didn't.
+	SlowPath func(l *Queued, c *paravirt.CPU)
+	// Unlock releases a lock. It and SlowPath belong together.
+	Unlock func(l *Queued, c *paravirt.CPU)
+	// Wait and Kick are what PVWait and PVKick do.
+	Wait func(c *paravirt.CPU, p *arch.U8, v uint8)
+	Kick func(c *paravirt.CPU, cpu uint32)
+}
+
+var queuedOps = NativeQueued()
+
+// NativeQueued returns the default: the native slow path, whose unlock is a plain
+// store, and a wait and a kick that do nothing.
+func NativeQueued() QueuedOps {
+	return QueuedOps{SlowPath: queuedNativeSlow, Unlock: queuedNativeUnlock, Wait: waitNothing, Kick: kickNothing}
+}
+
+// VirtQueued returns the native table for a guest whose hypervisor offers nothing: the
+// slow path is test-and-set, which no sleeping waiter can hold up.
+func VirtQueued() QueuedOps {
+	ops := NativeQueued()
+	ops.SlowPath = queuedVirtSlow
+	return ops
+}
+
+// PVQueued returns the paravirtual table. Wait and kick are on the event channel.
+func PVQueued() QueuedOps {
+	return QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: paravirt.WaitEvent, Kick: paravirt.KickEvent}
+}
+
+func queuedNativeSlow(l *Queued, c *paravirt.CPU) { nativeSlow(c, &l.word) }
+
+func queuedVirtSlow(l *Queued, c *paravirt.CPU) {
+	a := c.Contend()
+	tasSlow(c, l.word.Whole(), &a)
+	c.Acquired(&a)
+}
+
+func queuedNativeUnlock(l *Queued, c *paravirt.CPU) {
+	if debug {
+		mustHold(c, c.Load8(lockedByte(&l.word)) == locked, "Queued")
+	}
+	c.Store8(lockedByte(&l.word), unlocked)
+}
+
+func queuedPVSlow(l *Queued, c *paravirt.CPU)   { pvSlow(c, &l.word) }
+func queuedPVUnlock(l *Queued, c *paravirt.CPU) { pvUnlock(c, &l.word) }
+
+func waitNothing(*paravirt.CPU, *arch.U8, uint8) {}
+func kickNothing(*paravirt.CPU, uint32)          {}
+
+// InstallQueued sets the operations of all Queued locks. It returns [ErrSealed] once a CPU has come up.
+func InstallQueued(ops QueuedOps) error { return install(&queuedOps, ops) }
+
+// NativeUnlock reports whether the unlock is the native one: then it may be
+// replaced by a store at the places that call it.
+func NativeUnlock() bool { return codeOf(queuedOps.Unlock) == codeOf(queuedNativeUnlock) }
+
+// PVWait and PVKick call the table's wait and kick. A machine whose CPUs use Queued
+// locks is given them as its own:
+//
+//	paravirt.Config{Wait: spinlock.PVWait, Kick: spinlock.PVKick, …}
+
+// PVWait calls the table's Wait.
+func PVWait(c *paravirt.CPU, p *arch.U8, v uint8) { queuedOps.Wait(c, p, v) }
+
+// PVKick calls the table's Kick.
+func PVKick(c *paravirt.CPU, cpu uint32) { queuedOps.Kick(c, cpu) }
+
+// Lock takes the lock.
+func (l *Queued) Lock(c *paravirt.CPU) {
+	if !c.Cas32(l.word.Whole(), 0, lockedOnly) {
+		queuedOps.SlowPath(l, c)
+	}
+}
+
+// Unlock releases the lock.
+func (l *Queued) Unlock(c *paravirt.CPU) { queuedOps.Unlock(l, c) }
+
+// TryLock takes the lock if it is free and nobody waits.
+func (l *Queued) TryLock(c *paravirt.CPU) bool { return queuedTry(c, &l.word) }
+
+// IsLocked reports whether the lock is held or waited for.
+func (l *Queued) IsLocked(c *paravirt.CPU) bool { return c.Load32(l.word.Whole()) != 0 }
+
+// IsContended reports whether somebody waits.
+func (l *Queued) IsContended(c *paravirt.CPU) bool { return queuedContended(c, &l.word) }

@@ -1,0 +1,63 @@
+package spinlock
+
+import (
+	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
+)
+
+// Raw is 2008's front door: a lock whose five operations come from a table, byte
+// locks until the Xen lock's are installed. Each call is indirect, the fast ones too:
+// that is what the later doors were built to avoid.
+type Raw struct{ word arch.Word }
+
+// RawOps is the table: the seed's pv_lock_ops.
+type RawOps struct {
+	IsLocked    func(l *Raw, c *paravirt.CPU) bool
+	IsContended func(l *Raw, c *paravirt.CPU) bool
+	Lock        func(l *Raw, c *paravirt.CPU)
+	TryLock     func(l *Raw, c *paravirt.CPU) bool
+	Unlock      func(l *Raw, c *paravirt.CPU)
+}
+
+var rawOps = ByteRaw()
+
+// ByteRaw returns the byte locks: the default.
+func ByteRaw() RawOps {
+	return RawOps{
+		IsLocked:    func(l *Raw, c *paravirt.CPU) bool { return (*ByteLock)(l).IsLocked(c) },
+		IsContended: func(l *Raw, c *paravirt.CPU) bool { return (*ByteLock)(l).IsContended(c) },
+		Lock:        func(l *Raw, c *paravirt.CPU) { (*ByteLock)(l).Lock(c) },
+		TryLock:     func(l *Raw, c *paravirt.CPU) bool { return (*ByteLock)(l).TryLock(c) },
+		Unlock:      func(l *Raw, c *paravirt.CPU) { (*ByteLock)(l).Unlock(c) },
+	}
+}
+
+// XenRaw returns the Xen lock's: what the seed's xen_init_spinlocks installs, with
+// its faults mended.
+func XenRaw() RawOps {
+	return RawOps{
+		IsLocked:    func(l *Raw, c *paravirt.CPU) bool { return (*Xen)(l).IsLocked(c) },
+		IsContended: func(l *Raw, c *paravirt.CPU) bool { return (*Xen)(l).IsContended(c) },
+		Lock:        func(l *Raw, c *paravirt.CPU) { (*Xen)(l).Lock(c) },
+		TryLock:     func(l *Raw, c *paravirt.CPU) bool { return (*Xen)(l).TryLock(c) },
+		Unlock:      func(l *Raw, c *paravirt.CPU) { (*Xen)(l).Unlock(c) },
+	}
+}
+
+// InstallRaw sets the operations of all Raw locks. It returns [ErrSealed] once a CPU has come up.
+func InstallRaw(ops RawOps) error { return install(&rawOps, ops) }
+
+// Lock takes the lock.
+func (l *Raw) Lock(c *paravirt.CPU) { rawOps.Lock(l, c) }
+
+// Unlock releases the lock.
+func (l *Raw) Unlock(c *paravirt.CPU) { rawOps.Unlock(l, c) }
+
+// TryLock takes the lock if it is free.
+func (l *Raw) TryLock(c *paravirt.CPU) bool { return rawOps.TryLock(l, c) }
+
+// IsLocked reports whether the lock is held.
+func (l *Raw) IsLocked(c *paravirt.CPU) bool { return rawOps.IsLocked(l, c) }
+
+// IsContended reports whether somebody waits, as the installed lock sees it.
+func (l *Raw) IsContended(c *paravirt.CPU) bool { return rawOps.IsContended(l, c) }
