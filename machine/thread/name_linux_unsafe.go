@@ -8,10 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameThread names the calling thread, as tracers and /proc show it. A thread
-// without a name is no worse.
-func nameThread(name string) {
-	if p, err := unix.BytePtrFromString(name); err == nil {
-		_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(p)), 0, 0, 0)
+// renameThread names the calling thread and returns what it was called.
+func renameThread(name string) (formerly string, err error) {
+	var old [16]byte // the kernel's TASK_COMM_LEN
+	if err := unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&old[0])), 0, 0, 0); err != nil {
+		return "", err
 	}
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(old[:]), unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(p)), 0, 0, 0)
 }

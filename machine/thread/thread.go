@@ -60,21 +60,23 @@ func (m *Machine) Run(ready func(), body func(c *paravirt.CPU)) (machine.Usage, 
 	up.Add(n)
 	for i := range n {
 		done.Go(func() {
-			// Never unlocked: the thread, whose affinity and name are changed, ends with the
-			// goroutine.
 			runtime.LockOSThread()
 			c := m.pv.CPU(i)
-			errs[i] = m.bringUp(c)
+			var putBack func() error
+			putBack, errs[i] = m.bringUp(c)
 			up.Done()
-			if errs[i] != nil {
-				return
+			if errs[i] == nil {
+				if <-begin {
+					before := threadUsage()
+					body(c)
+					usages[i] = since(before, threadUsage())
+				}
+				c.Down()
 			}
-			if <-begin {
-				before := threadUsage()
-				body(c)
-				usages[i] = since(before, threadUsage())
+			if putBack() == nil {
+				runtime.UnlockOSThread()
 			}
-			c.Down()
+			// Else the thread ends with the goroutine.
 		})
 	}
 	up.Wait()
@@ -98,16 +100,17 @@ func (m *Machine) Run(ready func(), body func(c *paravirt.CPU)) (machine.Usage, 
 	return total, err
 }
 
-// bringUp makes the calling thread into vCPU c.
-func (m *Machine) bringUp(c *paravirt.CPU) error {
-	if err := confine(m.cfg.HostCPUs); err != nil {
-		return fmt.Errorf("thread: vCPU %d: affinity to CPUs %v: %w", c.ID(), m.cfg.HostCPUs, err)
+// bringUp makes the calling thread into vCPU c. What it returns makes it an
+// ordinary thread again.
+func (m *Machine) bringUp(c *paravirt.CPU) (putBack func() error, err error) {
+	putBack, err = become(c.ChannelName(), m.cfg.HostCPUs)
+	if err == nil {
+		err = c.Up()
 	}
-	nameThread(c.ChannelName())
-	if err := c.Up(); err != nil {
-		return fmt.Errorf("thread: vCPU %d: %w", c.ID(), err)
+	if err != nil {
+		err = fmt.Errorf("thread: vCPU %d: %w", c.ID(), err)
 	}
-	return nil
+	return putBack, err
 }
 
 func since(before, after machine.Usage) machine.Usage {

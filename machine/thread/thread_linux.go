@@ -33,13 +33,29 @@ func checkAffinity(cpus []int) error {
 	return nil
 }
 
-// confine lets the calling thread run on these CPUs only.
-func confine(cpus []int) error {
-	var set unix.CPUSet
+// become gives the calling thread a name, which tracers and /proc show, and lets it run on these
+// CPUs only. What it returns undoes both.
+func become(name string, cpus []int) (putBack func() error, err error) {
+	var before, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return func() error { return nil }, fmt.Errorf("reading the affinity: %w", err)
+	}
 	for _, cpu := range cpus {
 		set.Set(cpu)
 	}
-	return unix.SchedSetaffinity(0, &set)
+	formerly, err := renameThread(name)
+	if err == nil {
+		err = unix.SchedSetaffinity(0, &set)
+	}
+	if err != nil {
+		err = fmt.Errorf("name %q, affinity to CPUs %v: %w", name, cpus, err)
+	}
+	return func() error {
+		if _, err := renameThread(formerly); err != nil {
+			return err
+		}
+		return unix.SchedSetaffinity(0, &before)
+	}, err
 }
 
 // threadUsage returns what the calling thread has used since it began.

@@ -24,8 +24,8 @@ func checkAffinity(cpus []int) error {
 	return nil
 }
 
-func confine([]int) error { return nil }
-
-func nameThread(string) {}
+func become(string, []int) (putBack func() error, err error) {
+	return func() error { return nil }, nil
+}
 
 func threadUsage() machine.Usage { return machine.Usage{Voluntary: -1, Involuntary: -1} }
