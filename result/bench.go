@@ -1,0 +1,169 @@
+package result
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// SchemaBench is the schema of the files that "pvlock bench" writes.
+const SchemaBench = "pvlock/bench/1"
+
+//go:embed schema/bench-1.json
+var benchSchema []byte
+
+// BenchSchema returns the JSON Schema (draft 2020-12) of [SchemaBench]. It is strict: a field that
+// it doesn't name is an error.
+func BenchSchema() []byte { return append([]byte(nil), benchSchema...) }
+
+// Bench is the result of one "pvlock bench".
+type Bench struct {
+	// Schema is [SchemaBench]. [Bench.Write] sets it.
+	Schema string `json:"schema"`
+	// Host is the machine that it was measured on.
+	Host Host `json:"host"`
+	// Command is the exact command: its name and its arguments.
+	Command []string `json:"command"`
+	// Started is when the first run began.
+	Started time.Time `json:"started"`
+	// Runs are in the order in which they were made: rounds interleave the locks, so that the
+	// drift of a noisy machine hits all alike.
+	Runs []Run `json:"runs"`
+}
+
+// Host is the machine beneath a measurement. A string is "unknown" where the
+// platform doesn't tell.
+type Host struct {
+	// CPU is the processor's model.
+	CPU string `json:"cpu"`
+	// CPUs is how many CPUs the process may use.
+	CPUs int `json:"cpus"`
+	// Hypervisor is what the CPUs are virtual under; "none" on bare metal.
+	Hypervisor string `json:"hypervisor"`
+	// Kernel is the operating system's release.
+	Kernel string `json:"kernel"`
+	// GOOS and GOARCH are what the program was built for.
+	GOOS   string `json:"goos"`
+	GOARCH string `json:"goarch"`
+	// Go is the version of Go it was built with.
+	Go string `json:"go"`
+	// GOMAXPROCS is its value before any run raised it.
+	GOMAXPROCS int `json:"gomaxprocs"`
+	// QuotaCPUs is how many CPUs' time the control group may use; 0 is no limit.
+	QuotaCPUs float64 `json:"quota_cpus"`
+	// PauseNanos is what one spin round costs, in ns: a PAUSE and a look. Budgets are
+	// in rounds.
+	PauseNanos float64 `json:"pause_ns"`
+	// Steal is the time that the hypervisor has taken; nil where it isn't known.
+	Steal *Steal `json:"steal,omitempty"`
+}
+
+// Steal is the time, in ns, for which a CPU of the machine was ready to run and
+// the hypervisor ran something else, summed over all CPUs since boot.
+type Steal struct {
+	// BeforeNanos was read before the first run, AfterNanos after the last.
+	BeforeNanos int64 `json:"before_ns"`
+	AfterNanos  int64 `json:"after_ns"`
+}
+
+// Run is one measurement: one lock, at one overcommit, in one round.
+type Run struct {
+	// Lock is its name in the catalogue, or a peer's.
+	Lock string `json:"lock"`
+	// Peer says that it is not of the catalogue, but there to compare with.
+	Peer bool `json:"peer"`
+	// Machine is what the vCPUs are: "threads", "goroutines", ….
+	Machine string `json:"machine"`
+	// CPUs is how many CPUs they share.
+	CPUs int `json:"cpus"`
+	// VCPUs is how many there are.
+	VCPUs int `json:"vcpus"`
+	// Overcommit is VCPUs over CPUs.
+	Overcommit float64 `json:"overcommit"`
+	// CSNanos and NCSNanos are the lengths of the critical section and of the mean
+	// non-critical one, in ns.
+	CSNanos  int64 `json:"cs_ns"`
+	NCSNanos int64 `json:"ncs_ns"`
+	// Round counts from 1.
+	Round int `json:"round"`
+
+	// Seconds is how long it ran, by the clock on the wall.
+	Seconds float64 `json:"seconds"`
+	// Acquisitions is how often the lock was taken in that time, by all vCPUs.
+	Acquisitions uint64 `json:"acquisitions"`
+	// OpsPerSecond is Acquisitions over Seconds.
+	OpsPerSecond float64 `json:"ops_per_s"`
+	// Jain is Jain's index over the vCPUs' acquisitions; see [Jain].
+	Jain float64 `json:"jain"`
+	// CPUSeconds is the CPU time, user and system, that the vCPUs used.
+	CPUSeconds float64 `json:"cpu_s"`
+
+	// Latency is the time from wanting the lock to having it, corrected for coordinated
+	// omission; LatencyClosed is the same as it was seen. See [NewLatency].
+	Latency       Latency `json:"latency_ns"`
+	LatencyClosed Latency `json:"latency_closed_ns"`
+
+	// Contended is how many acquisitions the fast path didn't make; Blocked is how many of these
+	// gave the CPU up, once or more.
+	Contended uint64 `json:"contended"`
+	Blocked   uint64 `json:"blocked"`
+	// LostWakeups is how many waiters slept although the lock was free and nobody
+	// would wake them: the watchdog did.
+	LostWakeups uint64 `json:"lost_wakeups"`
+	// Violations is how often two vCPUs were found inside at the same time, or an
+	// update was lost.
+	Violations uint64 `json:"violations"`
+
+	// Interrupted says that the user stopped the run, TimedOut that it hit its
+	// limit. What it says holds for the time it ran.
+	Interrupted bool `json:"interrupted"`
+	TimedOut    bool `json:"timed_out"`
+
+	// NVCSW and NIVCSW are the vCPUs' voluntary and involuntary context switches, as the
+	// kernel counts them.
+	NVCSW  int64 `json:"nvcsw"`
+	NIVCSW int64 `json:"nivcsw"`
+
+	// Counters are the lock's and the machine's events by name, summed over the vCPUs.
+	Counters map[string]uint64 `json:"counters"`
+	// SpinRounds is a histogram of the rounds spun for contended acquisitions that
+	// didn't block: element 0 counts zeros, element i those from 2^(i-1) up to 2^i-1,
+	// the last all above.
+	SpinRounds []uint64 `json:"spin_rounds"`
+}
+
+// Latency is quantiles of a time, in ns. All are 0 if there was nothing to measure.
+type Latency struct {
+	P50  uint64 `json:"p50"`
+	P99  uint64 `json:"p99"`
+	P999 uint64 `json:"p999"`
+	Max  uint64 `json:"max"`
+}
+
+// Write writes b as JSON. A number that is not finite is an error.
+func (b *Bench) Write(w io.Writer) error {
+	out := *b
+	out.Schema = SchemaBench
+	// A list or an object that is empty is written as such, never as null.
+	out.Command = append([]string{}, b.Command...)
+	out.Runs = append([]Run{}, b.Runs...)
+	for i := range out.Runs {
+		r := &out.Runs[i]
+		if r.Counters == nil {
+			r.Counters = map[string]uint64{}
+		}
+		if r.SpinRounds == nil {
+			r.SpinRounds = []uint64{}
+		}
+	}
+	text, err := json.MarshalIndent(&out, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	if _, err := w.Write(append(text, '\n')); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package result
+
+import "slices"
+
+// Jain returns Jain's index of fairness, (Σx)²/(n·Σx²): 1 if all got the same, 1/n
+// if one got everything. It is 0 if nobody got anything.
+func Jain(shares []uint64) float64 {
+	var sum, squares float64
+	for _, x := range shares {
+		sum += float64(x)
+		squares += float64(x) * float64(x)
+	}
+	if squares == 0 {
+		return 0
+	}
+	// Rounding may pass 1.
+	return min(1, sum*sum/(float64(len(shares))*squares))
+}
+
+// Median returns the middle one of the values, or the mean of the two in the
+// middle; 0 if there are none.
+func Median(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// Cell is what is the same in all rounds of a measurement.
+type Cell struct {
+	Lock, Machine     string
+	CPUs, VCPUs       int
+	CSNanos, NCSNanos int64
+}
+
+// Rounds is the runs of one cell.
+type Rounds struct {
+	Cell
+	Runs []*Run
+}
+
+// Cells sorts the runs into cells, in the order in which each first appears.
+func Cells(runs []Run) []Rounds {
+	var cells []Rounds
+	at := make(map[Cell]int)
+	for i := range runs {
+		r := &runs[i]
+		c := Cell{r.Lock, r.Machine, r.CPUs, r.VCPUs, r.CSNanos, r.NCSNanos}
+		k, ok := at[c]
+		if !ok {
+			k = len(cells)
+			at[c] = k
+			cells = append(cells, Rounds{Cell: c})
+		}
+		cells[k].Runs = append(cells[k].Runs, r)
+	}
+	return cells
+}
+
+// Median returns the median over the rounds of what of says of a run.
+func (r Rounds) Median(of func(*Run) float64) float64 {
+	values := make([]float64, len(r.Runs))
+	for i, run := range r.Runs {
+		values[i] = of(run)
+	}
+	return Median(values)
+}
