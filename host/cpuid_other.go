@@ -1,0 +1,5 @@
+//go:build !(amd64 || 386) || purego
+
+package host
+
+func cpuidReader() cpuid { return nil }
