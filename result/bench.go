@@ -93,6 +93,10 @@ type Run struct {
 	Seconds float64 `json:"seconds"`
 	// Acquisitions is how often the lock was taken in that time, by all vCPUs.
 	Acquisitions uint64 `json:"acquisitions"`
+	// AcquisitionsTotal is how often it was taken from first to last, with the warm-up before that
+	// time and the drain after it: what CPUSeconds, Contended, Blocked, the counters
+	// and the histogram are about.
+	AcquisitionsTotal uint64 `json:"acquisitions_total"`
 	// OpsPerSecond is Acquisitions over Seconds.
 	OpsPerSecond float64 `json:"ops_per_s"`
 	// Jain is Jain's index over the vCPUs' acquisitions; see [Jain].

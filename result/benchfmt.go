@@ -72,7 +72,7 @@ func benchfmtResult(h *Host, r *Run) *benchfmt.Result {
 			{Value: 1e9 / r.OpsPerSecond, Unit: "ns/op"},
 			{Value: float64(r.Latency.P99), Unit: "p99-ns"},
 			{Value: float64(r.Latency.Max), Unit: "max-ns"},
-			{Value: r.CPUSeconds * 1e9 / float64(r.Acquisitions), Unit: "cpu-ns/op"},
+			{Value: r.CPUSeconds * 1e9 / float64(r.AcquisitionsTotal), Unit: "cpu-ns/op"},
 			{Value: r.Jain, Unit: "jain"},
 		},
 	}
