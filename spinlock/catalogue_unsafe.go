@@ -53,7 +53,7 @@ const (
 
 // Kinds returns the catalogue, in the order in which the locks were invented.
 func Kinds() []Kind {
-	queued := paravirt.Tunables{Spin: budget2015, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true, Steal: arch.Forever}
+	queued := paravirt.Tunables{Spin: budget2015, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true, Steal: budget2008}
 	return []Kind{
 		{
 			Name: "bytelock", About: "byte lock with a spinner count", From: "what seed 2008 replaces",
