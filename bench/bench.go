@@ -1,0 +1,153 @@
+// Package bench measures locks side by side on real machines: every lock in turn,
+// at several overcommits, round after round, under the same workload, with the
+// machine's other mutexes beside them.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"example.com/pvlock/host"
+	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
+	"example.com/pvlock/result"
+	"example.com/pvlock/workload"
+)
+
+// Progress says how far a bench is.
+type Progress struct {
+	// Done of Cells are measured; the next is Lock at Overcommit, in Round.
+	Done, Cells int
+	Lock        string
+	Overcommit  float64
+	Round       int
+}
+
+// Run measures. Command is what is recorded as the command. Progress, if not nil, is called before
+// each cell. When ctx is done Run stops cleanly and returns what was measured so
+// far, the cell that was cut short included; so it does, with an error, when a cell fails.
+func Run(ctx context.Context, cfg Config, command []string, progress func(Progress)) (*result.Bench, error) {
+	if cfg.DrainLimit == 0 {
+		cfg.DrainLimit = defaultDrain
+	}
+	if err := cfg.checkNumbers(); err != nil {
+		return nil, err
+	}
+	locks, err := cfg.selected()
+	if err != nil {
+		return nil, err
+	}
+	// What isn't known of the host is unknown in the result.
+	facts, _ := host.Collect()
+	arch.Calibrate()
+	b := &result.Bench{Host: hostOf(facts), Command: command, Started: time.Now()}
+	steal := func(at func(*result.Steal) *int64) {
+		if s, err := host.Steal(); err == nil {
+			if b.Host.Steal == nil {
+				b.Host.Steal = new(result.Steal)
+			}
+			*at(b.Host.Steal) = s.Steal.Nanoseconds()
+		}
+	}
+	steal(func(s *result.Steal) *int64 { return &s.BeforeNanos })
+	defer steal(func(s *result.Steal) *int64 { return &s.AfterNanos })
+
+	p := Progress{Cells: cfg.Rounds * len(cfg.Overcommit) * len(locks)}
+	for p.Round = 1; p.Round <= cfg.Rounds; p.Round++ {
+		for _, p.Overcommit = range cfg.Overcommit {
+			for _, who := range locks {
+				if ctx.Err() != nil {
+					return b, nil
+				}
+				vcpus := cfg.vcpus(p.Overcommit)
+				if vcpus > who.kind.MaxCPUs {
+					p.Done++
+					continue
+				}
+				p.Lock = who.kind.Name
+				if progress != nil {
+					progress(p)
+				}
+				// The collector's work is not the lock's.
+				runtime.GC()
+				c, err := cfg.run(ctx, who, vcpus, cfg.Seed+uint64(p.Done))
+				if late := (stuck{}); errors.As(err, &late) {
+					// Its vCPUs can't be stopped, so nothing can be measured beside them.
+					r := cfg.runOf(c, who, p)
+					r.TimedOut = true
+					b.Runs = append(b.Runs, r)
+					return b, fmt.Errorf("%s at overcommit %v, round %d, %v after its end: %w",
+						p.Lock, p.Overcommit, p.Round, cfg.DrainLimit, late)
+				}
+				if err != nil {
+					return b, err
+				}
+				b.Runs = append(b.Runs, cfg.runOf(c, who, p))
+				p.Done++
+			}
+		}
+	}
+	return b, nil
+}
+
+// defaultDrain is far above what the slowest lock needs to serve everyone who
+// waits once more: 128 vCPUs in a fair queue over 2 CPUs, some 10 s.
+const defaultDrain = time.Minute
+
+func hostOf(f host.Facts) result.Host {
+	return result.Host{
+		CPU: f.CPUModel, CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Name, Kernel: f.Kernel,
+		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
+		QuotaCPUs: f.Quota.CPUs, PauseNanos: arch.PauseNanos(),
+	}
+}
+
+// runOf makes a cell into a result.
+func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {
+	r := result.Run{
+		Lock: who.kind.Name, Peer: who.peer, Machine: cfg.On,
+		CPUs: len(cfg.HostCPUs), VCPUs: len(c.clients), Overcommit: float64(len(c.clients)) / float64(len(cfg.HostCPUs)),
+		CSNanos: cfg.Critical.Nanoseconds(), NCSNanos: cfg.Think.Nanoseconds(), Round: p.Round,
+		Seconds: c.window.Seconds(), Jain: result.Jain(c.measured), CPUSeconds: c.usage.CPU.Seconds(),
+		NVCSW: c.usage.Voluntary, NIVCSW: c.usage.Involuntary,
+		LostWakeups: uint64(c.lost), Interrupted: c.interrupted,
+		Counters: make(map[string]uint64), SpinRounds: make([]uint64, paravirt.HistBuckets),
+	}
+	for _, n := range c.measured {
+		r.Acquisitions += n
+	}
+	if r.Seconds > 0 {
+		r.OpsPerSecond = float64(r.Acquisitions) / r.Seconds
+	}
+	for i := range c.clients {
+		cl := &c.clients[i]
+		r.AcquisitionsTotal += cl.Acquisitions.Value()
+		r.Violations += cl.Violations.Value()
+		stats := c.pv.CPU(i).Stats()
+		for e := range paravirt.NumEvents {
+			r.Counters[e.String()] += stats.Events[e].Value()
+		}
+		for b := range stats.Rounds {
+			r.SpinRounds[b] += stats.Rounds[b].Value()
+		}
+	}
+	r.Contended = r.Counters[paravirt.Contended.String()]
+	r.Blocked = r.Counters[paravirt.Blocked.String()]
+	// The data that the lock protects has a say as well: an update that was lost is a violation that
+	// its victim may not have noticed.
+	for _, entries := range c.entries {
+		r.Violations += uint64(uint32(r.AcquisitionsTotal) - entries)
+	}
+	interval := cfg.Critical + cfg.Think
+	r.Latency, r.LatencyClosed = result.NewLatency(c.waits, bounds, uint64(interval.Nanoseconds()))
+	return r
+}
+
+// bounds returns what a bucket of waits holds, in ns.
+func bounds(bucket int) (from, to uint64) {
+	from, to = workload.Bounds(bucket)
+	return arch.TicksToNanos(from), arch.TicksToNanos(to)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/pvlock/bench"
+	"example.com/pvlock/host"
+	"example.com/pvlock/result"
+)
+
+func benchCommand() *cobra.Command {
+	var (
+		cfg                 bench.Config
+		cpus                int
+		tune                tuning
+		jsonFile, benchFile string
+	)
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure locks side by side on this machine, at several overcommits",
+		Long: `Measure locks side by side on this machine, at several overcommits.
+
+Each lock in turn is driven by as many vCPUs as the overcommit says: each waits
+for a jittered while (--ncs), takes the lock, works (--cs) on two cache lines that
+the lock protects, and releases it. Exclusion is checked by that data. Rounds
+interleave the locks. Lost wake-ups are found by a watchdog, made good, and counted.
+
+Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
+		Example: `  pvlock bench
+  pvlock bench --locks xen,pvqspin,futex --overcommit 4 --duration 1s
+  pvlock bench --on goroutines --cs 1us --ncs 10us
+  pvlock bench --json - | jq '.runs[] | [.lock, .vcpus, .ops_per_s]'
+  pvlock bench --benchfmt new.txt && benchstat old.txt new.txt`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if cfg.HostCPUs, err = firstCPUs(cpus, cmd.Flags().Changed("cpus")); err != nil {
+				return err
+			}
+			cfg.Tune = tune.apply
+			return runBench(cmd, cfg, jsonFile, benchFile)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&cfg.Locks, "locks", nil, "locks and peers to measure (default all)")
+	f.StringVar(&cfg.On, "on", bench.OnThreads, "what the vCPUs are: "+strings.Join(bench.Machines(), ", "))
+	f.IntVar(&cpus, "cpus", 0, "how many CPUs they share (default all that this process may use)")
+	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 2, 4}, "vCPUs per CPU, each at least 1")
+	f.DurationVar(&cfg.Critical, "cs", 100*time.Nanosecond, "length of the critical section")
+	f.DurationVar(&cfg.Think, "ncs", 500*time.Nanosecond, "mean time between two, half as much to half as much again")
+	f.DurationVar(&cfg.Duration, "duration", 250*time.Millisecond, "how long each lock is measured, in each round at each overcommit, after a tenth of that to warm up")
+	f.IntVar(&cfg.Rounds, "rounds", 5, "how many rounds")
+	tune.flags(f)
+	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the jitter")
+	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(&benchFile, "benchfmt", "", "write it in the format of Go's benchmarks to a `file`, for benchstat")
+	return cmd
+}
+
+// firstCPUs returns the first n of the CPUs that this process may use, or all.
+func firstCPUs(n int, given bool) ([]int, error) {
+	facts, _ := host.Collect()
+	may := facts.CPUs
+	if may == nil {
+		// Which ones they are isn't known here, and doesn't matter: threads can't be confined.
+		for cpu := range facts.NumCPUs {
+			may = append(may, cpu)
+		}
+	}
+	if !given {
+		return may, nil
+	}
+	if n < 1 || n > len(may) {
+		return nil, fmt.Errorf("--cpus %d: want 1 to %d, the number of CPUs that this process may use", n, len(may))
+	}
+	return may[:n], nil
+}
+
+func runBench(cmd *cobra.Command, cfg bench.Config, jsonFile, benchFile string) error {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	// Files are opened first: what can't be written must not cost a measurement.
+	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Bench]{
+		{jsonFile, func(w io.Writer, b *result.Bench) error { return b.Write(w) }},
+		{benchFile, result.WriteBenchfmt},
+	})
+	if err != nil {
+		return err
+	}
+	progress := progressLine(os.Stderr)
+	b, benchErr := bench.Run(cmd.Context(), cfg, os.Args, func(p bench.Progress) {
+		progress("%d/%d  round %d  overcommit %v  %s", p.Done+1, p.Cells, p.Round, p.Overcommit, p.Lock)
+	})
+	progress("")
+	if b == nil {
+		return errors.Join(benchErr, outputs.discard())
+	}
+	if err := outputs.write(b); err != nil {
+		return err
+	}
+	if jsonFile != "-" && benchFile != "-" {
+		if err := bench.WriteTable(cmd.OutOrStdout(), b); err != nil {
+			return err
+		}
+	}
+	if benchErr != nil {
+		return finding{benchErr}
+	}
+	if bench.Violated(b) {
+		return finding{errors.New("a lock did not exclude")}
+	}
+	return nil
+}

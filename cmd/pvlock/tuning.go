@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
+)
+
+// tuning is the flags that override the parameters of all locks.
+type tuning struct {
+	spin, steal rounds
+	waitEarly   bool
+
+	set *pflag.FlagSet
+}
+
+func (t *tuning) flags(f *pflag.FlagSet) {
+	t.set = f
+	f.Var(&t.spin, "spin", "how long a waiter spins before it sleeps (default each lock's own)")
+	f.Var(&t.steal, "steal", "for how long pvqspin tries to take the lock past its queue; 0 is strictly fair (default its own)")
+	f.BoolVar(&t.waitEarly, "wait-early", true, "pvqspin: sleep early when the one in front in the queue doesn't run")
+}
+
+// apply changes what was asked for.
+func (t *tuning) apply(p *paravirt.Tunables) {
+	if t.set.Changed("spin") {
+		p.Spin = uint32(t.spin)
+	}
+	if t.set.Changed("steal") {
+		p.Steal = uint32(t.steal)
+	}
+	if t.set.Changed("wait-early") {
+		p.WaitEarly = t.waitEarly
+	}
+}
+
+// rounds is a number of spin rounds as a flag: a number, 2^n, or "forever".
+type rounds uint32
+
+func (r *rounds) String() string { return strconv.FormatUint(uint64(*r), 10) }
+
+func (r *rounds) Type() string { return "rounds" }
+
+func (r *rounds) Set(s string) error {
+	if s == "forever" {
+		*r = rounds(arch.Forever)
+		return nil
+	}
+	if len(s) > 2 && s[:2] == "2^" {
+		if n, err := strconv.ParseUint(s[2:], 10, 8); err == nil && n < 32 {
+			*r = 1 << n
+			return nil
+		}
+	} else if n, err := strconv.ParseUint(s, 10, 32); err == nil && uint32(n) != arch.Forever {
+		*r = rounds(n)
+		return nil
+	}
+	return fmt.Errorf("want 0 to %d rounds, 2^0 to 2^31, or forever", arch.Forever-1)
+}
