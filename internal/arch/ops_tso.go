@@ -4,22 +4,28 @@ package arch
 
 import "sync/atomic"
 
-// On x86-TSO a plain load acquires and a plain store releases. Go's compiler
-// keeps plain accesses to distinct cells in program order (its SSA threads them on one memory
-// chain) and never merges them; a test disassembles the fast paths and
-// looks.
+// On x86-TSO a plain load acquires and a plain store releases. What is left is the
+// compiler. Its SSA threads stores, calls and sync/atomic's operations on one
+// chain of memory states, and a plain load hangs on the state that it reads: so
+// it keeps stores in order, and each load between the store before it and the
+// store after it. Two plain loads with nothing between them hang on the same
+// state: it swaps them, or merges them if they are of one cell.
+//
+// So words are loaded by sync/atomic, which is the same MOV on amd64 (a call on 386) and a
+// link of the chain. For bytes and halves there is no such thing: lock text
+// doesn't load two of them in a row. Tests disassemble both.
 
-// Load8 is a load-acquire.
+// Load8 is a load-acquire; it is not ordered against a Load8 or Load16 next to it.
 func (Core) Load8(p *U8) uint8 { return p.v }
 
-// Load16 is a load-acquire.
+// Load16 is a load-acquire; it is not ordered against a Load8 or Load16 next to it.
 func (Core) Load16(p *U16) uint16 { return p.v }
 
 // Load32 is a load-acquire.
-func (Core) Load32(p *U32) uint32 { return p.v }
+func (Core) Load32(p *U32) uint32 { return atomic.LoadUint32(&p.v) }
 
 // LoadPtr is a load-acquire.
-func (Core) LoadPtr(p *Ptr) Addr { return Addr(p.v) }
+func (Core) LoadPtr(p *Ptr) Addr { return Addr(atomic.LoadUintptr(&p.v)) }
 
 // Store8 is a store-release.
 func (Core) Store8(p *U8, v uint8) { p.v = v }
