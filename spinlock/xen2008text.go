@@ -50,7 +50,7 @@ func (l *Xen2008Text) lockContended(c *paravirt.CPU) {
 				c.Acquired(&a)
 				return
 			}
-			budget -= n - 1
+			budget = spend(budget, n-1)
 		}
 		if xen2008Slow(c, &l.word, textHeld, &a) || c.Add8(l.lock(), ^uint8(0)) == textHeld {
 			c.Acquired(&a)
