@@ -110,7 +110,7 @@ func waitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *paravi
 		for budget := t.Spin; budget > 0 && !early; {
 			chunk := budget
 			if t.WaitEarly {
-				chunk = min(budget, t.PrevCheck)
+				chunk = min(budget, max(t.PrevCheck, 1))
 			}
 			v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, chunk)
 			a.Rounds += uint64(n)
