@@ -133,7 +133,7 @@ func Kinds() []Kind {
 		},
 		{
 			Name: "pvqspin2015", About: "paravirtual queued spinlock as of the seed", From: "seed 2015, paravirtual",
-			Fair: true, Sleeps: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
+			Fair: true, Sleeps: true, LosesWakeups: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
 			Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015,
 			Lock:        func(c *paravirt.CPU, w *Word) { (*PVQSpin2015)(unsafe.Pointer(w)).Lock(c) },
 			Unlock:      func(c *paravirt.CPU, w *Word) { (*PVQSpin2015)(unsafe.Pointer(w)).Unlock(c) },
