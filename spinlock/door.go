@@ -15,7 +15,14 @@ import (
 // process: a lock that was taken one way must not be released another way.
 var ErrSealed = errors.New("spinlock: a CPU has come up: the lock operations can't change any more")
 
-func install[T any](table *T, ops T) error {
+// ErrIncomplete is returned by the Installs for a table with some of its operations
+// missing: they belong together.
+var ErrIncomplete = errors.New("spinlock: a table of lock operations is installed whole")
+
+func install[T any](table *T, ops T, whole bool) error {
+	if !whole {
+		return ErrIncomplete
+	}
 	if arch.Sealed() {
 		return ErrSealed
 	}

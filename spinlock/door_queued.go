@@ -63,7 +63,9 @@ func waitNothing(*paravirt.CPU, *arch.U8, uint8) {}
 func kickNothing(*paravirt.CPU, uint32)          {}
 
 // InstallQueued sets the operations of all Queued locks. It returns [ErrSealed] once a CPU has come up.
-func InstallQueued(ops QueuedOps) error { return install(&queuedOps, ops) }
+func InstallQueued(ops QueuedOps) error {
+	return install(&queuedOps, ops, ops.SlowPath != nil && ops.Unlock != nil && ops.Wait != nil && ops.Kick != nil)
+}
 
 // NativeUnlock reports whether the unlock is the native one: then it may be
 // replaced by a store at the places that call it.

@@ -45,7 +45,10 @@ func XenRaw() RawOps {
 }
 
 // InstallRaw sets the operations of all Raw locks. It returns [ErrSealed] once a CPU has come up.
-func InstallRaw(ops RawOps) error { return install(&rawOps, ops) }
+func InstallRaw(ops RawOps) error {
+	return install(&rawOps, ops, ops.IsLocked != nil && ops.IsContended != nil &&
+		ops.Lock != nil && ops.TryLock != nil && ops.Unlock != nil)
+}
 
 // Lock takes the lock.
 func (l *Raw) Lock(c *paravirt.CPU) { rawOps.Lock(l, c) }

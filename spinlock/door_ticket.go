@@ -35,7 +35,9 @@ func PVTicketOps() TicketOps {
 }
 
 // InstallTicket sets the pair of all Ticket locks. It returns [ErrSealed] once a CPU has come up.
-func InstallTicket(ops TicketOps) error { return install(&ticketOps, ops) }
+func InstallTicket(ops TicketOps) error {
+	return install(&ticketOps, ops, (ops.Spinning == nil) == (ops.Kick == nil))
+}
 
 // Lock takes the lock.
 func (l *Ticket) Lock(c *paravirt.CPU) {
