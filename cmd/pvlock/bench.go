@@ -55,7 +55,7 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 2, 4}, "vCPUs per CPU, each at least 1")
 	f.DurationVar(&cfg.Critical, "cs", 100*time.Nanosecond, "length of the critical section")
 	f.DurationVar(&cfg.Think, "ncs", 500*time.Nanosecond, "mean time between two, half as much to half as much again")
-	f.DurationVar(&cfg.Duration, "duration", 250*time.Millisecond, "how long each lock is measured, in each round at each overcommit, after a tenth of that to warm up")
+	f.DurationVar(&cfg.Duration, "duration", 200*time.Millisecond, "how long each lock is measured, in each round at each overcommit, after a tenth of that to warm up")
 	f.IntVar(&cfg.Rounds, "rounds", 5, "how many rounds")
 	tune.flags(f)
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the jitter")
