@@ -35,7 +35,7 @@ func New(cfg paravirt.Config, o Options) (*paravirt.Machine, error) {
 			<-bed(word)
 		}
 	}
-	unpark := func(c *paravirt.CPU, word *arch.U32) {
+	unpark := func(_ *paravirt.CPU, _ uint32, word *arch.U32) {
 		select {
 		case bed(word) <- struct{}{}:
 		default: // a token is there already
