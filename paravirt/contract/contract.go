@@ -44,7 +44,7 @@ func (c *cell) word() *arch.U32 { return c.w.Whole() }
 type shared struct {
 	flags    []cell
 	progress []cell
-	wrong    cell
+	wrong    *cell
 }
 
 // bad notes that something did not hold; code says what. The first one stays.
@@ -96,7 +96,7 @@ func Test(t *testing.T, run Run) {
 		{"RingWakesEveryone", 4, ring, all(Rounds / 4)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &shared{flags: make([]cell, 2*tt.cpus), progress: make([]cell, tt.cpus)}
+			s := &shared{flags: make([]cell, 2*tt.cpus), progress: make([]cell, tt.cpus), wrong: new(cell)}
 			s.drive(t, run, tt.cpus, tt.body(s))
 			var c arch.Core
 			if code := c.Load32(s.wrong.word()); code != 0 {

@@ -1,0 +1,2 @@
+// Package allowed is a module of golang.org/x.
+package allowed

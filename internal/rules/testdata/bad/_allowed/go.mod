@@ -1,0 +1,3 @@
+module golang.org/x/allowed
+
+go 1.26

@@ -1,0 +1,2 @@
+// Package foreign is another module's.
+package foreign

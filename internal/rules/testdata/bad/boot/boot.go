@@ -1,0 +1,6 @@
+package boot
+
+import (
+	_ "example.com/pvlock/textpatch"
+	_ "example.org/foreign" // want arrows: boot depends on example.org/foreign: it may on the standard library and golang.org/x/ alone
+)

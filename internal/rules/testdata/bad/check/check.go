@@ -1,0 +1,3 @@
+package check
+
+import _ "example.com/pvlock/internal/twin/spinlock"

@@ -1,0 +1,3 @@
+package host
+
+import _ "example.com/pvlock/check" // want arrows: host imports check, which is not below it

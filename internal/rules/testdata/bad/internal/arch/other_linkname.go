@@ -1,0 +1,3 @@
+package arch
+
+import _ "unsafe" // want unsafe: imports unsafe

@@ -1,0 +1,1 @@
+package arch // the modelled arch is written by hand

@@ -1,0 +1,1 @@
+package deep // want generated: is not generated

@@ -1,0 +1,3 @@
+// This file was written by hand.
+
+package spinlock // want generated: is not generated

@@ -1,0 +1,3 @@
+package relay
+
+import _ "example.com/pvlock/spinlock" // want arrows: machine/relay depends on spinlock: a machine knows no lock

@@ -1,0 +1,1 @@
+package newcomer // want arrows: package newcomer is in no layer

@@ -1,0 +1,3 @@
+package spinlock
+
+import _ "unsafe" // twinned text may, in a file that says so

@@ -1,0 +1,3 @@
+package textpatch
+
+import _ "golang.org/x/allowed"

@@ -1,0 +1,3 @@
+package torture
+
+import _ "example.org/foreign" // a command's part may
