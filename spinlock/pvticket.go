@@ -50,7 +50,8 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
 	block func(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acquisition)) {
 
 	a := c.Contend()
-	head, want := uint16(v), uint16(v>>16)-ticketStep
+	want := uint16(v>>16) - ticketStep
+	var head uint16
 	for {
 		c.Head(uint32(want))
 		head = c.Load16(word.Half(0))
