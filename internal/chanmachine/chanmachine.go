@@ -17,6 +17,8 @@ type Options struct {
 	// BeforePoll runs on the CPU each time it is about to poll, as an interrupt would
 	// that comes between its last look and the poll.
 	BeforePoll func(c *paravirt.CPU)
+	// BeforeClear runs on the CPU each time it is about to clear its channel.
+	BeforeClear func(c *paravirt.CPU)
 }
 
 // New makes a machine of cfg, whose Channel it fills in.
@@ -47,6 +49,13 @@ func New(cfg paravirt.Config, o Options) (*paravirt.Machine, error) {
 		cfg.Channel.Poll = func(c *paravirt.CPU) {
 			o.BeforePoll(c)
 			poll(c)
+		}
+	}
+	if o.BeforeClear != nil {
+		clear := cfg.Channel.Clear
+		cfg.Channel.Clear = func(c *paravirt.CPU) {
+			o.BeforeClear(c)
+			clear(c)
 		}
 	}
 	return paravirt.New(cfg)
