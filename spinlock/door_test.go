@@ -1,0 +1,111 @@
+package spinlock_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+
+	"example.com/pvlock/internal/chanmachine"
+	"example.com/pvlock/paravirt"
+	"example.com/pvlock/spinlock"
+)
+
+// subprocess runs this test binary with one test, in which inside returns true.
+func subprocess(t *testing.T, test string) (out string, code int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), "PVLOCK_TEST_INSIDE="+test)
+	b, _ := cmd.CombinedOutput()
+	return string(b), cmd.ProcessState.ExitCode()
+}
+
+func inside(test string) bool { return os.Getenv("PVLOCK_TEST_INSIDE") == test }
+
+// The doors' tables are the process's, so what depends on when they are filled runs in a process of its own:
+// native before, installed once, sealed by the first CPU; and the locks exclude.
+func TestDoors(t *testing.T) {
+	if !inside("TestDoors") {
+		if out, code := subprocess(t, "TestDoors"); code != 0 {
+			t.Errorf("exit %d:\n%s", code, out)
+		}
+		return
+	}
+	if !spinlock.NativeUnlock() {
+		t.Error("the default unlock is not native")
+	}
+	for _, err := range []error{
+		spinlock.InstallQueued(spinlock.QueuedOps{}),
+		spinlock.InstallQueued(spinlock.QueuedOps{SlowPath: spinlock.PVQueued().SlowPath, Unlock: spinlock.PVQueued().Unlock}),
+		spinlock.InstallRaw(spinlock.RawOps{Lock: spinlock.XenRaw().Lock}),
+		spinlock.InstallTicket(spinlock.TicketOps{Spinning: spinlock.PVTicketOps().Spinning}),
+		spinlock.InstallTicket(spinlock.TicketOps{Kick: spinlock.PVTicketOps().Kick}),
+	} {
+		if !errors.Is(err, spinlock.ErrIncomplete) {
+			t.Errorf("half a table: %v", err)
+		}
+	}
+	for _, step := range []struct {
+		err    error
+		native bool
+	}{
+		{spinlock.InstallQueued(spinlock.VirtQueued()), true},
+		{spinlock.InstallQueued(spinlock.NativeQueued()), true},
+		{spinlock.InstallRaw(spinlock.XenRaw()), true},
+		{spinlock.InstallTicket(spinlock.PVTicketOps()), true},
+	} {
+		if step.err != nil || spinlock.NativeUnlock() != step.native {
+			t.Errorf("%v, native unlock: %v", step.err, spinlock.NativeUnlock())
+		}
+	}
+	if err := spinlock.InstallQueued(spinlock.PVQueued()); err != nil || spinlock.NativeUnlock() {
+		t.Errorf("%v, native unlock: %v", err, spinlock.NativeUnlock())
+	}
+
+	m, err := chanmachine.New(paravirt.Config{CPUs: 3, Stats: true, Wait: spinlock.PVWait, Kick: spinlock.PVKick,
+		Tunables: paravirt.Tunables{Spin: 3, Steal: 1}}, chanmachine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.CPU(0).Bind(); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{spinlock.InstallQueued(spinlock.NativeQueued()), spinlock.InstallRaw(spinlock.ByteRaw()), spinlock.InstallTicket(spinlock.TicketOps{})} {
+		if !errors.Is(err, spinlock.ErrSealed) {
+			t.Errorf("installed after a CPU came up: %v", err)
+		}
+	}
+	var q spinlock.Queued
+	var r spinlock.Raw
+	var tk spinlock.Ticket
+	var nq, nr, nt int
+	chanmachine.Run(m, func(c *paravirt.CPU) {
+		for range 1000 {
+			q.Lock(c)
+			nq++
+			q.Unlock(c)
+			r.Lock(c)
+			nr++
+			r.Unlock(c)
+			tk.Lock(c)
+			nt++
+			tk.Unlock(c)
+			if q.TryLock(c) {
+				q.Unlock(c)
+			}
+			if r.TryLock(c) {
+				r.Unlock(c)
+			}
+			if tk.TryLock(c) {
+				tk.Unlock(c)
+			}
+		}
+	})
+	if nq != 3000 || nr != 3000 || nt != 3000 {
+		t.Errorf("counted %d, %d, %d of 3000", nq, nr, nt)
+	}
+	c := m.CPU(0)
+	if q.IsLocked(c) || q.IsContended(c) || r.IsLocked(c) || r.IsContended(c) || tk.IsLocked(c) || tk.IsContended(c) {
+		t.Error("a free lock says that it is held or contended")
+	}
+}
