@@ -276,3 +276,11 @@ func TestBadConfigsAreRefusedInOneLine(t *testing.T) {
 		})
 	}
 }
+
+func TestSmallNumbersKeepADigit(t *testing.T) {
+	for x, want := range map[float64]string{0: "0.000", 1: "1.000", 0.0123456: "0.012", 0.00051: "0.0005", 0.00000719: "0.000007"} {
+		if got := digits(x); got != want {
+			t.Errorf("%v is written %s, want %s", x, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -269,10 +270,19 @@ func relative(x, best float64) string {
 	if best == 0 {
 		return "-"
 	}
-	return strconv.FormatFloat(x/best, 'f', 3, 64)
+	return digits(x / best)
 }
 
-func mops(ops float64) string { return strconv.FormatFloat(ops/1e6, 'f', 3, 64) }
+func mops(ops float64) string { return digits(ops / 1e6) }
+
+// digits writes a number with three decimals, or if that would leave nothing of
+// it, with one digit that counts.
+func digits(x float64) string {
+	if x != 0 && x < 0.001 {
+		return strconv.FormatFloat(x, 'f', 1-int(math.Floor(math.Log10(x)))-1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 3, 64)
+}
 
 func percent(share float64) string {
 	switch p := share * 100; {
