@@ -1,0 +1,391 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/internal/twin/paravirt"
+	"example.com/pvlock/internal/twin/spinlock"
+)
+
+// Config says what is explored.
+type Config struct {
+	// Lock is the lock, of the twin's catalogue.
+	Lock spinlock.Kind
+	// Client is the program that its CPUs run.
+	Client Client
+	// CPUs is their number, 1 to 4.
+	CPUs int
+	// Model is the memory model.
+	Model Model
+	// Spin is the spin budget: 0, 1, or AnySpin.
+	Spin uint32
+	// Spurious lets every sleep end for no reason, any number of times.
+	Spurious bool
+	// Interrupts is how many interrupts each CPU takes at most; Nesting how deep they go.
+	Interrupts, Nesting int
+	// WordChannel builds event channels from parked threads (paravirt.WordChannel), so that that protocol is
+	// explored too. Otherwise a channel is a primitive of the machine.
+	WordChannel bool
+	// Size is how many bytes are the lock's; 0 means 4.
+	Size int
+	// NoWaitEarly and Steal change the tunables of those names.
+	NoWaitEarly bool
+	Steal       uint32
+	// Bypass counts how often CPU 0 is passed over, Kicks how often a CPU is notified. Both
+	// make more states.
+	Bypass, Kicks bool
+
+	// Change makes a place of the text do something else than it says.
+	Change Change
+
+	// Workers is how many goroutines explore; 0 means GOMAXPROCS.
+	Workers int
+	// States and Memory bound the exploration: states (0: no bound), and bytes (0: 2 GB).
+	States, Memory int64
+	// NoProgress leaves out the check that every state can come to the end.
+	NoProgress bool
+
+	weak    Change
+	noHeads bool
+}
+
+// Model is a memory model.
+type Model uint8
+
+// The memory models.
+const (
+	TSO Model = iota // a FIFO store buffer for each CPU
+	SC               // none
+)
+
+func (m Model) String() string { return [...]string{"tso", "sc"}[m] }
+
+// AnySpin is a spin budget that may end at any time. A waiter that looks again within the budget
+// sees AnySpin changes at most before it has to give up.
+const AnySpin = 2
+
+// Client is a program: what each CPU does, and what an interrupt does.
+type Client struct {
+	Name string
+	// Body is what a CPU does.
+	Body func(p *Proc)
+	// Handler is what an interrupt does; nil if none come.
+	Handler func(p *Proc)
+	// Locks is how many locks there are, 1 or 2.
+	Locks int
+	// OnlyAsleep lets interrupts come only while the CPU sleeps or spins. Then the
+	// handler may take the lock that the CPU waits for.
+	OnlyAsleep bool
+	// Late says which CPUs don't come up at boot; their Body does it.
+	Late uint8
+}
+
+func (c *Client) run(p *Proc) {
+	p.meta.boot = true
+	if c.Late&(1<<p.ID) == 0 {
+		p.CPU.Up()
+	}
+	p.meta.boot = false
+	p.hist = mix(uint64(p.ID), 2)
+	c.Body(p)
+}
+
+func (c *Config) locks() int { return max(1, c.Client.Locks) }
+func (c *Config) size() int {
+	if c.Size == 0 {
+		return 4
+	}
+	return c.Size
+}
+
+func (c *Config) complete() error {
+	switch {
+	case c.CPUs < 1 || c.CPUs > maxCPUs:
+		return fmt.Errorf("check: %d CPUs: want 1 to %d", c.CPUs, maxCPUs)
+	case c.Lock.Lock == nil:
+		return errors.New("check: no lock")
+	case c.Client.Body == nil:
+		return errors.New("check: no client")
+	case c.Locks() > maxLocks:
+		return fmt.Errorf("check: %d locks: want 1 to %d", c.Locks(), maxLocks)
+	}
+	if c.Workers == 0 {
+		c.Workers = defaultWorkers()
+	}
+	if c.Memory == 0 {
+		c.Memory = 2 << 30
+	}
+	if c.Client.Handler == nil {
+		c.Interrupts = 0
+	}
+	c.weak = c.Change
+	return nil
+}
+
+// Locks returns how many locks the client uses.
+func (c *Config) Locks() int { return c.locks() }
+
+// describe says in a few words what is explored.
+func (c *Config) describe() string {
+	parts := []string{c.Client.Name}
+	if c.Lock.Sleeps {
+		switch c.Spin {
+		case AnySpin:
+			parts = append(parts, "spin any")
+		default:
+			parts = append(parts, fmt.Sprintf("spin %d", c.Spin))
+		}
+	}
+	if c.Spurious && c.Lock.Sleeps {
+		parts = append(parts, "spurious")
+	}
+	if c.Interrupts > 0 {
+		parts = append(parts, fmt.Sprintf("irq %d", c.Interrupts))
+	}
+	if c.WordChannel {
+		parts = append(parts, "word channel")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// machine returns the configuration of the twin's Machine.
+func (c *Config) machine() paravirt.Config {
+	t := c.Lock.Tunables
+	t.Spin = c.Spin
+	t.Pending = min(t.Pending, AnySpin)
+	t.PrevCheck = 1
+	if c.NoWaitEarly {
+		t.WaitEarly = false
+	}
+	if c.Steal != 0 {
+		t.Steal = c.Steal
+	}
+	entries := 4
+	for entries < 4*c.CPUs {
+		entries *= 2
+	}
+	m := paravirt.Config{CPUs: c.CPUs, Channel: channel(), Wait: c.Lock.Wait, Kick: c.Lock.Kick, Tunables: t, HashEntries: entries}
+	if c.WordChannel {
+		m.Channel = paravirt.WordChannel(
+			func(c *paravirt.CPU, word *arch.U32, v uint32) { c.ParkThread(word, v) },
+			func(c *paravirt.CPU, word *arch.U32) { c.UnparkThread(word, 1) })
+		// The model's own record of what is bound is for the primitive channel.
+		m.Channel.Bind = func(c *paravirt.CPU) error { c.ChannelBind(); return nil }
+	}
+	return m
+}
+
+// channel is the event channel as a primitive of the machine: each operation is one
+// event, and all but Test drain the store buffer, as a hypercall does.
+func channel() paravirt.ChannelOps {
+	return paravirt.ChannelOps{
+		Bind:   func(c *paravirt.CPU) error { c.ChannelBind(); return nil },
+		Unbind: func(c *paravirt.CPU) { c.ChannelUnbind() },
+		Clear:  func(c *paravirt.CPU) { c.ChannelClear() },
+		Set:    func(c *paravirt.CPU) { c.ChannelSet() },
+		Test:   func(c *paravirt.CPU) bool { return c.ChannelTest() },
+		Poll:   func(c *paravirt.CPU) { c.ChannelPoll() },
+		Notify: func(c *paravirt.CPU, cpu uint32) { c.ChannelNotify(cpu) },
+	}
+}
+
+// What clients are written in.
+
+// At says where in the client the CPU is: all that it does from here depends on the
+// number and on shared memory alone.
+func (p *Proc) At(k uint64) {
+	p.at = mix(k, uint64(p.ID))
+	p.forget(0)
+}
+
+func (p *Proc) forget(k uint64) {
+	p.hist = mix(p.outer, mix(mix(p.at, p.meta.hash()), k))
+	p.seen, p.rel = nil, nil
+}
+
+func (p *Proc) word(l int) *spinlock.Word { return &p.w.locks[l].word }
+
+// Lock takes lock l. While it waits, an interrupt may come.
+func (p *Proc) Lock(l int) {
+	outer := p.meta
+	p.meta.inLock++
+	p.meta.irq = true
+	p.x.cfg.Lock.Lock(p.CPU, p.word(l))
+	p.taken(l, outer)
+}
+
+// TryLock takes lock l if it is free.
+func (p *Proc) TryLock(l int) bool {
+	if !p.x.cfg.Lock.TryLock(p.CPU, p.word(l)) {
+		return false
+	}
+	p.taken(l, p.meta)
+	return true
+}
+
+func (p *Proc) taken(l int, outer meta) {
+	p.settle()
+	p.meta.inLock, p.meta.irq = outer.inLock, outer.irq
+	p.meta.crit[l]++
+	// How the lock was taken nobody knows any more.
+	p.forget(uint64(l))
+	p.do(event{kind: evSection, owner: -1})
+}
+
+// Unlock releases lock l.
+func (p *Proc) Unlock(l int) {
+	p.meta.crit[l]--
+	p.x.cfg.Lock.Unlock(p.CPU, p.word(l))
+}
+
+// Drop says, while the CPU holds lock l, that it won't use it any more. It reports whether
+// it was the last of users to say so: then it frees the lock once it has released it.
+func (p *Proc) Drop(l, users int) bool {
+	v, _ := p.do(event{kind: evDrop, a: uint64(l), b: uint64(users), owner: -1})
+	return v != 0
+}
+
+// Free frees the memory of lock l.
+func (p *Proc) Free(l int) {
+	p.settle()
+	p.do(event{kind: evFree, a: uint64(l), owner: -1})
+}
+
+// Words that clients share.
+const (
+	wordDone = iota
+	numWords
+)
+
+var wordNames = [numWords]string{"done"}
+
+// Say sets a word that another CPU waits for.
+func (p *Proc) Say(i int) { p.CPU.Store32(p.w.words[i].Whole(), 1) }
+
+// Await waits until a word is set.
+func (p *Proc) Await(i int) { p.CPU.SpinWhile32(p.w.words[i].Whole(), 1, 0, arch.Forever) }
+
+// Take is an acquisition with everything that belongs to it: lock, critical section, and release; the last
+// of a CPU's gives up its use of the lock.
+func (p *Proc) take(l, users int, last, try bool) {
+	if try {
+		if p.TryLock(l) {
+			p.Unlock(l)
+		}
+		return
+	}
+	p.Lock(l)
+	free := last && p.Drop(l, users)
+	p.Unlock(l)
+	if free {
+		p.Free(l)
+	}
+}
+
+// Plain is n CPUs that each take one lock k times.
+func Plain(n, k int) Client {
+	return Client{
+		Name: fmt.Sprintf("%d×%d", n, k),
+		Body: func(p *Proc) {
+			for i := range k {
+				p.At(uint64(i))
+				p.take(0, n, i == k-1, false)
+			}
+			p.At(uint64(k))
+		},
+	}
+}
+
+// Trying is Plain, with a TryLock of CPU 0's before each Lock.
+func Trying(n, k int) Client {
+	return Client{
+		Name: fmt.Sprintf("%d×%d try", n, k),
+		Body: func(p *Proc) {
+			for i := range k {
+				p.At(uint64(2 * i))
+				if p.ID == 0 {
+					p.take(0, n, false, true)
+				}
+				p.At(uint64(2*i + 1))
+				p.take(0, n, i == k-1, false)
+			}
+			p.At(uint64(2 * k))
+		},
+	}
+}
+
+// Nested is Plain with interrupts of waiters. An interrupt takes another lock, which the last
+// CPU takes as well, so that there is contention for it.
+func Nested(n, k int) Client {
+	c := Plain(n, k)
+	c.Name += " nested"
+	c.Locks = 2
+	body := c.Body
+	c.Body = func(p *Proc) {
+		if p.ID == n-1 {
+			p.At(100)
+			p.Lock(1)
+			p.Unlock(1)
+		}
+		body(p)
+	}
+	c.Handler = func(p *Proc) {
+		p.Lock(1)
+		p.Unlock(1)
+	}
+	return c
+}
+
+// NestedSame is Plain with interrupts of CPUs that sleep or spin, and which take the same lock. Only a lock without
+// a queue allows that.
+func NestedSame(n, k int) Client {
+	c := Client{
+		Name: fmt.Sprintf("%d×%d nested same", n, k),
+		Body: func(p *Proc) {
+			for i := range k {
+				p.At(uint64(i))
+				p.Lock(0)
+				p.Unlock(0)
+			}
+			p.At(uint64(k))
+		},
+	}
+	c.OnlyAsleep = true
+	c.Handler = func(p *Proc) {
+		p.Lock(0)
+		p.Unlock(0)
+	}
+	return c
+}
+
+// Late is Plain, and the last CPU comes up on its way: first it takes the lock with no
+// event channel, then bound, then online.
+func Late(n, k int) Client {
+	return Client{
+		Name: fmt.Sprintf("%d×%d late", n, k),
+		Late: 1 << (n - 1),
+		Body: func(p *Proc) {
+			late := p.ID == n-1
+			for i := range k {
+				p.At(uint64(10 * i))
+				if late {
+					switch {
+					case i == 0 && k > 1:
+						// Takes it once with no channel.
+					case i <= 1:
+						p.CPU.Bind()
+					}
+				}
+				p.At(uint64(10*i + 1))
+				p.take(0, n, i == k-1, false)
+			}
+			p.At(uint64(10 * k))
+			if late {
+				p.CPU.SetOnline()
+			}
+		},
+	}
+}

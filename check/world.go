@@ -1,0 +1,141 @@
+package check
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"unsafe"
+
+	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/internal/twin/paravirt"
+	"example.com/pvlock/internal/twin/spinlock"
+)
+
+// A world is a machine and the locks and words of its clients: the names that a CPU's text uses.
+// Each coroutine has one of its own, because what is private to a CPU lives in it. What
+// is shared doesn't: cells are only ever named, and their contents are the state's.
+type world struct {
+	m     *paravirt.Machine
+	locks []lockMemory
+	words []arch.Word
+	// bases are the process's addresses of the regions, in order.
+	bases []region
+}
+
+// lockMemory is a lock and what follows it in memory, which isn't its.
+type lockMemory struct {
+	word  spinlock.Word
+	other [60]byte
+}
+
+type region struct {
+	name string
+	base uintptr
+	size uintptr
+	elem reflect.Type
+}
+
+// The regions that the checker knows by name. The others are the Machine's slices, in order.
+const (
+	regionLocks = iota
+	regionWords
+	regionMachine // the first of the Machine's
+)
+
+// Canonical addresses: a region every 64 kB. They are the same in each run, and stand for addresses
+// in shared memory.
+const regionBits = 16
+
+func canonical(region int, offset uintptr) uint64 {
+	return uint64(region+1)<<regionBits | uint64(offset)
+}
+
+func newWorld(c *Config) (*world, error) {
+	m, err := paravirt.New(c.machine())
+	if err != nil {
+		return nil, err
+	}
+	w := &world{m: m, locks: make([]lockMemory, c.locks()), words: make([]arch.Word, numWords)}
+	w.bases = append(w.bases,
+		region{"lock", uintptr(unsafe.Pointer(&w.locks[0])), unsafe.Sizeof(lockMemory{}) * uintptr(len(w.locks)), reflect.TypeFor[lockMemory]()},
+		region{"word", uintptr(unsafe.Pointer(&w.words[0])), unsafe.Sizeof(arch.Word{}) * uintptr(len(w.words)), reflect.TypeFor[arch.Word]()},
+	)
+	v := reflect.ValueOf(m).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() > 0 {
+			w.bases = append(w.bases, region{v.Type().Field(i).Name, f.Pointer(), f.Type().Elem().Size() * uintptr(f.Len()), f.Type().Elem()})
+		}
+	}
+	return w, nil
+}
+
+// resolve returns the canonical address of a cell, or false if it is in no region.
+func (w *world) resolve(p unsafe.Pointer) (addr uint64, ok bool) {
+	at := uintptr(p)
+	for i := range w.bases {
+		if r := &w.bases[i]; at-r.base < r.size {
+			return canonical(i, at-r.base), true
+		}
+	}
+	return 0, false
+}
+
+func (w *world) lockAddr(l int) uint64 {
+	return canonical(regionLocks, unsafe.Sizeof(lockMemory{})*uintptr(l))
+}
+
+// regionOf returns the name, the element's index and the offset in it of a canonical address.
+func (w *world) regionOf(addr uint64) (r *region, index, offset uintptr) {
+	r = &w.bases[addr>>regionBits-1]
+	off := uintptr(addr & (1<<regionBits - 1))
+	return r, off / r.elem.Size(), off % r.elem.Size()
+}
+
+// lockName returns a lock's name: A, B, …
+func lockName(l int) string { return string(rune('A' + l)) }
+
+// name returns what a cell is called in counterexamples: A.byte0, slots[1].Lock, nodes[0][1].Locked.
+func (w *world) name(addr uint64, width uint8) string {
+	r, index, off := w.regionOf(addr)
+	switch r.name {
+	case "lock":
+		return lockName(int(index)) + part(off, width)
+	case "word":
+		return wordNames[index]
+	}
+	return fmt.Sprintf("%s[%d]%s", r.name, index, fieldAt(r.elem, off, width))
+}
+
+func part(off uintptr, width uint8) string {
+	switch {
+	case off == 0 && width >= 4:
+		return ""
+	case width == 1:
+		return fmt.Sprintf(".byte%d", off)
+	case width == 2:
+		return fmt.Sprintf(".half%d", off/2)
+	}
+	return fmt.Sprintf("+%d", off)
+}
+
+// fieldAt returns the path of the field of a type that an offset lies in.
+func fieldAt(t reflect.Type, off uintptr, width uint8) string {
+	if strings.HasSuffix(t.PkgPath(), "/arch") {
+		if t.Name() == "Word" {
+			return part(off, width)
+		}
+		return ""
+	}
+	switch t.Kind() {
+	case reflect.Array:
+		n := off / t.Elem().Size()
+		return fmt.Sprintf("[%d]%s", n, fieldAt(t.Elem(), off%t.Elem().Size(), width))
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); off-f.Offset < f.Type.Size() {
+				return "." + f.Name + fieldAt(f.Type, off-f.Offset, width)
+			}
+		}
+	}
+	return ""
+}
