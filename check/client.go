@@ -212,7 +212,7 @@ func (p *Proc) word(l int) *spinlock.Word { return &p.w.locks[l].word }
 func (p *Proc) Lock(l int) {
 	outer := p.meta
 	p.meta.inLock++
-	p.meta.irq = true
+	p.meta.irq = l == 0 // the other locks are what interrupts take
 	p.x.cfg.Lock.Lock(p.CPU, p.word(l))
 	p.taken(l, outer)
 }

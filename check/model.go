@@ -12,7 +12,7 @@ const (
 	maxCPUs   = 4
 	maxLocks  = 2
 	maxGrains = 96
-	maxBuffer = 8
+	maxBuffer = 4
 	maxNodes  = 1 << 22
 )
 
@@ -463,10 +463,7 @@ func (r *runner) execute(s *state, i int, n *node, giveUp bool) {
 	if r.rows != nil {
 		r.row(s, i, n, r.x.describe(ev, v, giveUp), false)
 	}
-	if ev.void {
-		v = 0
-	}
-	r.move(s, i, n, input{v: v, n: uint32(rounds)})
+	r.move(s, i, n, input{v: ev.used(v), n: uint32(rounds)})
 }
 
 // settle executes what needs no choice: steps that no other CPU can see, nor

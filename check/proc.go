@@ -38,8 +38,8 @@ type event struct {
 	site  *site
 
 	region int
-	void   bool // the result isn't used
-	place  bool // the cell isn't the lock's, or nobody's
+	use    twin.Use // how much of the result is used
+	place  bool     // the cell isn't the lock's, or nobody's
 	write  bool
 	cells  bool // it accesses a cell
 	owner  int8 // of the queue node that it accesses, or -1
@@ -75,7 +75,6 @@ type site struct {
 	Pos  string // file:line of the original
 	Func string
 	hash uint64
-	void bool
 }
 
 // A trail is the calls that led to an event: places of the lock text and of the
@@ -91,7 +90,7 @@ var sites = struct {
 	sync.Mutex
 	trails map[uint64]*trail // by a hash of the program counters
 	byPos  map[string]*site
-	void   map[string]bool
+	uses   map[string]twin.Use
 }{trails: make(map[uint64]*trail), byPos: make(map[string]*site)}
 
 // here returns how the caller's caller came where it is.
@@ -106,12 +105,6 @@ func here() *trail {
 	defer sites.Unlock()
 	if t, ok := sites.trails[key]; ok {
 		return t
-	}
-	if sites.void == nil {
-		sites.void = make(map[string]bool)
-		for _, pos := range twin.Void() {
-			sites.void[pos] = true
-		}
 	}
 	t := &trail{}
 	for fs := runtime.CallersFrames(stack); ; {
@@ -154,7 +147,7 @@ func siteOf(f runtime.Frame) *site {
 	if s := sites.byPos[pos]; s != nil {
 		return s
 	}
-	s := &site{id: len(sites.byPos), Pos: pos, Func: name, hash: mixString(0, pos), void: sites.void[pos]}
+	s := &site{id: len(sites.byPos), Pos: pos, Func: name, hash: mixString(0, pos)}
 	sites.byPos[pos] = s
 	return s
 }
@@ -360,7 +353,9 @@ func (p *Proc) head(live uint64, t *trail) {
 // resolve puts an event in canonical terms.
 func (p *Proc) resolve(e arch.Event, at *site) event {
 	ev := event{kind: e.Kind, width: e.Width, n: e.N, a: e.A, b: e.B, msg: e.Msg, site: at, owner: -1}
-	ev.void = at != nil && at.void && e.Kind.Locked()
+	if !p.x.cfg.weak.stale() { // which puts the whole of a result elsewhere
+		ev.use = useOf(at, e.Kind, e.Width)
+	}
 	if e.Cell == nil {
 		return ev
 	}
@@ -372,7 +367,7 @@ func (p *Proc) resolve(e arch.Event, at *site) event {
 		return ev
 	}
 	ev.addr = addr
-	ev.region = int(addr>>regionBits) - 1
+	ev.region = regionNumber(addr)
 	ev.grain = p.x.grain(addr)
 	ev.shift = uint8(addr&7) * 8
 	r, index, off := p.w.regionOf(addr)
@@ -384,4 +379,41 @@ func (p *Proc) resolve(e arch.Event, at *site) event {
 		ev.slot = uint8(off / (r.elem.Size() / paravirt.Contexts))
 	}
 	return ev
+}
+
+var methods = [arch.NumKinds]string{arch.Load: "Load", arch.Xchg: "Xchg", arch.Cmpxchg: "Cmpxchg", arch.Cas: "Cas", arch.Add: "Add"}
+
+// useOf returns how much of the result of an operation is used at a place.
+func useOf(at *site, k arch.Kind, width uint8) twin.Use {
+	if at == nil || methods[k] == "" {
+		return twin.Use{}
+	}
+	sites.Lock()
+	defer sites.Unlock()
+	if sites.uses == nil {
+		sites.uses = make(map[string]twin.Use)
+		for _, u := range twin.Uses() {
+			sites.uses[u.At] = u
+		}
+	}
+	return sites.uses[at.Pos+":"+methods[k]+[...]string{1: "8", 2: "16", 4: "32", 8: "Ptr"}[width]]
+}
+
+// used returns a result as far as it is used: what differs without making a difference
+// becomes the same.
+func (ev *event) used(v uint64) uint64 {
+	is := ev.use.Value
+	switch ev.use.How {
+	case twin.Unused:
+		return 0
+	case twin.ComparedToOld:
+		is = ev.a
+	case twin.Compared:
+	default:
+		return v
+	}
+	if v != is {
+		return is ^ 1
+	}
+	return v
 }

@@ -53,7 +53,7 @@ func (r *runner) row(s *state, i int, n *node, what string, environment bool) {
 
 // value writes a number of shared memory: a lock's address by its name.
 func (x *model) value(v uint64) string {
-	if v>>regionBits == regionLocks+1 {
+	if regionNumber(v) == regionLocks {
 		_, l, _ := x.w.regionOf(v)
 		return "&" + lockName(int(l))
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 
+	"example.com/pvlock/internal/twin"
 	"example.com/pvlock/internal/twin/arch"
 )
 
@@ -78,7 +79,7 @@ func (p *Proc) weakly(ev event) (v uint64, n uint32) {
 			return v, ev.n
 		}
 	case Delay:
-		ev.void = true
+		ev.use = twin.Use{How: twin.Unused}
 		p.held, p.until = append(p.held, ev), w.Past
 		return 0, 0
 	case StoreValue:
@@ -121,8 +122,8 @@ func (p *Proc) skipped() {
 // plain executes a read-modify-write as a load and a store.
 func (p *Proc) plain(ev event) uint64 {
 	load, store := ev, ev
-	load.kind, load.write, load.void = arch.Load, false, false
-	store.kind, store.b, store.void = arch.Store, 0, false
+	load.kind, load.write, load.use = arch.Load, false, twin.Use{}
+	store.kind, store.b, store.use = arch.Store, 0, twin.Use{}
 	old, _ := p.do(load)
 	v, new, stores := update(&ev, old)
 	store.a = new

@@ -42,13 +42,18 @@ const (
 	regionMachine // the first of the Machine's
 )
 
-// Canonical addresses: a region every 64 kB. They are the same in each run, and stand for addresses
-// in shared memory.
-const regionBits = 16
+// Canonical addresses: a region every 64 kB, from a base that no other value in shared memory comes
+// near. They are the same in each run, and stand for addresses in shared memory.
+const (
+	regionBits  = 16
+	regionFirst = 0xc000
+)
 
 func canonical(region int, offset uintptr) uint64 {
-	return uint64(region+1)<<regionBits | uint64(offset)
+	return uint64(region+regionFirst)<<regionBits | uint64(offset)
 }
+
+func regionNumber(addr uint64) int { return int(addr>>regionBits) - regionFirst }
 
 func newWorld(c *Config) (*world, error) {
 	m, err := paravirt.New(c.machine())
@@ -86,7 +91,7 @@ func (w *world) lockAddr(l int) uint64 {
 
 // regionOf returns the name, the element's index and the offset in it of a canonical address.
 func (w *world) regionOf(addr uint64) (r *region, index, offset uintptr) {
-	r = &w.bases[addr>>regionBits-1]
+	r = &w.bases[regionNumber(addr)]
 	off := uintptr(addr & (1<<regionBits - 1))
 	return r, off / r.elem.Size(), off % r.elem.Size()
 }

@@ -60,7 +60,9 @@ func pvSlow(c *paravirt.CPU, w *arch.Word) {
 			waitNode(c, node, code, prev, &a)
 		}
 		takeAtHead(c, w, node, code, &a)
+		c.Head(code)
 		if next := leave(c, w, node, code, c.Load32(w.Whole())); next != 0 {
+			c.Head(next)
 			handOver(c, next)
 			kickNode(c, w, next)
 		}
@@ -169,13 +171,14 @@ func takeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
 		entry = entryLater
 	}
 	for waits := uint32(0); ; waits = 1 {
-		c.Head(code<<4 | entry<<1 | waits)
+		c.Head(code<<2 | entry)
 		// Awake: the successor needn't sleep early, and newcomers mustn't steal.
 		c.Store8(node.State(), running)
 		c.Store8(pendingByte(w), 1)
 		if spinAtHead(c, w, a) {
 			return
 		}
+		c.Head(code<<2 | entry)
 		c.Store8(pendingByte(w), 0)
 
 		// Only the head and its predecessor, once, make the locked byte slow, and only an
@@ -205,6 +208,7 @@ func takeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
 			}
 			entry = entryThere
 		}
+		c.Head(code<<2 | entry)
 		c.Store8(node.State(), hashed)
 		a.Blocks++
 		c.Count(paravirt.WaitHead)

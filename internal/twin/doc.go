@@ -7,3 +7,22 @@
 package twin
 
 //go:generate go run ./gen
+
+// A Use says that of the result of the operation At, a file:line:method of the lock
+// text, not all is used: what the CPU does next depends on no more.
+type Use struct {
+	At    string
+	How   How
+	Value uint64
+}
+
+// How is how little is used.
+type How uint8
+
+// How results are used.
+const (
+	Used          How = iota
+	Unused            // not at all
+	ComparedToOld     // it is compared to what a compare-and-exchange expected
+	Compared          // it is compared to Value
+)

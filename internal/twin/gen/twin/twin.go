@@ -11,6 +11,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -40,13 +41,15 @@ var harmless = []string{"errors", "math/bits", "strconv", "unsafe"}
 // Generate returns the files of the twin, by their paths relative to internal/twin.
 func Generate(root string) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	var void []string
+	var uses []Use
 	var errs []error
 	for _, dir := range Packages {
 		sources, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		if err != nil {
 			return nil, err
 		}
+		texts := make(map[string][]byte)
+		consts := make(map[string]uint64)
 		for _, source := range sources {
 			if excluded(filepath.Base(source)) {
 				continue
@@ -55,29 +58,75 @@ func Generate(root string) (map[string][]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			name := path.Join(dir, filepath.Base(source))
-			out, unused, err := File(name, text)
+			texts[path.Join(dir, filepath.Base(source))] = text
+			constants(text, consts)
+		}
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			out, used, err := File(name, texts[name], consts)
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
 			files[name] = out
-			void = append(void, unused...)
+			uses = append(uses, used...)
 		}
 	}
-	files["void.go"] = voidFile(void)
+	files["uses.go"] = usesFile(uses)
 	return files, errors.Join(errs...)
 }
 
-// File returns the twin of one file, and the lines of it where the result of a read-modify-write is
-// not used. It returns an error that says all that is wrong with the file.
-func File(name string, text []byte) (out []byte, void []string, err error) {
+// A Use is a place where of an operation's result less is used than the whole: what the
+// CPU does next depends on no more.
+type Use struct {
+	// At is file:line:method.
+	At string
+	// How is "Unused"; or "ComparedToOld", for a compare-and-exchange whose result is only
+	// compared to what it expected; or "Compared", if it is only compared to Value.
+	How   string
+	Value uint64
+}
+
+// constants notes the constants of a file that are written as literals.
+func constants(text []byte, into map[string]uint64) {
+	file, err := parser.ParseFile(token.NewFileSet(), "", text, 0)
+	if err != nil {
+		return // File will say so
+	}
+	for _, d := range file.Decls {
+		if d, ok := d.(*ast.GenDecl); ok && d.Tok == token.CONST {
+			for _, s := range d.Specs {
+				s := s.(*ast.ValueSpec)
+				for i := range min(len(s.Names), len(s.Values)) {
+					if v, ok := literal(s.Values[i], nil); ok {
+						into[s.Names[i].Name] = v
+					}
+				}
+			}
+		}
+	}
+}
+
+func literal(e ast.Expr, consts map[string]uint64) (uint64, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		v, err := strconv.ParseUint(e.Value, 0, 64)
+		return v, err == nil
+	case *ast.Ident:
+		v, ok := consts[e.Name]
+		return v, ok
+	}
+	return 0, false
+}
+
+// File returns the twin of one file, and how its results are used, given the package's constants. It
+// returns an error that says all that is wrong with the file.
+func File(name string, text []byte, consts map[string]uint64) (out []byte, uses []Use, err error) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
 	if err != nil {
 		return nil, nil, err
 	}
-	v := &visitor{fset: fset, name: name}
+	v := &visitor{fset: fset, name: name, consts: consts}
 	v.file(file)
 	if v.errs != nil {
 		return nil, nil, errors.Join(v.errs...)
@@ -92,7 +141,7 @@ func File(name string, text []byte) (out []byte, void []string, err error) {
 		at = e.to
 	}
 	b.Write(text[at:])
-	return b.Bytes(), v.void, nil
+	return b.Bytes(), v.uses, nil
 }
 
 type edit struct {
@@ -104,8 +153,10 @@ type visitor struct {
 	fset  *token.FileSet
 	name  string
 	edits []edit
-	void  []string
 	errs  []error
+
+	consts map[string]uint64
+	uses   []Use
 }
 
 func (v *visitor) refuse(at token.Pos, what string) {
@@ -192,32 +243,64 @@ func (v *visitor) node(n ast.Node) bool {
 	case *ast.MapType:
 		v.refuse(n.Pos(), "a map")
 	case *ast.ExprStmt:
-		if call, ok := n.X.(*ast.CallExpr); ok {
-			if f, ok := call.Fun.(*ast.SelectorExpr); ok && readModifyWrite(f.Sel.Name) {
-				v.void = append(v.void, fmt.Sprintf("%s:%d", v.name, v.fset.Position(n.Pos()).Line))
-			}
+		if call, method := operation(n.X); call != nil {
+			v.use(call, method, "Unused", 0)
+		}
+	case *ast.BinaryExpr:
+		if n.Op == token.EQL || n.Op == token.NEQ {
+			v.compared(n)
 		}
 	}
 	return true
 }
 
-func readModifyWrite(method string) bool {
-	for _, p := range []string{"Xchg", "Cmpxchg", "Cas", "Add"} {
-		if rest, ok := strings.CutPrefix(method, p); ok && (rest == "Ptr" || rest == "8" || rest == "16" || rest == "32") {
-			return true
-		}
+func (v *visitor) compared(n *ast.BinaryExpr) {
+	call, method := operation(n.X)
+	if call == nil {
+		return
 	}
-	return false
+	if strings.HasPrefix(method, "Cmpxchg") {
+		if v.text(call.Args[1]) == v.text(n.Y) {
+			v.use(call, method, "ComparedToOld", 0)
+		}
+	} else if value, ok := literal(n.Y, v.consts); ok {
+		v.use(call, method, "Compared", value)
+	}
 }
 
-func voidFile(void []string) []byte {
-	slices.Sort(void)
+func (v *visitor) use(call *ast.CallExpr, method, how string, value uint64) {
+	line := v.fset.Position(call.Fun.(*ast.SelectorExpr).Sel.Pos()).Line
+	v.uses = append(v.uses, Use{fmt.Sprintf("%s:%d:%s", v.name, line, method), how, value})
+}
+
+func (v *visitor) text(e ast.Expr) string {
+	var b bytes.Buffer
+	format.Node(&b, v.fset, e)
+	return b.String()
+}
+
+// operation returns the call of a memory operation that an expression is.
+func operation(e ast.Expr) (*ast.CallExpr, string) {
+	if call, ok := e.(*ast.CallExpr); ok {
+		if f, ok := call.Fun.(*ast.SelectorExpr); ok {
+			for _, p := range []string{"Load", "Xchg", "Cmpxchg", "Cas", "Add"} {
+				if rest, ok := strings.CutPrefix(f.Sel.Name, p); ok && (rest == "Ptr" || rest == "8" || rest == "16" || rest == "32") {
+					return call, f.Sel.Name
+				}
+			}
+		}
+	}
+	return nil, ""
+}
+
+func usesFile(uses []Use) []byte {
+	slices.SortFunc(uses, func(a, b Use) int { return strings.Compare(a.At, b.At) })
 	var b bytes.Buffer
 	b.WriteString("// Code generated by internal/twin/gen; DO NOT EDIT.\n\npackage twin\n\n")
-	b.WriteString("// Void are the places of the lock text where the result of a read-modify-write is not\n// used: nothing that the CPU does next depends on it.\n")
-	b.WriteString("func Void() []string {\n\treturn []string{\n")
-	for _, s := range void {
-		fmt.Fprintf(&b, "\t\t%q,\n", s)
+	b.WriteString("// Uses returns the places of the lock text where of an operation's result less is used than\n// the whole.\n")
+	b.WriteString("func Uses() []Use {\n\treturn []Use{\n")
+	for _, u := range uses {
+		fmt.Fprintf(&b, "\t\t{%q, %s, %d},\n", u.At, u.How, u.Value)
 	}
 	b.WriteString("\t}\n}\n")
 	out, err := format.Source(b.Bytes())
@@ -264,7 +347,7 @@ func Read(dir string) (map[string][]byte, error) {
 		files[name] = text
 		return err
 	}
-	if err := add("void.go"); err != nil {
+	if err := add("uses.go"); err != nil {
 		return nil, err
 	}
 	for _, p := range Packages {

@@ -2,6 +2,7 @@ package twin
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,19 +46,19 @@ func TestTextThatCannotHaveATwinIsRefused(t *testing.T) {
 		{"//go:build linux\n\nfunc f() {}", "build constraint"},
 		{"//go:linkname f g\nfunc f() {}", "linkname"},
 	} {
-		_, _, err := File("p/f.go", []byte("package p\n\n"+c.text+"\n"))
+		_, _, err := File("p/f.go", []byte("package p\n\n"+c.text+"\n"), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want an error about %q", c.text, err, c.want)
 		}
 	}
-	if _, _, err := File("p/f.go", []byte("package p\n\nimport \"errors\"\n\nvar Err = errors.New(\"e\")\n")); err != nil {
+	if _, _, err := File("p/f.go", []byte("package p\n\nimport \"errors\"\n\nvar Err = errors.New(\"e\")\n"), nil); err != nil {
 		t.Errorf("an error made once: %v", err)
 	}
 }
 
 func TestTwinKeepsItsLines(t *testing.T) {
-	text := "package p\n\nimport (\n\t\"example.com/pvlock/internal/arch\"\n\t\"example.com/pvlock/paravirt\"\n)\n\nfunc f(c arch.Core) {\n\tc.Add16(nil, 1)\n\t_ = c.Add16(nil, 1)\n}\n"
-	out, void, err := File("p/f.go", []byte(text))
+	text := "package p\n\nimport (\n\t\"example.com/pvlock/internal/arch\"\n\t\"example.com/pvlock/paravirt\"\n)\n\nfunc f(c arch.Core) {\n\tc.Add16(nil, 1)\n}\n"
+	out, _, err := File("p/f.go", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,33 @@ func TestTwinKeepsItsLines(t *testing.T) {
 			t.Errorf("line %d: %q, want %q", i+1, after[i+HeaderLines], want)
 		}
 	}
-	if len(void) != 1 || void[0] != "p/f.go:9" {
-		t.Errorf("results not used at %v, want p/f.go:9", void)
+}
+
+func TestUsesOfResults(t *testing.T) {
+	text := `package p
+
+const free = 0
+
+func f() {
+	c.Add16(nil, 1)
+	_ = c.Add16(nil, 1)
+	if c.Cmpxchg8(p, held, free) == held || c.Cmpxchg8(p, held, free) == free {
+	}
+	if c.Xchg8(p, 1) != free {
+	}
+	v := c.Load8(p)
+	if c.Load32(p) == v {
+	}
+}
+`
+	consts := make(map[string]uint64)
+	constants([]byte(text), consts)
+	_, uses, err := File("p/f.go", []byte(text), consts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Use{{"p/f.go:6:Add16", "Unused", 0}, {"p/f.go:8:Cmpxchg8", "ComparedToOld", 0}, {"p/f.go:10:Xchg8", "Compared", 0}}
+	if !slices.Equal(uses, want) {
+		t.Errorf("%v, want %v", uses, want)
 	}
 }
