@@ -94,8 +94,8 @@ func (m *Machine) Rescue(i int) { m.ops.Notify(&m.cpus[i], uint32(i)) }
 
 // WordChannel makes event channels out of a word for each CPU and two functions
 // of the machine's: park puts the calling CPU to sleep while the word holds v,
-// and may return for no reason; unpark wakes the CPU that sleeps on it. Unpark is
-// called only when there may be one.
+// and may return for no reason; unpark wakes CPU cpu, which sleeps on the word or
+// is about to.
 //
 //	poller                          notifier
 //	(1) word: clear → sleeping      (3) word ↔ pending
@@ -104,7 +104,7 @@ func (m *Machine) Rescue(i int) { m.ops.Notify(&m.cpus[i], uint32(i)) }
 // All changes of the word are locked instructions. If (3) comes before (1), (1) fails and the
 // poller finds pending. If it comes after (1), the notifier sees sleeping and unparks;
 // an unpark that comes before the park finds the word changed, and park returns at once: that is what park must promise.
-func WordChannel(park func(c *CPU, word *arch.U32, v uint32), unpark func(c *CPU, word *arch.U32)) ChannelOps {
+func WordChannel(park func(c *CPU, word *arch.U32, v uint32), unpark func(c *CPU, cpu uint32, word *arch.U32)) ChannelOps {
 	return ChannelOps{
 		Clear: func(c *CPU) { c.Xchg32(&c.channel().word, clear) },
 		Set:   func(c *CPU) { c.Xchg32(&c.channel().word, pending) },
@@ -124,7 +124,7 @@ func WordChannel(park func(c *CPU, word *arch.U32, v uint32), unpark func(c *CPU
 		Notify: func(c *CPU, cpu uint32) {
 			word := &c.m.channels[cpu].word
 			if c.Xchg32(word, pending) == sleeping {
-				unpark(c, word)
+				unpark(c, cpu, word)
 			}
 		},
 	}

@@ -21,7 +21,7 @@ type CPU struct {
 	// interrupt handler leaves it as it found it.
 	depth uint32
 
-	// waits is how many calls of WaitEvent are under way: one, and one more for each
+	// waits is how many waits on the event channel are under way: one, and one more for each
 	// interrupt that came during one.
 	waits uint32
 
@@ -67,6 +67,20 @@ func (c *CPU) EnterNMI() (outer bool) {
 
 // ExitNMI undoes EnterNMI.
 func (c *CPU) ExitNMI(outer bool) { c.nmi = outer }
+
+// InNMI reports whether what runs now must not sleep.
+func (c *CPU) InNMI() bool { return c.nmi }
+
+// EnterWait says that a wait on the event channel begins, and reports whether it is nested: whether
+// an interrupt began it during another wait of this CPU. A nested wait that clears
+// the channel leaves it pending, or it may have swallowed the outer one's wake-up.
+func (c *CPU) EnterWait() (nested bool) {
+	c.waits++
+	return c.waits > 1
+}
+
+// ExitWait undoes EnterWait.
+func (c *CPU) ExitWait() { c.waits-- }
 
 // A CPU comes up in two steps, in the order of the 2008 seed: its event channel is
 // bound, and then others may look for it. Between the two it can be waiting,

@@ -68,8 +68,8 @@ type Tunables struct {
 	WaitEarly bool
 
 	// Steal is for how many rounds a newcomer of the hybrid queued lock tries to take the lock
-	// past the queue while that is allowed: 0 is never (strictly fair), 1 is one attempt (2015),
-	// arch.Forever is for as long as it is allowed (2017).
+	// past the queue while that is allowed: 0 is never (strictly fair), 1 is one attempt (Linux in
+	// 2015), arch.Forever is for as long as it is allowed (Linux since 2017).
 	Steal uint32
 }
 

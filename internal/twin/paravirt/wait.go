@@ -56,16 +56,16 @@ func WaitEvent(c *CPU, p *arch.U8, v uint8) {
 	if c.nmi || !c.Bound() {
 		return
 	}
-	c.waits++
+	nested := c.EnterWait()
 	switch {
-	case c.waits == 1 && c.TestPending():
+	case !nested && c.TestPending():
 		c.ClearPending()
 	case c.Load8(p) == v:
 		// A kick since the look at *p has left the channel pending, and Poll
 		// returns at once; so does it after an interrupt whose wait took the kick.
 		c.Poll()
 	}
-	c.waits--
+	c.ExitWait()
 }
 
 // WaitEvent2015 is Wait as Xen guests had it with the 2015 seed: clear, look,

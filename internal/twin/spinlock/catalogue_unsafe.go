@@ -55,7 +55,7 @@ const (
 
 // Kinds returns the catalogue, in the order in which the locks were invented.
 func Kinds() []Kind {
-	queued := paravirt.Tunables{Spin: budget2015, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true, Steal: arch.Forever}
+	queued := paravirt.Tunables{Spin: budget2015, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true, Steal: budget2008}
 	return []Kind{
 		{
 			Name: "bytelock", About: "byte lock with a spinner count", From: "what seed 2008 replaces",
@@ -135,7 +135,7 @@ func Kinds() []Kind {
 		},
 		{
 			Name: "pvqspin2015", About: "paravirtual queued spinlock as of the seed", From: "seed 2015, paravirtual",
-			Fair: true, Sleeps: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
+			Fair: true, Sleeps: true, LosesWakeups: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
 			Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015,
 			Lock:        func(c *paravirt.CPU, w *Word) { (*PVQSpin2015)(unsafe.Pointer(w)).Lock(c) },
 			Unlock:      func(c *paravirt.CPU, w *Word) { (*PVQSpin2015)(unsafe.Pointer(w)).Unlock(c) },

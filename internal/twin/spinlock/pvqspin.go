@@ -23,7 +23,9 @@ import (
 //   - A head that sleeps says hashed, not halted, so that its predecessor, who may
 //     be late with the above, does not enter it a second time (2016).
 //   - The unlocker kicks whatever state it finds (September 2015).
-//   - Newcomers steal (2015), for as long as it is allowed (2017); see Tunables.Steal.
+//   - Newcomers steal (2015), for longer than one attempt (2017); see Tunables.Steal. Linux lets them try for
+//     as long as it is allowed, so that they burn their slices when the holder has lost its CPU; here they
+//     queue, and sleep, after 2^10 rounds.
 //   - A waiter whose predecessor doesn't run sleeps without spinning any longer (2015); see
 //     Tunables.WaitEarly.
 //   - Here alone: a head that was woken and then passed over sleeps again when its
@@ -112,7 +114,7 @@ func waitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *paravi
 		for budget := t.Spin; budget > 0 && !early; {
 			chunk := budget
 			if t.WaitEarly {
-				chunk = min(budget, t.PrevCheck)
+				chunk = min(budget, max(t.PrevCheck, 1))
 			}
 			v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, chunk)
 			a.Rounds += uint64(n)

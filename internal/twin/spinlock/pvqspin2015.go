@@ -21,7 +21,9 @@ import (
 //
 // What it does not do well, which later years mended: a CPU may be kicked twice
 // for one acquisition, once at the head of the queue and once at the unlock; a kick is sent only if the
-// node still says halted when the unlocker looks. With a Wait that is built as in
+// node says halted when the unlocker looks, and that look may pass the release: if the
+// predecessor's late kick has just made it running, the head says halted, sees the lock held, and
+// sleeps for ever (September 2015). With a Wait that is built as in
 // its day ([paravirt.WaitEvent2015]) an interrupt's wait swallows the outer
 // one's wake-up.
 type PVQSpin2015 struct{ word arch.Word }

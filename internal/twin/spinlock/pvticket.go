@@ -17,10 +17,13 @@ import (
 //
 // Tickets go up by two: bit 0 of head is the mark.
 //
-// It differs from the Linux of the seed's day (4.0) in one thing. There a CPU
+// It differs from the Linux of the seed's day (4.0) where interrupts nest. There a CPU
 // whose interrupt handler waits for a ticket lock too forgets the outer wait; if the inner one ends
 // without blocking, the outer one blocks unannounced. Here the outer
-// announcement is put back and the channel is left pending.
+// announcement is put back and the channel is left pending, and an unlocker doesn't stop at
+// the first match. (There announcing is done with interrupts disabled; here it may be interrupted
+// anywhere.) A CPU without an event channel is not kicked, and a non-maskable
+// interrupt does not block.
 type PVTicket struct{ word arch.Word }
 
 const (
@@ -49,7 +52,8 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
 	block func(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acquisition)) {
 
 	a := c.Contend()
-	head, want := uint16(v), uint16(v>>16)-ticketStep
+	want := uint16(v>>16) - ticketStep
+	var head uint16
 	for {
 		c.Head(uint32(want))
 		head = c.Load16(word.Half(0))
@@ -83,14 +87,15 @@ func spend(budget, n uint32) uint32 {
 
 // lockSpinning announces the CPU, marks the lock, looks once more, and blocks.
 func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acquisition) {
-	if !c.Bound() {
+	if !c.Bound() || c.InNMI() {
 		return
 	}
 	a.Blocks++
 	c.Count(paravirt.TakenSlow)
 	slot := c.Slot()
 	outer, outerWant := c.LoadPtr(&slot.Lock), c.Load32(&slot.Want)
-	c.CountIf(paravirt.TakenSlowNested, outer != 0)
+	nested := c.EnterWait()
+	c.CountIf(paravirt.TakenSlowNested, nested)
 
 	// Say which ticket, then mark.
 	//
@@ -119,18 +124,23 @@ func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acq
 
 	if outer == 0 {
 		c.And32(mask, ^bit)
-		c.StorePtr(&slot.Lock, 0)
-		return
 	}
-	// This ran in an interrupt during another wait. Its kick may have been missed while
-	// the slot said something else, or cleared above: make it look again.
+	// Leave the slot as it was: the ticket too, even if there was no lock, because this may have
+	// interrupted an announcement halfway.
 	announce(c, slot, outer, outerWant)
-	c.SetPending()
+	c.ExitWait()
+	if nested {
+		// This ran in an interrupt during another wait. Its kick may have been missed while
+		// the slot said something else, or cleared above: make it look again.
+		c.SetPending()
+	}
 }
 
 // announce says in a slot which ticket of which lock its CPU waits for. The lock
 // is taken out first and put in last, so that an unlocker that reads the lock and then the
-// ticket never pairs the old lock with the new ticket, nor the new lock with the old ticket.
+// ticket never pairs the new lock with the old ticket, and so never misses its waiter. It may
+// pair the old lock with the new ticket, when an interrupt waits during a wait: that CPU is
+// kicked in vain.
 func announce(c *paravirt.CPU, slot *paravirt.Slot, lock arch.Addr, want uint32) {
 	c.StorePtr(&slot.Lock, 0)
 	c.Store32(&slot.Want, want)
@@ -163,8 +173,8 @@ func unlockKick(c *paravirt.CPU, lock arch.Addr, next uint16) {
 			slot := m.Slot(cpu)
 			if c.LoadPtr(&slot.Lock) == lock && c.Load32(&slot.Want) == uint32(next) {
 				c.Count(paravirt.ReleasedSlowKicked)
-				c.Notify(cpu)
-				return
+				paravirt.KickEvent(c, cpu)
+				// And look on: this one may have been kicked in vain, see announce.
 			}
 		}
 	}

@@ -24,6 +24,8 @@ import (
 //   - All waiters of the lock are notified (2013), for the first one found may be
 //     waiting in an interrupt for what the second would do.
 //   - A CPU that is not online does not block (2013).
+//   - A CPU without an event channel is not kicked (2016), and a non-maskable interrupt
+//     does not block (2018).
 //   - A poll that ends with nothing pending is repeated without leaving the slow path (August 2008).
 //
 // What Linux also did for latency, to enable interrupts while blocked, has no
@@ -60,7 +62,7 @@ func (l *Xen) lockContended(c *paravirt.CPU) {
 				c.Acquired(&a)
 				return
 			}
-			budget -= n - 1
+			budget = spend(budget, n-1)
 		}
 		if l.lockSlow(c, &a) || c.Xchg8(l.lock(), 1) == 0 {
 			c.Acquired(&a)
@@ -72,15 +74,17 @@ func (l *Xen) lockContended(c *paravirt.CPU) {
 // lockSlow announces the CPU, looks once more, and blocks. It reports whether the
 // last look took the lock.
 func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
-	// A CPU that unlockers would not find, or that can't be notified, just spins.
-	if !c.Bound() || !c.Online() {
+	// A CPU that unlockers would not find, or that can't be notified, just spins, and so
+	// does a non-maskable interrupt.
+	if !c.Bound() || !c.Online() || c.InNMI() {
 		return false
 	}
 	a.Blocks++
 	c.Count(paravirt.TakenSlow)
 	slot := &c.Slot().Lock
 	outer := c.LoadPtr(slot)
-	c.CountIf(paravirt.TakenSlowNested, outer != 0)
+	nested := c.EnterWait()
+	c.CountIf(paravirt.TakenSlowNested, nested)
 
 	// Say which lock, then count.
 	//
@@ -107,8 +111,9 @@ func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
 		c.ClearPending()
 		if c.Xchg8(l.lock(), 1) == 0 {
 			c.Count(paravirt.TakenSlowPickup)
-			if outer != 0 {
-				// The outer wait's pending bit may just have been cleared.
+			if nested {
+				// The outer wait's pending bit may just have been cleared. That wait
+				// may be for a lock of another kind, and have nothing in the slot.
 				c.SetPending()
 			}
 			got = true
@@ -126,6 +131,7 @@ func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
 	// would find a waiter counted and nobody to notify.
 	c.Add16(l.spinners(), ^uint16(0))
 	c.StorePtr(slot, outer)
+	c.ExitWait()
 	return got
 }
 
@@ -153,7 +159,8 @@ func (l *Xen) unlockSlow(c *paravirt.CPU) {
 			cpu := uint32(i*32 + bits.TrailingZeros32(mask))
 			if c.LoadPtr(&m.Slot(cpu).Lock) == lock {
 				c.Count(paravirt.ReleasedSlowKicked)
-				c.Notify(cpu)
+				// It may have got the lock without this, and have gone down since.
+				paravirt.KickEvent(c, cpu)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func (l *Xen2008) lockContended(c *paravirt.CPU) {
 				c.Acquired(&a)
 				return
 			}
-			budget -= n - 1
+			budget = spend(budget, n-1)
 		}
 		if xen2008Slow(c, &l.word, 1, &a) || c.Xchg8(l.lock(), 1) == 0 {
 			c.Acquired(&a)

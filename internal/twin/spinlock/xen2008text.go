@@ -18,9 +18,9 @@ import (
 // counts: 0 is the text's 1 (free), -1 its 0 (held), and anything less its negative numbers (held,
 // and somebody tried).
 //
-// Each waiter takes the byte down by one, once for each time it is released. More
-// than 127 waiters would take it round to positive, and two would hold the
-// lock: MaxCPUs in the catalogue says 128.
+// A waiter takes the byte down when it comes, and again only after it has seen it positive: no more
+// than once while the lock is held. More than 127 waiters would take it round to
+// positive, and two would hold the lock: MaxCPUs in the catalogue says 128.
 type Xen2008Text struct{ word arch.Word }
 
 func (l *Xen2008Text) lock() *arch.U8      { return l.word.Byte(0) }
@@ -52,9 +52,10 @@ func (l *Xen2008Text) lockContended(c *paravirt.CPU) {
 				c.Acquired(&a)
 				return
 			}
-			budget -= n - 1
+			budget = spend(budget, n-1)
 		}
-		if xen2008Slow(c, &l.word, textHeld, &a) || c.Add8(l.lock(), ^uint8(0)) == textHeld {
+		if xen2008Slow(c, &l.word, textHeld, &a) ||
+			c.Load8(l.lock())&textSign == 0 && c.Add8(l.lock(), ^uint8(0)) == textHeld {
 			c.Acquired(&a)
 			return
 		}
