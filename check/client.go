@@ -24,7 +24,7 @@ type Config struct {
 	Spin uint32
 	// Spurious lets every sleep end for no reason, any number of times.
 	Spurious bool
-	// Interrupts is how many interrupts each CPU takes at most; Nesting how deep they go.
+	// Interrupts is how many interrupts come at most, on whichever CPUs; Nesting how deep they go.
 	Interrupts, Nesting int
 	// WordChannel builds event channels from parked threads (paravirt.WordChannel), so that that protocol is
 	// explored too. Otherwise a channel is a primitive of the machine.

@@ -315,10 +315,10 @@ func (w *worker) report(b badState) {
 func (x *model) encode(b []byte, s *state, fp uint64, id uint32) []byte {
 	b = binary.LittleEndian.AppendUint64(b, fp)
 	b = binary.LittleEndian.AppendUint32(b, id)
-	b = append(b, s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1])
+	b = append(b, s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs)
 	for i := range x.cfg.CPUs {
 		b = binary.AppendUvarint(b, uint64(s.node[i]))
-		b = append(b, s.filled[i], s.irqs[i], s.kicked[i])
+		b = append(b, s.filled[i], s.kicked[i])
 		b = binary.AppendUvarint(b, s.parked[i])
 		for _, e := range s.buffer[i][:s.filled[i]] {
 			b = binary.AppendUvarint(b, uint64(e.node))
@@ -340,8 +340,8 @@ func (x *model) decode(b []byte, s *state) (rest []byte, fp uint64, id uint32) {
 	*s = state{}
 	fp, id = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])
 	b = b[12:]
-	s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1] = b[0], b[1], b[2], b[3], b[4], b[5]
-	b = b[6:]
+	s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs = b[0], b[1], b[2], b[3], b[4], b[5], b[6]
+	b = b[7:]
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)
 		b = b[n:]
@@ -349,8 +349,8 @@ func (x *model) decode(b []byte, s *state) (rest []byte, fp uint64, id uint32) {
 	}
 	for i := range x.cfg.CPUs {
 		s.node[i] = int32(number())
-		s.filled[i], s.irqs[i], s.kicked[i] = b[0], b[1], b[2]
-		b = b[3:]
+		s.filled[i], s.kicked[i] = b[0], b[1]
+		b = b[2:]
 		s.parked[i] = number()
 		for j := range s.filled[i] {
 			s.buffer[i][j] = entry{int32(number()), number()}
@@ -400,14 +400,15 @@ func (e *explorer) trapped() {
 			}
 		}
 	}
-	var first *visit
+	var first *slot
 	for i := range e.seen.shards {
-		for j := range e.seen.shards[i].found {
-			if !ends[j*numShards+i] {
-				v := &e.seen.shards[i].found[j]
-				if first == nil || v.level < first.level || v.level == first.level && v.fp < first.fp {
-					first = v
-				}
+		for j := range e.seen.shards[i].table {
+			o := &e.seen.shards[i].table[j]
+			if o.index == 0 || ends[int(o.index-1)*numShards+i] {
+				continue
+			}
+			if first == nil || o.level < first.level || o.level == first.level && o.fp < first.fp {
+				first = o
 			}
 		}
 	}

@@ -89,7 +89,7 @@ type state struct {
 	node    [maxCPUs]int32
 	buffer  [maxCPUs][maxBuffer]entry
 	filled  [maxCPUs]uint8
-	irqs    [maxCPUs]uint8  // interrupts that have come
+	irqs    uint8           // interrupts that have come
 	parked  [maxCPUs]uint64 // the cell that it sleeps on
 	kicked  [maxCPUs]uint8  // notifications since it last took a lock
 	mem     [maxGrains]uint64
@@ -107,7 +107,7 @@ type entry struct {
 }
 
 func (x *model) fingerprint(s *state) uint64 {
-	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40, 0xfeed)
+	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48, 0xfeed)
 	for g := range int(x.numGrains.Load()) {
 		if v := s.mem[g]; v != 0 {
 			h += mix(x.grainKey[g].Load(), v)
@@ -115,7 +115,7 @@ func (x *model) fingerprint(s *state) uint64 {
 	}
 	for i := range x.cfg.CPUs {
 		h = mix(h, x.node(s.node[i]).hist)
-		h = mix(h, uint64(s.filled[i])|uint64(s.irqs[i])<<8|uint64(s.kicked[i])<<16|s.parked[i]<<24)
+		h = mix(h, uint64(s.filled[i])|uint64(s.kicked[i])<<16|s.parked[i]<<24)
 		for _, e := range s.buffer[i][:s.filled[i]] {
 			ev := &x.node(e.node).ev
 			h = mix(h, ev.addr<<4|uint64(ev.width))
@@ -244,7 +244,7 @@ func (r *runner) step(s *state, act int) {
 	case actFlush:
 		r.flush(s, i)
 	case actIRQ:
-		s.irqs[i]++
+		s.irqs++
 		r.row(s, i, n, "interrupt", true)
 		r.move(s, i, n, input{irq: true})
 	case actWake:
@@ -331,7 +331,7 @@ func (r *runner) enabled(s *state, i int) (acts uint32) {
 
 // interruptible says whether an interrupt may come to a CPU at a node.
 func (r *runner) interruptible(s *state, i int, n *node) bool {
-	if !n.meta.irq || int(s.irqs[i]) >= r.x.cfg.Interrupts || int(n.meta.depth) >= max(1, r.x.cfg.Nesting) || n.ev.kind == evHang {
+	if !n.meta.irq || int(s.irqs) >= r.x.cfg.Interrupts || int(n.meta.depth) >= max(1, r.x.cfg.Nesting) || n.ev.kind == evHang {
 		return false
 	}
 	if r.x.cfg.Client.OnlyAsleep {

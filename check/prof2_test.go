@@ -25,6 +25,9 @@ func TestMatrix(t *testing.T) {
 			{Client: Plain(3, 1), CPUs: 3, Spin: AnySpin},
 			{Client: Nested(3, 1), CPUs: 3, Spin: AnySpin, Interrupts: 1},
 		} {
+			if os.Getenv("CLIENT") != "" && os.Getenv("CLIENT") != c.Client.Name {
+				continue
+			}
 			c.Lock = k
 			c.Spurious = true
 			c.States = 20_000_000

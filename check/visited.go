@@ -17,76 +17,82 @@ const numShards = 64
 
 type shard struct {
 	mu    sync.Mutex
-	table []uint32 // 1 + index in found, open addressing
+	table []slot // open addressing
 	found []visit
+}
+
+// slot is a place in the table: what most look-ups need.
+type slot struct {
+	fp    uint64
+	index uint32 // 1 + index in found; 0 is free
+	level uint32
 }
 
 // visit is how a state was first reached. Of several ways of the same length it is the one
 // with the least parent, so that it is the same in each run.
 type visit struct {
-	fp, parent uint64
-	level      uint32
-	act        uint8
+	parent uint64
+	act    uint8
 }
 
-const visitBytes = 24 + 4*2
+// visitBytes is what a state costs: its visit and, on average, its part of the table.
+const visitBytes = 16 + 16*2
 
 // add notes a state, and returns its number and whether it is new.
 func (v *visited) add(fp, parent uint64, level uint32, act int) (id uint32, fresh bool) {
 	s := &v.shards[fp%numShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.found)*2 >= len(s.table) {
+	if len(s.found)*3 >= len(s.table)*2 {
 		s.grow()
 	}
-	mask := uint64(len(s.table) - 1)
-	at := fp >> 6 & mask
-	for s.table[at] != 0 {
-		o := &s.found[s.table[at]-1]
-		if o.fp == fp {
-			if o.level == level && (parent < o.parent || parent == o.parent && uint8(act) < o.act) {
-				o.parent, o.act = parent, uint8(act)
+	o := s.find(fp)
+	if o.index != 0 {
+		if o.level == level {
+			if was := &s.found[o.index-1]; parent < was.parent || parent == was.parent && uint8(act) < was.act {
+				*was = visit{parent, uint8(act)}
 			}
-			return (s.table[at]-1)*numShards + uint32(fp%numShards), false
 		}
-		at = (at + 1) & mask
+		return (o.index-1)*numShards + uint32(fp%numShards), false
 	}
-	s.found = append(s.found, visit{fp, parent, level, uint8(act)})
-	s.table[at] = uint32(len(s.found))
+	s.found = append(s.found, visit{parent, uint8(act)})
+	*o = slot{fp, uint32(len(s.found)), level}
 	v.count.Add(1)
 	return uint32(len(s.found)-1)*numShards + uint32(fp%numShards), true
 }
 
-func (s *shard) grow() {
-	old := s.table
-	s.table = make([]uint32, max(256, 2*len(old)))
+// find returns the slot of a fingerprint, or the free one where it belongs.
+func (s *shard) find(fp uint64) *slot {
 	mask := uint64(len(s.table) - 1)
-	for i := range s.found {
-		at := s.found[i].fp >> 6 & mask
-		for s.table[at] != 0 {
-			at = (at + 1) & mask
-		}
-		s.table[at] = uint32(i + 1)
-	}
-}
-
-// get returns how a state was reached.
-func (v *visited) get(fp uint64) visit {
-	s := &v.shards[fp%numShards]
-	mask := uint64(len(s.table) - 1)
-	for at := fp >> 6 & mask; s.table[at] != 0; at = (at + 1) & mask {
-		if o := s.found[s.table[at]-1]; o.fp == fp {
+	for at := fp >> 6 & mask; ; at = (at + 1) & mask {
+		if o := &s.table[at]; o.index == 0 || o.fp == fp {
 			return o
 		}
 	}
-	panic("check: a state that was never reached")
+}
+
+func (s *shard) grow() {
+	old := s.table
+	s.table = make([]slot, max(256, 2*len(old)))
+	for _, o := range old {
+		if o.index != 0 {
+			*s.find(o.fp) = o
+		}
+	}
 }
 
 // path returns the actions that lead to a state.
 func (v *visited) path(fp uint64) []int {
 	var acts []int
-	for at := v.get(fp); at.level > 0; at = v.get(at.parent) {
-		acts = append(acts, int(at.act))
+	for {
+		s := &v.shards[fp%numShards]
+		o := s.find(fp)
+		if o.level == 0 {
+			break
+		}
+		by := s.found[o.index-1]
+		acts = append(acts, int(by.act))
+		fp = by.parent
 	}
 	for i, j := 0, len(acts)-1; i < j; i, j = i+1, j-1 {
 		acts[i], acts[j] = acts[j], acts[i]
