@@ -81,6 +81,10 @@ type Client struct {
 	OnlyAsleep bool
 	// Late says which CPUs don't come up at boot; their Body does it.
 	Late uint8
+	// Interrupted says which CPUs interrupts may come to; 0 means all.
+	Interrupted uint8
+	// Keep leaves out that the last user frees a lock.
+	Keep bool
 }
 
 func (c *Client) run(p *Proc) {
@@ -212,7 +216,8 @@ func (p *Proc) word(l int) *spinlock.Word { return &p.w.locks[l].word }
 func (p *Proc) Lock(l int) {
 	outer := p.meta
 	p.meta.inLock++
-	p.meta.irq = l == 0 // the other locks are what interrupts take
+	who := p.x.cfg.Client.Interrupted
+	p.meta.irq = l == 0 && (who == 0 || who>>p.ID&1 != 0) // the other locks are what interrupts take
 	p.x.cfg.Lock.Lock(p.CPU, p.word(l))
 	p.taken(l, outer)
 }
@@ -278,7 +283,7 @@ func (p *Proc) take(l, users int, last, try bool) {
 		return
 	}
 	p.Lock(l)
-	free := last && p.Drop(l, users)
+	free := last && !p.x.cfg.Client.Keep && p.Drop(l, users)
 	p.Unlock(l)
 	if free {
 		p.Free(l)
@@ -318,25 +323,33 @@ func Trying(n, k int) Client {
 }
 
 // Nested is Plain with interrupts of waiters. An interrupt takes another lock, which the last
-// CPU takes as well, so that there is contention for it.
+// CPU takes as well, within its first critical section, so that there is contention for it while the
+// interrupted one waits.
 func Nested(n, k int) Client {
-	c := Plain(n, k)
-	c.Name += " nested"
-	c.Locks = 2
-	body := c.Body
-	c.Body = func(p *Proc) {
-		if p.ID == n-1 {
-			p.At(100)
+	return Client{
+		Name:  fmt.Sprintf("%d×%d nested", n, k),
+		Locks: 2,
+		Body: func(p *Proc) {
+			for i := range k {
+				p.At(uint64(i))
+				p.Lock(0)
+				if p.ID == n-1 && i == 0 {
+					p.Lock(1)
+					p.Unlock(1)
+				}
+				free := i == k-1 && !p.x.cfg.Client.Keep && p.Drop(0, n)
+				p.Unlock(0)
+				if free {
+					p.Free(0)
+				}
+			}
+			p.At(uint64(k))
+		},
+		Handler: func(p *Proc) {
 			p.Lock(1)
 			p.Unlock(1)
-		}
-		body(p)
+		},
 	}
-	c.Handler = func(p *Proc) {
-		p.Lock(1)
-		p.Unlock(1)
-	}
-	return c
 }
 
 // NestedSame is Plain with interrupts of CPUs that sleep or spin, and which take the same lock. Only a lock without
@@ -361,31 +374,129 @@ func NestedSame(n, k int) Client {
 	return c
 }
 
-// Late is Plain, and the last CPU comes up on its way: first it takes the lock with no
-// event channel, then bound, then online.
-func Late(n, k int) Client {
+// Late is Plain with three acquisitions, and the last CPU comes up between them: the first has no event
+// channel, the second has one and the CPU isn't online, the third is that of a CPU that is up.
+func Late(n int) Client {
+	const k = 3
 	return Client{
 		Name: fmt.Sprintf("%d×%d late", n, k),
 		Late: 1 << (n - 1),
 		Body: func(p *Proc) {
-			late := p.ID == n-1
 			for i := range k {
-				p.At(uint64(10 * i))
-				if late {
-					switch {
-					case i == 0 && k > 1:
-						// Takes it once with no channel.
-					case i <= 1:
+				p.At(uint64(2 * i))
+				if p.ID == n-1 {
+					switch i {
+					case 1:
 						p.CPU.Bind()
+					case 2:
+						p.CPU.SetOnline()
 					}
 				}
-				p.At(uint64(10*i + 1))
+				p.At(uint64(2*i + 1))
 				p.take(0, n, i == k-1, false)
 			}
-			p.At(uint64(10 * k))
-			if late {
+			p.At(2 * k)
+		},
+	}
+}
+
+// NoNode is Plain on CPUs whose queue nodes are all in use, as if they waited in four
+// contexts already.
+func NoNode(n, k int) Client {
+	c := Plain(n, k)
+	c.Name += " no node"
+	body := c.Body
+	c.Body = func(p *Proc) {
+		if p.ID == 0 {
+			for range paravirt.Contexts {
+				p.CPU.TakeNode()
+			}
+		}
+		body(p)
+	}
+	return c
+}
+
+// Passing is CPU 0 taking the lock once, and another k times.
+func Passing(k int) Client {
+	return Client{
+		Name: fmt.Sprintf("1 against %d", k),
+		Keep: true,
+		Body: func(p *Proc) {
+			times := k
+			if p.ID == 0 {
+				times = 1
+			}
+			for i := range times {
+				p.At(uint64(i))
+				p.take(0, 2, false, false)
+			}
+			p.At(uint64(times))
+		},
+	}
+}
+
+// kickFirst is the deadlock of 2013. CPU 0 waits for the lock, and an interrupt comes that waits
+// for something that CPU 1 will do when it has had the lock. CPU 2 releases it.
+func kickFirst() Client {
+	return Client{
+		Name:        "interrupt waits for a waiter",
+		Keep:        true,
+		OnlyAsleep:  true,
+		Interrupted: 1,
+		Body: func(p *Proc) {
+			p.At(0)
+			p.take(0, 3, false, false)
+			p.At(1)
+			if p.ID == 1 {
+				p.Say(wordDone)
+			}
+		},
+		Handler: func(p *Proc) { p.Await(wordDone) },
+	}
+}
+
+// lateOnline is a CPU that takes a lock when its channel is bound and it isn't online.
+func lateOnline() Client {
+	return Client{
+		Name: "bound, not online",
+		Keep: true,
+		Late: 2,
+		Body: func(p *Proc) {
+			p.At(0)
+			if p.ID == 1 {
+				p.CPU.Bind()
+			}
+			p.At(1)
+			p.take(0, 2, false, false)
+			p.At(2)
+			if p.ID == 1 {
 				p.CPU.SetOnline()
 			}
 		},
 	}
+}
+
+// patchedLate is a lock that was taken one way and is released another: its code was patched in
+// between.
+func patchedLate(before spinlock.Kind) Client {
+	return Client{
+		Name: "patched while held",
+		Keep: true,
+		Body: func(p *Proc) {
+			p.At(0)
+			if p.ID == 0 {
+				before.Lock(p.CPU, p.word(0))
+				p.taken(0, p.meta)
+				p.Unlock(0)
+				return
+			}
+			p.take(0, 2, false, false)
+		},
+	}
+}
+
+func keep(c Client) Client {
+	c.Keep = true
+	return c
 }

@@ -6,6 +6,13 @@
 // The twin is generated and committed. A test fails when it is stale.
 package twin
 
+import "embed"
+
+// Text is the text of the twin.
+//
+//go:embed paravirt/*.go spinlock/*.go
+var Text embed.FS
+
 //go:generate go run ./gen
 
 // A Use says that of the result of the operation At, a file:line:method of the lock
