@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -30,7 +31,10 @@ func TestMatrix(t *testing.T) {
 			}
 			c.Lock = k
 			c.Spurious = true
-			c.States = 20_000_000
+			c.States = 60_000_000
+			if os.Getenv("SPIN") != "" {
+				fmt.Sscan(os.Getenv("SPIN"), &c.Spin)
+			}
 			r, err := Run(context.Background(), c)
 			if err != nil {
 				t.Fatal(err)

@@ -43,7 +43,7 @@ func Uses() []Use {
 		{"spinlock/pvqspin2015.go:76:Load32", Compared, 0},
 		{"spinlock/pvqspin2015.go:92:Xchg8", Unused, 0},
 		{"spinlock/pvqspin2015.go:93:Load32", Compared, 0},
-		{"spinlock/pvticket.go:73:Cas32", Unused, 0},
+		{"spinlock/pvticket.go:74:Cas32", Unused, 0},
 		{"spinlock/qspin.go:104:Load8", Compared, 1},
 		{"spinlock/qspin.go:113:Load32", Compared, 0},
 		{"spinlock/qspin.go:118:Load32", Compared, 0},

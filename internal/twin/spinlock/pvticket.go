@@ -68,6 +68,7 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
 		}
 		block(c, word, want, &a)
 	}
+	c.Head(uint32(want)<<16 | uint32(head))
 	if head&ticketMark != 0 {
 		// Take the mark off if nobody else waits: then the word is exactly this. If it is not,
 		// somebody came, and the mark stays.
