@@ -43,6 +43,8 @@ type Config struct {
 
 	// Workers is how many goroutines explore; 0 means GOMAXPROCS.
 	Workers int
+	// Buffer is how many stores a store buffer holds, 1 to 8; 0 means 4.
+	Buffer int
 	// States and Memory bound the exploration: states (0: no bound), and bytes (0: 2 GB).
 	States, Memory int64
 	// NoProgress leaves out the check that every state can come to the end.
@@ -116,6 +118,12 @@ func (c *Config) complete() error {
 	case c.Locks() > maxLocks:
 		return fmt.Errorf("check: %d locks: want 1 to %d", c.Locks(), maxLocks)
 	}
+	if c.Buffer == 0 {
+		c.Buffer = 4
+	}
+	if c.Buffer < 1 || c.Buffer > maxBuffer {
+		return fmt.Errorf("check: store buffers of %d: want 1 to %d", c.Buffer, maxBuffer)
+	}
 	if c.Workers == 0 {
 		c.Workers = defaultWorkers()
 	}
@@ -175,7 +183,7 @@ func (c *Config) machine() paravirt.Config {
 	if c.WordChannel {
 		m.Channel = paravirt.WordChannel(
 			func(c *paravirt.CPU, word *arch.U32, v uint32) { c.ParkThread(word, v) },
-			func(c *paravirt.CPU, word *arch.U32) { c.UnparkThread(word, 1) })
+			func(c *paravirt.CPU, _ uint32, word *arch.U32) { c.UnparkThread(word, 1) })
 		// The model's own record of what is bound is for the primitive channel.
 		m.Channel.Bind = func(c *paravirt.CPU) error { c.ChannelBind(); return nil }
 	}

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"example.com/pvlock/internal/twin/arch"
 )
 
 // Result is what an exploration found.
@@ -32,6 +30,10 @@ type Result struct {
 	Places int `json:"places"`
 
 	Seconds float64 `json:"seconds"`
+
+	// Buffer is how many stores the store buffers hold, if that held a CPU up: 0 says that deeper
+	// ones would make no difference.
+	Buffer int `json:"buffer,omitempty"`
 
 	// Progress says that it was checked that the clients can come to their end from every
 	// state.
@@ -171,8 +173,8 @@ func (e *explorer) run() *Result {
 	res.Places = e.numNodes
 	res.Passed, res.Kicks = int(e.max.passed), int(e.max.kicked)
 	res.Complete = res.Bound == "" && e.worst == nil
-	if e.max.tooDeep && res.Bound == "" {
-		res.Bound = fmt.Sprintf("store buffers of %d", maxBuffer)
+	if e.max.tooDeep {
+		res.Buffer = e.cfg.Buffer
 	}
 	if res.Complete && !e.cfg.NoProgress {
 		res.Progress = true
@@ -463,5 +465,3 @@ func (r *runner) stuck2(s *state) *Violation {
 }
 
 func defaultWorkers() int { return runtime.GOMAXPROCS(0) }
-
-var _ = arch.Forever

@@ -12,7 +12,7 @@ const (
 	maxCPUs   = 4
 	maxLocks  = 2
 	maxGrains = 96
-	maxBuffer = 4
+	maxBuffer = 8
 	maxNodes  = 1 << 22
 )
 
@@ -136,19 +136,18 @@ type ViolationKind string
 
 // The kinds of violations.
 const (
-	TwoHolders    ViolationKind = "two holders"
-	LostWakeup    ViolationKind = "lost wake-up"
-	NotFound      ViolationKind = "waiter not online" // a lost wake-up of a CPU that announced itself before it could be found
-	EndlessAwait  ViolationKind = "await without end"
-	Livelock      ViolationKind = "livelock"
-	Freed         ViolationKind = "freed lock touched"
-	NodeTouched   ViolationKind = "released node touched"
-	DoubleHash    ViolationKind = "two hash entries"
-	Misuse        ViolationKind = "fatal" // among them a slow value without an entry
-	KickUnbound   ViolationKind = "kick of an unbound CPU"
-	WrongPlace    ViolationKind = "access outside the lock"
-	DoubleFree    ViolationKind = "lock freed twice"
-	BufferTooDeep ViolationKind = "store buffer too deep" // a bound of the model's, not a fault
+	TwoHolders   ViolationKind = "two holders"
+	LostWakeup   ViolationKind = "lost wake-up"
+	NotFound     ViolationKind = "waiter not online" // a lost wake-up of a CPU that announced itself before it could be found
+	EndlessAwait ViolationKind = "await without end"
+	Livelock     ViolationKind = "livelock"
+	Freed        ViolationKind = "freed lock touched"
+	NodeTouched  ViolationKind = "released node touched"
+	DoubleHash   ViolationKind = "two hash entries"
+	Misuse       ViolationKind = "fatal" // among them a slow value without an entry
+	KickUnbound  ViolationKind = "kick of an unbound CPU"
+	WrongPlace   ViolationKind = "access outside the lock"
+	DoubleFree   ViolationKind = "lock freed twice"
 )
 
 // What a CPU can do.
@@ -289,7 +288,7 @@ func (r *runner) enabled(s *state, i int) (acts uint32) {
 	can := true
 	switch ev.kind {
 	case arch.Store:
-		can = s.filled[i] < maxBuffer
+		can = int(s.filled[i]) < r.x.cfg.Buffer
 		if !can {
 			r.max.tooDeep = true
 		}
@@ -517,7 +516,7 @@ func (r *runner) local(s *state, i int) bool {
 	ok := false
 	switch ev.kind {
 	case arch.Store:
-		ok = s.filled[i] < maxBuffer && (r.x.cfg.Model == TSO || ev.region != regionLocks && r.x.private(ev, i))
+		ok = int(s.filled[i]) < r.x.cfg.Buffer && (r.x.cfg.Model == TSO || ev.region != regionLocks && r.x.private(ev, i))
 	case arch.Load:
 		ok = ev.region != regionLocks && r.x.private(ev, i)
 	case arch.Xchg, arch.Cmpxchg, arch.Cas, arch.Add, arch.Or, arch.And:

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"example.com/pvlock/internal/twin"
 	"example.com/pvlock/internal/twin/arch"
@@ -321,8 +320,7 @@ func (p *Proc) Exec(e arch.Event) (v uint64, rounds uint32) {
 
 // Addr returns the number that stands for a lock's address.
 func (p *Proc) Addr(w *arch.Word) arch.Addr {
-	addr, _ := p.w.resolve(unsafe.Pointer(w))
-	return arch.Addr(addr)
+	return arch.Addr(p.w.address(w))
 }
 
 // head forgets how the CPU came here.

@@ -60,6 +60,6 @@ which shows, in under a minute, which locks survive that here.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(benchCommand())
+	root.AddCommand(benchCommand(), checkCommand())
 	return root
 }

@@ -36,7 +36,7 @@ func excluded(name string) bool {
 const HeaderLines = 2
 
 // harmless are the imports that don't act.
-var harmless = []string{"errors", "math/bits", "strconv", "unsafe"}
+var harmless = []string{"errors", "math", "math/bits", "strconv", "unsafe"}
 
 // Generate returns the files of the twin, by their paths relative to internal/twin.
 func Generate(root string) (map[string][]byte, error) {

@@ -85,6 +85,12 @@ func (w *world) resolve(p unsafe.Pointer) (addr uint64, ok bool) {
 	return 0, false
 }
 
+// address returns the canonical address of a word.
+func (w *world) address(word *arch.Word) uint64 {
+	addr, _ := w.resolve(unsafe.Pointer(word))
+	return addr
+}
+
 func (w *world) lockAddr(l int) uint64 {
 	return canonical(regionLocks, unsafe.Sizeof(lockMemory{})*uintptr(l))
 }

@@ -1,0 +1,349 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"example.com/pvlock/internal/twin/spinlock"
+)
+
+// Schema is the schema of a Report.
+const Schema = "pvlock/check/1"
+
+// Options are what the command can be asked for.
+type Options struct {
+	// Locks are the names of locks; none means all of the catalogue that ought to be right.
+	Locks []string
+	// Full asks for the full set of clients.
+	Full bool
+	// Client, CPUs, Times, Spin and Interrupts ask for one client instead of a set. Spin is 0, 1, or any.
+	Client      string
+	CPUs, Times int
+	Spin        string
+	Interrupts  int
+	// Model is tso or sc.
+	Model string
+	// Scenarios asks for scenarios, by name, or all.
+	Scenarios []string
+	// Necessity asks for the necessity table.
+	Necessity bool
+	// Buffer, Workers, States and MemoryMB bound each exploration.
+	Buffer, Workers  int
+	States, MemoryMB int64
+	// Timeout bounds all of them; 0 is no bound.
+	Timeout time.Duration
+}
+
+// Report is what the command found.
+type Report struct {
+	Schema    string           `json:"schema"`
+	Command   []string         `json:"command,omitempty"`
+	Runs      []*Result        `json:"runs"`
+	Scenarios []ScenarioResult `json:"scenarios,omitempty"`
+	Necessity []LockNeeds      `json:"necessity,omitempty"`
+	Unseen    []string         `json:"unseen,omitempty"`
+}
+
+// ScenarioResult is what was found of a fault of the locks' history.
+type ScenarioResult struct {
+	Name  string        `json:"name"`
+	About string        `json:"about"`
+	Want  ViolationKind `json:"want"`
+	Found *Result       `json:"found"`
+	Clean []*Result     `json:"clean"`
+	// Held says that what had to be found was, and where it was mended nothing.
+	Held bool `json:"held"`
+}
+
+// LockNeeds is a lock's necessity table.
+type LockNeeds struct {
+	Lock  string `json:"lock"`
+	Needs []Need `json:"needs"`
+}
+
+// Violated says whether something was found that ought not to be: in a run, or in a scenario that
+// didn't show what it must.
+func (r *Report) Violated() error {
+	var bad []string
+	for _, x := range r.Runs {
+		if x.Finding != nil {
+			bad = append(bad, x.Lock+": "+string(x.Finding.Kind))
+		}
+	}
+	for _, s := range r.Scenarios {
+		if !s.Held {
+			bad = append(bad, "scenario "+s.Name+" does not hold")
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return errors.New(strings.Join(slices.Compact(bad), "; "))
+}
+
+// plan is what options ask for.
+type plan struct {
+	runs      []Config
+	scenarios []Scenario
+	needs     []Config
+}
+
+// Check says what is wrong with the options.
+func (o *Options) Check() error {
+	_, err := o.plan()
+	return err
+}
+
+func (o *Options) plan() (p plan, err error) {
+	model := TSO
+	switch o.Model {
+	case "", "tso":
+	case "sc":
+		model = SC
+	default:
+		return p, fmt.Errorf("no memory model %q: want tso or sc", o.Model)
+	}
+	if o.MemoryMB < 0 || o.States < 0 {
+		return p, errors.New("a bound of less than 0: want a number of states, or of megabytes")
+	}
+	var locks []spinlock.Kind
+	for _, name := range o.Locks {
+		k, err := Lock(name)
+		if err != nil {
+			return p, err
+		}
+		locks = append(locks, k)
+	}
+	if len(locks) == 0 {
+		for _, k := range spinlock.Kinds() {
+			if !k.LosesWakeups {
+				locks = append(locks, k)
+			}
+		}
+	}
+	if p.scenarios, err = o.scenarios(); err != nil || p.scenarios != nil {
+		return p, err
+	}
+	for _, k := range locks {
+		set := Set(k, o.Full)
+		if o.Client != "" {
+			c, err := o.one(k)
+			if err != nil {
+				return p, err
+			}
+			set = []Config{c}
+		}
+		if o.Necessity {
+			set = []Config{{Lock: k, CPUs: 2, Client: Plain(2, 2)}}
+		}
+		for _, c := range set {
+			c.Model, c.Buffer, c.Workers, c.States, c.Memory = model, o.Buffer, o.Workers, o.States, o.MemoryMB<<20
+			checked := c
+			if err := checked.complete(); err != nil {
+				return p, err
+			}
+			if o.Necessity {
+				p.needs = append(p.needs, c)
+			} else {
+				p.runs = append(p.runs, c)
+			}
+		}
+	}
+	return p, nil
+}
+
+func (o *Options) scenarios() ([]Scenario, error) {
+	var some []Scenario
+	for _, name := range o.Scenarios {
+		found := false
+		var names []string
+		for _, s := range Scenarios() {
+			names = append(names, s.Name)
+			if name == "all" || s.Name == name {
+				some, found = append(some, s), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("no scenario %q: want all, or some of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return some, nil
+}
+
+func (o *Options) one(k spinlock.Kind) (c Config, err error) {
+	switch {
+	case o.CPUs < 1 || o.CPUs > maxCPUs:
+		return c, fmt.Errorf("%d CPUs: want 1 to %d", o.CPUs, maxCPUs)
+	case o.Times < 1 || o.Times > 8:
+		return c, fmt.Errorf("%d acquisitions: want 1 to 8", o.Times)
+	case o.Interrupts < 0 || o.Interrupts > 4:
+		return c, fmt.Errorf("%d interrupts: want 0 to 4", o.Interrupts)
+	}
+	spin := map[string]uint32{"0": 0, "1": 1, "any": AnySpin, "": AnySpin}
+	budget, ok := spin[o.Spin]
+	if !ok {
+		return c, fmt.Errorf("no spin budget %q: want 0, 1 or any", o.Spin)
+	}
+	client, err := NamedClient(o.Client, o.CPUs, o.Times)
+	if err != nil {
+		return c, err
+	}
+	return Config{Lock: k, CPUs: o.CPUs, Client: client, Spin: budget, Spurious: true, Interrupts: o.Interrupts, Bypass: o.Client == "passing"}, nil
+}
+
+// Main does what the options ask for, and writes each thing to w as it is done. What is
+// found is in the report; an error is one of the options, or of w.
+func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
+	p, err := o.plan()
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+	}
+	rep := &Report{Schema: Schema, Runs: []*Result{}}
+	for _, c := range p.runs {
+		r, err := Run(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		rep.Runs = append(rep.Runs, r)
+		if err := r.Print(w); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range p.scenarios {
+		r, err := s.run(ctx, &o)
+		if err != nil {
+			return nil, err
+		}
+		rep.Scenarios = append(rep.Scenarios, r)
+		if err := r.print(w, &s); err != nil {
+			return nil, err
+		}
+	}
+	if p.scenarios != nil {
+		rep.Unseen = Unseen()
+		for _, u := range rep.Unseen {
+			if _, err := fmt.Fprintf(w, "TSO can't show: %s\n", u); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, c := range p.needs {
+		needs, err := Necessity(ctx, NecessityClients(c))
+		if err != nil {
+			return nil, err
+		}
+		rep.Necessity = append(rep.Necessity, LockNeeds{c.Lock.Name, needs})
+		if err := printNeeds(w, c.Lock.Name, needs); err != nil {
+			return nil, err
+		}
+	}
+	return rep, nil
+}
+
+func (s *Scenario) run(ctx context.Context, o *Options) (res ScenarioResult, err error) {
+	res = ScenarioResult{Name: s.Name, About: s.About, Want: s.Want}
+	bounded := func(c Config) Config {
+		c.Buffer, c.Workers, c.States, c.Memory = o.Buffer, o.Workers, o.States, o.MemoryMB<<20
+		return c
+	}
+	if res.Found, err = Run(ctx, bounded(s.Config)); err != nil {
+		return res, err
+	}
+	if f := res.Found.Finding; s.Want == "" {
+		res.Held = f == nil && res.Found.Complete
+	} else {
+		res.Held = f != nil && f.Kind == s.Want
+	}
+	for _, c := range s.Clean {
+		r, err := Run(ctx, bounded(c))
+		if err != nil {
+			return res, err
+		}
+		res.Clean = append(res.Clean, r)
+		res.Held = res.Held && r.Finding == nil && r.Complete
+	}
+	return res, nil
+}
+
+// Print writes a result in a line, and the counterexample below it.
+func (r *Result) Print(w io.Writer) error {
+	what := "complete, clean"
+	switch {
+	case r.Finding != nil:
+		what = "VIOLATION: " + string(r.Finding.Kind)
+	case !r.Complete:
+		what = "nothing found before the bound: " + r.Bound
+	}
+	if r.Passed > 0 {
+		what += fmt.Sprintf("; passed over %d times at most", r.Passed)
+	}
+	if r.Kicks > 0 {
+		what += fmt.Sprintf("; %d kicks for an acquisition at most", r.Kicks)
+	}
+	if r.Buffer > 0 {
+		what += fmt.Sprintf(" (store buffers of %d)", r.Buffer)
+	}
+	of := r.Lock
+	if r.Change != "" {
+		of += ", " + r.Change
+	}
+	_, err := fmt.Fprintf(w, "%-12s %-3s %-44s %10d states %9.0f/s %7.2f s  %s\n",
+		of, r.Model, r.Client, r.States, float64(r.States)/max(r.Seconds, 1e-6), r.Seconds, what)
+	if err != nil || r.Finding == nil {
+		return err
+	}
+	return r.Finding.Print(w)
+}
+
+func (r *ScenarioResult) print(w io.Writer, s *Scenario) error {
+	verdict := "as it must be"
+	if !r.Held {
+		verdict = "NOT AS IT MUST BE"
+	}
+	if _, err := fmt.Fprintf(w, "%s: %s (mended %s): %s\n", s.Name, s.About, s.Mended, verdict); err != nil {
+		return err
+	}
+	for _, x := range append([]*Result{r.Found}, r.Clean...) {
+		if err := x.Print(w); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+func printNeeds(w io.Writer, lock string, needs []Need) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\tweakened\tbreaks\tsteps\tclient\ttext\n", lock)
+	for _, n := range needs {
+		breaks, steps := string(n.Breaks), fmt.Sprint(n.Steps)
+		if n.Breaks == "" {
+			breaks, steps = "redundant", ""
+			if !n.Complete {
+				breaks = "not found"
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", n.At, n.Change, breaks, steps, n.Client, n.Text)
+	}
+	return t.Flush()
+}
+
+// WriteJSON writes the report.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "\t")
+	e.SetEscapeHTML(false)
+	return e.Encode(r)
+}

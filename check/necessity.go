@@ -1,0 +1,183 @@
+package check
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"example.com/pvlock/internal/twin"
+	"example.com/pvlock/internal/twin/arch"
+)
+
+// Need is a line of the necessity table: a piece of a lock's text, weakened, and what that breaks.
+type Need struct {
+	// At is the place, file:line, Text what stands there.
+	At   string `json:"at"`
+	Text string `json:"text"`
+	// Change is how it was weakened.
+	Change string `json:"change"`
+	// Breaks is what is found then; "" if nothing is, and the thing is redundant as far as
+	// the clients go.
+	Breaks ViolationKind `json:"breaks"`
+	// Client is the one that shows it, Steps the length of the shortest way.
+	Client string `json:"client,omitempty"`
+	Steps  int    `json:"steps,omitempty"`
+	// Complete says that all clients were explored to the end with nothing found.
+	Complete bool `json:"complete"`
+}
+
+// Necessity weakens every piece of a lock's text that the clients execute, one at a time, and says
+// what breaks. The clients must find nothing in the text as it stands.
+//
+// What is weakened: each fence is dropped; each locked instruction becomes a load and a store; each
+// look at a cell that the CPU has read or written before in the same acquisition is skipped; each store
+// takes place after the store or locked instruction that follows it; each operation of the event channel is
+// dropped.
+func Necessity(ctx context.Context, clients []Config) ([]Need, error) {
+	changes, err := weakenings(clients)
+	if err != nil {
+		return nil, err
+	}
+	var table []Need
+	for _, ch := range changes {
+		need := Need{At: ch.At, Text: line(ch.At), Change: ch.What.String(), Complete: true}
+		if ch.Past != "" {
+			need.Change = "swapped with " + ch.Past
+		}
+		for _, c := range clients {
+			c.Change = ch
+			r, err := Run(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			if r.Finding != nil && (need.Breaks == "" || r.Finding.Steps < need.Steps) {
+				need.Breaks, need.Client, need.Steps = r.Finding.Kind, r.Client, r.Finding.Steps
+			}
+			if r.Finding != nil {
+				break
+			}
+			need.Complete = need.Complete && r.Complete
+		}
+		table = append(table, need)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return table, nil
+}
+
+// weakenings are the changes that weaken something that the clients execute, found by running them as they are.
+func weakenings(clients []Config) ([]Change, error) {
+	var all []Change
+	add := func(c Change) {
+		if !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	for _, c := range clients {
+		if err := c.complete(); err != nil {
+			return nil, err
+		}
+		x, err := newModel(c)
+		if err != nil {
+			return nil, err
+		}
+		x.wander()
+		for i := range x.numNodes {
+			x.weaken(x.node(int32(i)), add)
+		}
+		x.close()
+	}
+	slices.SortFunc(all, func(a, b Change) int {
+		if d := comparePlaces(a.At, b.At); d != 0 {
+			return d
+		}
+		if d := int(a.What) - int(b.What); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Past, b.Past)
+	})
+	return all, nil
+}
+
+func (x *model) weaken(n *node, add func(Change)) {
+	ev := &n.ev
+	if n.meta.boot || n.meta.inLock == 0 && n.meta.crit == ([maxLocks]uint8{}) && ev.region != regionLocks && n.cpu < 0 {
+		return
+	}
+	if ev.site == nil || !inText(ev.site.Pos) {
+		return
+	}
+	switch {
+	case ev.kind == arch.Fence:
+		add(Change{At: ev.site.Pos, What: Drop})
+	case ev.kind.Locked():
+		add(Change{At: ev.site.Pos, What: Split})
+		if ev.use.How != twin.Unused && ev.kind != arch.Or && ev.kind != arch.And {
+			add(Change{At: ev.site.Pos, What: Stale})
+		}
+	case ev.kind == arch.Load:
+		if !x.constant(ev) {
+			add(Change{At: ev.site.Pos, What: Stale})
+		}
+	case ev.kind == arch.Store:
+		for _, e := range *n.edges.Load() {
+			to := e.to
+			if !e.in.irq && to.ev.write && to.ev.site != nil && inText(to.ev.site.Pos) && to.ev.addr != ev.addr {
+				add(Change{At: ev.site.Pos, What: Delay, Past: to.ev.site.Pos})
+			}
+		}
+	}
+	if ev.kind.Locked() && ev.use.How == twin.Unused {
+		for _, e := range *n.edges.Load() {
+			to := e.to
+			if !e.in.irq && (to.ev.write || to.ev.kind.Locked()) && to.ev.site != nil && inText(to.ev.site.Pos) && to.ev.addr != ev.addr {
+				add(Change{At: ev.site.Pos, What: Delay, Past: to.ev.site.Pos})
+			}
+		}
+	}
+	switch ev.kind {
+	case arch.Clear, arch.Set, arch.Notify:
+		add(Change{At: ev.site.Pos, What: Drop})
+	case arch.Test:
+		add(Change{At: ev.site.Pos, What: Drop})
+	}
+}
+
+// inText says whether a place is in the text of a lock, or of Wait and Kick.
+func inText(pos string) bool {
+	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "paravirt/")
+}
+
+func comparePlaces(a, b string) int {
+	fa, la, _ := strings.Cut(a, ":")
+	fb, lb, _ := strings.Cut(b, ":")
+	if d := strings.Compare(fa, fb); d != 0 {
+		return d
+	}
+	if d := len(la) - len(lb); d != 0 {
+		return d
+	}
+	return strings.Compare(la, lb)
+}
+
+// NecessityClients returns the clients that a lock's necessity table is made with.
+func NecessityClients(c Config) []Config {
+	var set []Config
+	for _, spin := range []uint32{0, AnySpin} {
+		if spin != 0 && !c.Lock.Sleeps {
+			break
+		}
+		set = append(set,
+			Config{Lock: c.Lock, CPUs: 2, Client: Plain(2, 2), Spin: spin},
+			Config{Lock: c.Lock, CPUs: 2, Client: Nested(2, 1), Spin: spin, Interrupts: 1, Spurious: true})
+	}
+	set = append(set,
+		Config{Lock: c.Lock, CPUs: 3, Client: Plain(3, 1), Spurious: true},
+		Config{Lock: c.Lock, CPUs: 2, Client: Late(2), Spurious: true},
+	)
+	for i := range set {
+		set[i].States, set[i].Memory, set[i].Workers, set[i].Buffer = c.States, c.Memory, c.Workers, c.Buffer
+	}
+	return set
+}

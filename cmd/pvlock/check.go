@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/pvlock/check"
+)
+
+func checkCommand() *cobra.Command {
+	var (
+		o        check.Options
+		jsonFile string
+	)
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Explore every interleaving of a lock's own text, under x86-TSO",
+		Long: `Explore every interleaving of a lock's own text, under x86-TSO.
+
+A few CPUs each take a lock a few times. Every order in which their operations and
+their store buffers can take effect is tried, with sleeps that end for no reason and
+interrupts that wait for a lock themselves. A violation is shown as the shortest
+way there.
+
+Without --client each lock's default set of clients is explored; --full is what takes
+minutes. --scenario shows the faults that the locks had in their history, --necessity what each
+fence, locked instruction and second look is good for.
+
+Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
+		Example: `  pvlock check
+  pvlock check --locks xen,pvqspin --full
+  pvlock check --locks xen2008 --client plain --cpus 2 --times 2
+  pvlock check --locks xen2008 --client plain --model sc
+  pvlock check --scenario all
+  pvlock check --locks xen --necessity`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Check(); err != nil {
+				return err
+			}
+			outs, err := openOutputs(cmd.OutOrStdout(), []output[*check.Report]{{jsonFile, func(w io.Writer, r *check.Report) error { return r.WriteJSON(w) }}})
+			if err != nil {
+				return err
+			}
+			text := cmd.OutOrStdout()
+			if jsonFile == "-" {
+				text = io.Discard
+			}
+			rep, err := check.Main(cmd.Context(), o, text)
+			if err != nil {
+				return errors.Join(err, outs.discard())
+			}
+			rep.Command = os.Args
+			if err := outs.write(rep); err != nil {
+				return err
+			}
+			if err := rep.Violated(); err != nil {
+				return finding{err}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.Locks, "locks", nil, "locks to check (default all that ought to be right)")
+	f.BoolVar(&o.Full, "full", false, "the full set of clients")
+	f.StringVar(&o.Client, "client", "", "one client instead of the set: "+strings.Join(check.Clients(), ", "))
+	f.IntVar(&o.CPUs, "cpus", 2, "CPUs of that client, 1 to 4")
+	f.IntVar(&o.Times, "times", 2, "acquisitions of each, 1 to 8")
+	f.StringVar(&o.Spin, "spin", "any", "its spin budget: 0, 1 or any")
+	f.IntVar(&o.Interrupts, "interrupts", 0, "interrupts that come, in all, 0 to 4")
+	f.StringVar(&o.Model, "model", "tso", "memory model: tso or sc")
+	f.StringSliceVar(&o.Scenarios, "scenario", nil, "faults of the locks' history to show, or all")
+	f.BoolVar(&o.Necessity, "necessity", false, "weaken each thing of a lock's text alone, and say what breaks")
+	f.IntVar(&o.Buffer, "buffer", 4, "stores that a store buffer holds, 1 to 8")
+	f.IntVar(&o.Workers, "workers", 0, "goroutines that explore (default GOMAXPROCS)")
+	f.Int64Var(&o.States, "states", 0, "bound on the states of an exploration (default none)")
+	f.Int64Var(&o.MemoryMB, "memory", 2048, "bound on its memory, in MB")
+	f.DurationVar(&o.Timeout, "timeout", 0*time.Second, "bound on the time of all (default none)")
+	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	return cmd
+}
