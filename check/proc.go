@@ -128,6 +128,16 @@ func (t *trail) at() *site {
 	return t.sites[0]
 }
 
+// caller returns the place that uses the event channel: not the channel's own text.
+func (t *trail) caller() *site {
+	for _, s := range t.sites {
+		if !strings.HasPrefix(s.Pos, "check/") && !strings.HasPrefix(s.Pos, "paravirt/channel.go") {
+			return s
+		}
+	}
+	return t.at()
+}
+
 func siteOf(f runtime.Frame) *site {
 	const in = "/internal/twin/"
 	i := strings.LastIndex(f.File, in)
@@ -293,6 +303,9 @@ func (p *Proc) Exec(e arch.Event) (v uint64, rounds uint32) {
 	}
 	t := here()
 	at := t.at()
+	if e.Kind >= arch.Poll {
+		at = t.caller()
+	}
 	if e.Kind == arch.Head {
 		p.head(e.A, t)
 		return 0, 0

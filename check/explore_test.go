@@ -1,0 +1,327 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/internal/twin/paravirt"
+	"example.com/pvlock/internal/twin/spinlock"
+)
+
+// Every lock that ought to be right is: its default set of clients, or, with
+// PVLOCK_CHECK=full, the full one, which takes minutes.
+func TestLocks(t *testing.T) {
+	full := os.Getenv("PVLOCK_CHECK") == "full"
+	for _, k := range spinlock.Kinds() {
+		if k.LosesWakeups {
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			for _, c := range Set(k, full) {
+				if testing.Short() && c.CPUs > 2 {
+					continue
+				}
+				c.Memory = 6 << 30
+				r := explore(t, c)
+				clean(t, r)
+				if !r.Progress {
+					t.Errorf("%s: it wasn't checked that the clients come to their end", r.Client)
+				}
+			}
+		})
+	}
+}
+
+func TestBustedIsCaught(t *testing.T) {
+	for _, model := range []Model{TSO, SC} {
+		r := explore(t, Config{Lock: Busted(), CPUs: 2, Client: Plain(2, 1), Model: model})
+		if r.Finding == nil || r.Finding.Kind != TwoHolders {
+			t.Errorf("%s: a lock that doesn't exclude: %+v", model, r.Finding)
+		}
+	}
+}
+
+// broken is test-and-set with something wrong.
+func broken(lock, unlock func(c *paravirt.CPU, w *spinlock.Word)) spinlock.Kind {
+	k := Busted()
+	k.Name = "broken"
+	k.Lock = func(c *paravirt.CPU, w *spinlock.Word) {
+		for !c.Cas32(w.Whole(), 0, 1) {
+			c.SpinWhile32(w.Whole(), ^uint32(0), 1, arch.Forever)
+		}
+	}
+	k.Unlock = func(c *paravirt.CPU, w *spinlock.Word) { c.Store32(w.Whole(), 0) }
+	if lock != nil {
+		k.Lock = lock
+	}
+	if unlock != nil {
+		k.Unlock = unlock
+	}
+	return k
+}
+
+// Each thing that the checker looks for and that no scenario or mutant has.
+func TestBrokenLocksAreCaught(t *testing.T) {
+	for _, b := range []struct {
+		name string
+		lock spinlock.Kind
+		want ViolationKind
+	}{
+		{"never released", broken(nil, func(*paravirt.CPU, *spinlock.Word) {}), EndlessAwait},
+		{"never released, looked at in turn", broken(func(c *paravirt.CPU, w *spinlock.Word) {
+			for !c.Cas32(w.Whole(), 0, 1) {
+				c.Head(0)
+			}
+		}, func(*paravirt.CPU, *spinlock.Word) {}), Livelock},
+		{"a loop that looks at nothing", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+			for !c.Bound() || c.Load32(w.Whole()) != 7 {
+				if c.Bound() {
+					c.Head(0)
+				}
+			}
+		}), Livelock},
+		{"a word beside the lock", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+			c.Store8(w.Byte(4), 1)
+			c.Store32(w.Whole(), 0)
+		}), WrongPlace},
+		{"another CPU's node", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+			c.Store32(&c.Machine().Node(paravirt.TailCode(1-c.ID(), 0)).Next, 1)
+			c.Store32(w.Whole(), 0)
+		}), NodeTouched},
+		{"two entries", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+			for i := range 2 {
+				c.CasPtr(&c.Machine().Hash()[i].Lock, 0, c.Addr(w))
+			}
+			c.Store32(w.Whole(), 0)
+		}), DoubleHash},
+		{"a fatal error", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) { c.Fatal("misused") }), Misuse},
+	} {
+		t.Run(b.name, func(t *testing.T) {
+			r := explore(t, Config{Lock: b.lock, CPUs: 2, Client: Plain(2, 1)})
+			if r.Finding == nil || r.Finding.Kind != b.want {
+				t.Fatalf("found %+v, want %s", r.Finding, b.want)
+			}
+		})
+	}
+}
+
+// The store-buffer litmus tests: what x86 may show is shown, what it mustn't isn't.
+func TestLitmus(t *testing.T) {
+	// Each CPU stores to its own byte, and looks at the other's; two holders are two that saw 0.
+	sb := func(fence func(c *paravirt.CPU)) spinlock.Kind {
+		k := broken(nil, nil)
+		k.TryLock = func(c *paravirt.CPU, w *spinlock.Word) bool {
+			c.Store8(w.Byte(uintptr(c.ID())), 1)
+			fence(c)
+			return c.Load8(w.Byte(uintptr(1-c.ID()))) == 0
+		}
+		k.Unlock = func(c *paravirt.CPU, w *spinlock.Word) {}
+		return k
+	}
+	try := Client{Name: "try", Keep: true, Body: func(p *Proc) {
+		p.At(0)
+		if p.TryLock(0) {
+			p.At(1) // and keep it
+		}
+	}}
+	one := func(c *paravirt.CPU) {
+		if c.ID() == 0 {
+			c.Membarrier()
+		}
+	}
+	for _, l := range []struct {
+		name  string
+		fence func(c *paravirt.CPU)
+		model Model
+		both  bool
+	}{
+		{"SB", func(*paravirt.CPU) {}, TSO, true},
+		{"SB under SC", func(*paravirt.CPU) {}, SC, false},
+		{"SB+fences", func(c *paravirt.CPU) { c.Fence() }, TSO, false},
+		{"SB+one fence", func(c *paravirt.CPU) {
+			if c.ID() == 0 {
+				c.Fence()
+			}
+		}, TSO, true},
+		{"SB+membarrier on one side", one, TSO, false},
+	} {
+		t.Run(l.name, func(t *testing.T) {
+			r := explore(t, Config{Lock: sb(l.fence), CPUs: 2, Client: try, Model: l.model})
+			if both := r.Finding != nil && r.Finding.Kind == TwoHolders; both != l.both {
+				t.Errorf("both read 0: %v, want %v", both, l.both)
+			}
+		})
+	}
+
+	// Stores become visible in order: a flag that is seen brings its data.
+	mp := broken(func(c *paravirt.CPU, w *spinlock.Word) {
+		if c.ID() == 0 {
+			c.Store8(w.Byte(1), 1)
+			c.Store8(w.Byte(2), 1)
+			return
+		}
+		c.SpinWhile8(w.Byte(2), 0xff, 0, arch.Forever)
+		if c.Load8(w.Byte(1)) == 0 {
+			c.Fatal("the flag came before the data")
+		}
+	}, func(*paravirt.CPU, *spinlock.Word) {})
+	t.Run("MP", func(t *testing.T) {
+		r := explore(t, Config{Lock: mp, CPUs: 2, Client: Client{Name: "mp", Body: func(p *Proc) {
+			p.At(0)
+			p.x.cfg.Lock.Lock(p.CPU, p.word(0))
+		}}})
+		clean(t, r)
+	})
+}
+
+func TestRunsRepeat(t *testing.T) {
+	for _, c := range []Config{
+		{Lock: lock("pvticket"), CPUs: 2, Client: Nested(2, 1), Spin: AnySpin, Spurious: true, Interrupts: 1},
+		{Lock: lock("xen2008"), CPUs: 2, Client: keep(Plain(2, 2)), Spin: AnySpin},
+		{Lock: lock("pvqspin2015"), CPUs: 2, Client: keep(Plain(2, 2)), Spin: AnySpin},
+	} {
+		var first *Result
+		for _, workers := range []int{1, 1, 2, 4} {
+			c.Workers = workers
+			r := explore(t, c)
+			r.Seconds = 0
+			if first == nil {
+				first = r
+				continue
+			}
+			a, _ := json.Marshal(first)
+			b, _ := json.Marshal(r)
+			if !bytes.Equal(a, b) {
+				t.Errorf("%s with %d workers: %d states, %d transitions, %d places, and not %d, %d, %d; or another counterexample",
+					r.Lock, workers, r.States, r.Transitions, r.Places, first.States, first.Transitions, first.Places)
+			}
+		}
+	}
+}
+
+func TestCounterexamplesReplay(t *testing.T) {
+	c := Config{Lock: lock("xen2008"), CPUs: 2, Client: keep(Plain(2, 2)), Spin: AnySpin}
+	r := explore(t, c)
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	x, err := newModel(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.close()
+	x.wander()
+	rows, v := x.replay(r.Finding.acts)
+	if v == nil || *v != r.Finding.Violation {
+		t.Fatalf("replayed, it ends with %+v, want %+v", v, r.Finding.Violation)
+	}
+	what := func(rows []Row) (all []string) {
+		for _, r := range rows {
+			all = append(all, r.What)
+		}
+		return all
+	}
+	if !slices.Equal(what(rows), what(r.Finding.Rows)) {
+		t.Errorf("replayed, it is another one")
+	}
+	var b strings.Builder
+	if err := r.Finding.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"CPU 0", "CPU 1", "spinlock/xen2008.go:", "A.byte0", "reaches memory", "lost wake-up: "} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the counterexample doesn't show %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// Forgetting at heads changes nothing but the number of states: without it the same is found,
+// as far as it can be explored.
+func TestHeadsForgetNothingThatMatters(t *testing.T) {
+	for _, name := range []string{"tas", "ticket", "bytelock", "qspin"} {
+		c := Config{Lock: lock(name), CPUs: 2, Client: Plain(2, 2)}
+		with := explore(t, c)
+		c.noHeads = true
+		without := explore(t, c)
+		clean(t, with)
+		clean(t, without)
+	}
+	c := Config{Lock: lock("xen2008"), CPUs: 2, Client: keep(Plain(2, 2)), Spin: AnySpin}
+	with := explore(t, c)
+	c.noHeads = true
+	without := explore(t, c)
+	if without.Finding == nil || with.Finding == nil || with.Finding.Kind != without.Finding.Kind || with.Finding.Steps != without.Finding.Steps {
+		t.Errorf("with heads %+v, without %+v", with.Finding, without.Finding)
+	}
+}
+
+func TestBoundsAreSaid(t *testing.T) {
+	c := Config{Lock: lock("pvqspin"), CPUs: 3, Client: Plain(3, 1), Spin: AnySpin, Spurious: true}
+	c.States = 1000
+	if r := explore(t, c); r.Complete || r.Bound != "1000 states" {
+		t.Errorf("bounded by states: complete %v, bound %q", r.Complete, r.Bound)
+	}
+	c.States, c.Memory = 0, 1<<20
+	if r := explore(t, c); r.Complete || r.Bound != "1 MB of memory" {
+		t.Errorf("bounded by memory: complete %v, bound %q", r.Complete, r.Bound)
+	}
+	c.Memory = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := Run(ctx, c); err != nil || r.Complete || r.Bound != "time" {
+		t.Errorf("bounded by time: %v, %+v", err, r)
+	}
+}
+
+// How far a waiter is passed over: fair locks serve it next, unfair ones when it happens.
+func TestPassing(t *testing.T) {
+	const times = 4
+	for name, most := range map[string]int{"ticket": 1, "pvticket": 1, "qspin": 1, "bytelock": times, "xen": times} {
+		c := Config{Lock: lock(name), CPUs: 2, Client: Passing(times), Spurious: true, Bypass: true}
+		r := explore(t, c)
+		clean(t, r)
+		if r.Passed > most || most == times && r.Passed < 2 {
+			t.Errorf("%s: passed over %d times", name, r.Passed)
+		}
+	}
+}
+
+// A vCPU that was kicked twice for one acquisition is waste, and no violation: 2015's lock kicks at
+// the head of the queue, and again at the unlock. With the kick delayed to the unlock a CPU is kicked again
+// only when another has taken the lock past it.
+func TestWaste(t *testing.T) {
+	at := place("spinlock/pvqspin2015.go", "unlockSlow", "c.Load8(node.State()) == halted")
+	r := explore(t, Config{Lock: lock("pvqspin2015"), CPUs: 3, Client: keep(Plain(3, 1)), Kicks: true, Change: Change{At: at, What: Return, Value: 1}})
+	if r.Finding != nil || r.Kicks != 2 {
+		t.Errorf("pvqspin2015: %d kicks for one acquisition at most, want 2; found %+v", r.Kicks, r.Finding)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Locks: []string{"nosuch"}}, "want one of bytelock, ticket"},
+		{Options{Model: "arm"}, "want tso or sc"},
+		{Options{Client: "nosuch", CPUs: 2, Times: 1}, "want one of [plain"},
+		{Options{Client: "plain", CPUs: 9, Times: 1}, "want 1 to 4"},
+		{Options{Client: "plain", CPUs: 2, Times: 0}, "want 1 to 8"},
+		{Options{Client: "plain", CPUs: 2, Times: 1, Spin: "7"}, "want 0, 1 or any"},
+		{Options{Client: "nested", CPUs: 2, Times: 1, Interrupts: 9}, "want 0 to 4"},
+		{Options{Buffer: 99}, "want 1 to 8"},
+		{Options{States: -1}, "less than 0"},
+		{Options{Scenarios: []string{"nosuch"}}, "want all, or some of xen2008-fence"},
+	} {
+		err := c.o.Check()
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: %v, want one line with %q", c.o, err, c.want)
+		}
+	}
+}
