@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -116,6 +118,39 @@ func (a *automaton) rebuild(n *node) *coroutine {
 		panic("check: a CPU's text isn't a function of its events' results")
 	}
 	return co
+}
+
+// audit goes, from every place that was reached in more than one way, the way by which it was not
+// first reached, and on along known edges at random: the text must do the same as it does from there
+// otherwise, or a Head forgets too much.
+func (a *automaton) audit(steps int) error {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, hist := range slices.Sorted(maps.Keys(a.by)) {
+		m := a.by[hist]
+		for _, e := range *m.edges.Load() {
+			if e.to.from == m {
+				continue
+			}
+			co := a.rebuild(m)
+			co.feed(e.in)
+			n := e.to
+			for range steps {
+				if !co.req.ev.same(&n.ev) {
+					co.stop()
+					return fmt.Errorf("CPU %d by way of %s: %s, and otherwise %s", a.cpu, e.to.ev.site.pos(), co.req.ev.site.pos(), n.ev.site.pos())
+				}
+				on := *n.edges.Load()
+				if len(on) == 0 {
+					break
+				}
+				next := on[rng.IntN(len(on))]
+				co.feed(next.in)
+				n = next.to
+			}
+			co.stop()
+		}
+	}
+	return nil
 }
 
 func (a *automaton) stop() {

@@ -37,6 +37,8 @@ type Config struct {
 	// Bypass counts how often CPU 0 is passed over, Kicks how often a CPU is notified. Both
 	// make more states.
 	Bypass, Kicks bool
+	// Busy looks for waiters that ought to sleep and go round instead.
+	Busy bool
 
 	// Change makes a place of the text do something else than it says.
 	Change Change
@@ -172,6 +174,7 @@ func (c *Config) machine() paravirt.Config {
 	if c.NoWaitEarly {
 		t.WaitEarly = false
 	}
+	t.Steal = min(t.Steal, AnySpin)
 	if c.Steal != 0 {
 		t.Steal = c.Steal
 	}

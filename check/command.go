@@ -286,8 +286,8 @@ func (r *Result) Print(w io.Writer) error {
 	case !r.Complete:
 		what = "nothing found before the bound: " + r.Bound
 	}
-	if r.Passed > 0 {
-		what += fmt.Sprintf("; passed over %d times at most", r.Passed)
+	if r.Counted {
+		what += fmt.Sprintf("; once announced, passed over %d times at most", r.Passed)
 	}
 	if r.Kicks > 0 {
 		what += fmt.Sprintf("; %d kicks for an acquisition at most", r.Kicks)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,8 @@ type Result struct {
 	// state.
 	Progress bool `json:"progress"`
 
+	// Counted says that Passed was.
+	Counted bool `json:"counted,omitempty"`
 	// Passed is how many acquisitions of others came between a waiter's first mark on the
 	// lock and its own, at most; with Config.Bypass.
 	Passed int `json:"passed,omitempty"`
@@ -171,7 +174,7 @@ func (e *explorer) run() *Result {
 	}
 	res.States, res.Transitions, res.Depth = e.seen.count.Load(), e.trans, int(e.level)
 	res.Places = e.numNodes
-	res.Passed, res.Kicks = int(e.max.passed), int(e.max.kicked)
+	res.Counted, res.Passed, res.Kicks = e.cfg.Bypass, int(e.max.passed), int(e.max.kicked)
 	res.Complete = res.Bound == "" && e.worst == nil
 	if e.max.tooDeep {
 		res.Buffer = e.cfg.Buffer
@@ -290,6 +293,13 @@ func (w *worker) expand(rec []byte) []byte {
 			}
 		}
 	}
+	if e.cfg.Busy {
+		for i := range e.cfg.CPUs {
+			if w.busy(&w.from, i) {
+				w.report(badState{Violation{BusyWait, fmt.Sprintf("CPU %d, left alone, goes round and does not sleep", i)}, fp, -1})
+			}
+		}
+	}
 	if !moves {
 		if v := w.stuck(&w.from); v != nil {
 			w.report(badState{*v, fp, -1})
@@ -298,6 +308,38 @@ func (w *worker) expand(rec []byte) []byte {
 		}
 	}
 	return rec
+}
+
+// busy reports whether a CPU that waits, and that could sleep, goes round for ever while
+// nobody else does anything.
+func (w *worker) busy(from *state, i int) bool {
+	s := *from
+	var before []uint64
+	for {
+		n := w.x.node(s.node[i])
+		acts := w.enabled(&s, i) & (1<<actStep | 1<<actGiveUp | 1<<actFlush)
+		if n.meta.inLock == 0 || s.bound&(1<<i) == 0 || acts == 0 {
+			return false
+		}
+		fp := w.x.fingerprint(&s)
+		if slices.Contains(before, fp) {
+			return true
+		}
+		before = append(before, fp)
+		// A store reaches memory first, and a spin gives up last.
+		act := actStep
+		switch {
+		case acts&(1<<actFlush) != 0:
+			act = actFlush
+		case acts&(1<<actStep) == 0:
+			act = actGiveUp
+		}
+		w.bad = nil
+		w.step(&s, i*actsPerCPU+act)
+		if w.bad != nil {
+			return false // found elsewhere
+		}
+	}
 }
 
 func (w *worker) finish() {

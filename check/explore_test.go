@@ -261,6 +261,46 @@ func TestHeadsForgetNothingThatMatters(t *testing.T) {
 	}
 }
 
+// What a Head forgets makes no difference: the text does the same from there however it came there.
+func TestHeadsAreHeads(t *testing.T) {
+	for _, k := range append(spinlock.Kinds(), forgetful()) {
+		for _, client := range []Client{Plain(2, 2), Nested(2, 1)} {
+			c := Config{Lock: k, CPUs: 2, Client: client, Spin: AnySpin, Spurious: true}
+			if client.Handler != nil {
+				c.Interrupts = 1
+			}
+			if err := c.complete(); err != nil {
+				t.Fatal(err)
+			}
+			x, err := newModel(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.wander()
+			err = x.auto[0].audit(60)
+			x.close()
+			if bad := k.Name == "forgetful"; bad != (err != nil) {
+				t.Errorf("%s, %s: %v", k.Name, client.Name, err)
+			}
+		}
+	}
+}
+
+// forgetful is a lock whose head forgets how often it has looked, which it will want to know.
+func forgetful() spinlock.Kind {
+	k := broken(func(c *paravirt.CPU, w *spinlock.Word) {
+		for i := range 3 {
+			c.Head(0)
+			if i == 2 || c.Cas32(w.Whole(), 0, 1) {
+				break
+			}
+			c.SpinWhile32(w.Whole(), ^uint32(0), 1, uint32(3-i))
+		}
+	}, nil)
+	k.Name = "forgetful"
+	return k
+}
+
 func TestBoundsAreSaid(t *testing.T) {
 	c := Config{Lock: lock("pvqspin"), CPUs: 3, Client: Plain(3, 1), Spin: AnySpin, Spurious: true}
 	c.States = 1000

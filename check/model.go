@@ -148,6 +148,7 @@ const (
 	KickUnbound  ViolationKind = "kick of an unbound CPU"
 	WrongPlace   ViolationKind = "access outside the lock"
 	DoubleFree   ViolationKind = "lock freed twice"
+	BusyWait     ViolationKind = "waiter does not sleep" // with Config.Busy
 )
 
 // What a CPU can do.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,10 @@ func TestMutantsAreCaught(t *testing.T) {
 			Change{At: place(xen, "lockSlow", "outer := c.LoadPtr(slot)"), What: Return}, Nested(2, 1), 2, 0},
 		{"xen: the outer wait not left pending", "xen",
 			Change{At: place(xen, "lockSlow", "c.SetPending()"), What: Drop}, Nested(2, 2), 2, 0},
+		{"xen: pending never cleared", "xen",
+			Change{At: place(xen, "lockSlow", "c.ClearPending()"), What: Drop}, Plain(2, 2), 2, 0},
+		{"pvticket: pending never cleared", "pvticket",
+			Change{At: place(ticket, "lockSpinning", "c.ClearPending()"), What: Drop}, Plain(2, 2), 2, 0},
 		{"pvticket: notifies before it releases", "pvticket",
 			Change{At: place(ticket, ") Unlock", "c.Add16"), What: Split}, Plain(2, 2), 2, 0},
 		{"pvticket: marked before announced", "pvticket",
@@ -56,9 +61,14 @@ func TestMutantsAreCaught(t *testing.T) {
 			Change{At: place(qspin, "nativeSlow", "v|pendingOnly"), What: Split}, Plain(3, 1), 3, 0},
 	} {
 		t.Run(m.name, func(t *testing.T) {
-			c := Config{Lock: lock(m.lock), CPUs: m.cpus, Client: m.client, Spin: m.spin, Spurious: true, Change: m.change}
+			c := Config{Lock: lock(m.lock), CPUs: m.cpus, Client: m.client, Spin: m.spin, Spurious: true, Change: m.change, Busy: strings.HasSuffix(m.name, "never cleared")}
 			if m.client.Handler != nil {
 				c.Interrupts = 1
+			}
+			if c.Busy {
+				sound := c
+				sound.Change = Change{}
+				clean(t, explore(t, sound))
 			}
 			r := explore(t, c)
 			if r.Finding == nil {

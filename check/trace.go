@@ -20,8 +20,6 @@ type Row struct {
 	Locks   []string `json:"locks"`
 	// Pending are the CPUs whose event channel is pending.
 	Pending []int `json:"pending,omitempty"`
-
-	index int
 }
 
 // row writes down a step. The state is the one that it leads to, or, for a step that is being executed,

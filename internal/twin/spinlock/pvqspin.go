@@ -57,7 +57,7 @@ func pvSlow(c *paravirt.CPU, w *arch.Word) {
 	c.Store32(&node.CPU, c.ID())
 	c.Store8(node.State(), running)
 
-	if !steal(c, w, code, &a) {
+	if !steal(c, w, &a) {
 		if prev := join(c, w, code); prev != 0 {
 			waitNode(c, node, code, prev, &a)
 		}
@@ -74,12 +74,12 @@ func pvSlow(c *paravirt.CPU, w *arch.Word) {
 }
 
 // steal takes the lock past the queue, if that is allowed and succeeds.
-func steal(c *paravirt.CPU, w *arch.Word, code uint32, a *paravirt.Acquisition) bool {
+func steal(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) bool {
 	if c.Tunables().Steal == 0 {
 		return queuedTry(c, w)
 	}
 	for budget := c.Tunables().Steal; ; {
-		c.Head(code)
+		c.Head(budget)
 		v := c.Load32(w.Whole())
 		if v&waitMask == 0 && c.Cmpxchg8(lockedByte(w), unlocked, locked) == unlocked {
 			c.Count(paravirt.LockStealing)
