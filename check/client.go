@@ -218,6 +218,9 @@ func (p *Proc) At(k uint64) {
 
 func (p *Proc) forget(k uint64) {
 	p.hist = mix(p.outer, mix(mix(p.at, p.meta.hash()), k))
+	for i := range p.held {
+		p.hist = mix(p.hist, mix(p.held[i].addr, p.held[i].a))
+	}
 	p.seen, p.rel = nil, nil
 }
 

@@ -50,6 +50,8 @@ type Result struct {
 	Kicks int `json:"kicks,omitempty"`
 
 	Finding *Finding `json:"finding,omitempty"`
+
+	applied bool // the change made a difference to what was executed
 }
 
 // Finding is a violation and the way there.
@@ -174,6 +176,7 @@ func (e *explorer) run() *Result {
 	}
 	res.States, res.Transitions, res.Depth = e.seen.count.Load(), e.trans, int(e.level)
 	res.Places = e.numNodes
+	res.applied = e.applied.Load()
 	res.Counted, res.Passed, res.Kicks = e.cfg.Bypass, int(e.max.passed), int(e.max.kicked)
 	res.Complete = res.Bound == "" && e.worst == nil
 	if e.max.tooDeep {
@@ -192,7 +195,8 @@ func (e *explorer) run() *Result {
 
 func (e *explorer) bound() string {
 	states := e.seen.count.Load()
-	bytes := states*visitBytes*3/2 + int64(len(e.edges))*8
+	const edgeBytes, nodeBytes = 8 + 4 + 4, 1 << 10
+	bytes := states*visitBytes*3/2 + int64(len(e.edges))*edgeBytes + int64(e.numNodes)*nodeBytes
 	for _, c := range e.front {
 		bytes += int64(len(c)) * 2
 	}
@@ -201,6 +205,8 @@ func (e *explorer) bound() string {
 		return fmt.Sprintf("%d states", e.cfg.States)
 	case bytes > e.cfg.Memory:
 		return fmt.Sprintf("%d MB of memory", e.cfg.Memory>>20)
+	case e.numNodes > maxNodes/2:
+		return fmt.Sprintf("%d places in the text", maxNodes/2)
 	case e.stopped.Err() != nil:
 		return "time"
 	}

@@ -34,6 +34,7 @@ type model struct {
 	numGrains atomic.Int32
 	facts     [maxGrains * 8]atomic.Uint32
 	dirty     atomic.Bool
+	applied   atomic.Bool // Config.Change has changed something
 
 	hashRegion int
 	hashCells  []uint64

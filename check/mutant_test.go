@@ -78,3 +78,41 @@ func TestMutantsAreCaught(t *testing.T) {
 		})
 	}
 }
+
+// The necessity table finds what a lock can't do without, and what it can.
+func TestNecessity(t *testing.T) {
+	needs := func(name string) map[string]ViolationKind {
+		table, err := Necessity(t.Context(), NecessityClients(Config{Lock: lock(name), States: 100_000}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[string]ViolationKind)
+		for _, n := range table {
+			t.Logf("%s %s: %q in %d steps (%s)", n.At, n.Change, n.Breaks, n.Steps, n.Text)
+			if n.Breaks == "" && !n.Complete {
+				t.Errorf("%s %s: not explored to the end", n.At, n.Change)
+			}
+			found[n.At+" "+n.Change] = n.Breaks
+		}
+		return found
+	}
+	tas := needs("tas")
+	if at := place("spinlock/tas.go", ") Lock", "Cas32") + " split"; tas[at] != TwoHolders {
+		t.Errorf("tas: a lock without an atomic compare-and-swap: %q", tas[at])
+	}
+	ticket := needs("ticket")
+	if at := place("spinlock/ticket.go", ") Lock", "Add32") + " split"; ticket[at] != TwoHolders {
+		t.Errorf("ticket: a ticket without an atomic addition: %q", ticket[at])
+	}
+	xen := needs("xen")
+	for at, want := range map[string]ViolationKind{
+		place("spinlock/xen.go", ") Unlock", "Add32") + " split":                        LostWakeup,
+		place("spinlock/xen.go", "lockSlow", "c.Add16(l.spinners(), 1)") + " split":     LostWakeup,
+		place("spinlock/xen.go", "lockSlow", "if c.Xchg8(l.lock(), 1) == 0") + " stale": LostWakeup,
+		place("paravirt/wait.go", "KickEvent", "c.Notify(cpu)") + " drop":               LostWakeup,
+	} {
+		if xen[at] != want {
+			t.Errorf("xen: %s breaks %q, want %q", at, xen[at], want)
+		}
+	}
+}

@@ -44,12 +44,14 @@ func Necessity(ctx context.Context, clients []Config) ([]Need, error) {
 		if ch.Past != "" {
 			need.Change = "swapped with " + ch.Past
 		}
+		applied := false
 		for _, c := range clients {
 			c.Change = ch
 			r, err := Run(ctx, c)
 			if err != nil {
 				return nil, err
 			}
+			applied = applied || r.applied
 			if r.Finding != nil && (need.Breaks == "" || r.Finding.Steps < need.Steps) {
 				need.Breaks, need.Client, need.Steps = r.Finding.Kind, r.Client, r.Finding.Steps
 			}
@@ -58,7 +60,9 @@ func Necessity(ctx context.Context, clients []Config) ([]Need, error) {
 			}
 			need.Complete = need.Complete && r.Complete
 		}
-		table = append(table, need)
+		if applied {
+			table = append(table, need)
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -102,11 +106,17 @@ func weakenings(clients []Config) ([]Change, error) {
 
 func (x *model) weaken(n *node, add func(Change)) {
 	ev := &n.ev
-	if n.meta.boot || n.meta.inLock == 0 && n.meta.crit == ([maxLocks]uint8{}) && ev.region != regionLocks && n.cpu < 0 {
+	if n.meta.boot || ev.site == nil || !inText(ev.site.Pos) {
 		return
 	}
-	if ev.site == nil || !inText(ev.site.Pos) {
-		return
+	// A pair is two writes of one call, with nothing in between.
+	pairs := func() {
+		for _, e := range *n.edges.Load() {
+			to := &e.to.ev
+			if !e.in.irq && e.to.meta == n.meta && to.write && to.site != nil && inText(to.site.Pos) && to.addr != ev.addr {
+				add(Change{At: ev.site.Pos, What: Delay, Past: to.site.Pos})
+			}
+		}
 	}
 	switch {
 	case ev.kind == arch.Fence:
@@ -121,20 +131,10 @@ func (x *model) weaken(n *node, add func(Change)) {
 			add(Change{At: ev.site.Pos, What: Stale})
 		}
 	case ev.kind == arch.Store:
-		for _, e := range *n.edges.Load() {
-			to := e.to
-			if !e.in.irq && to.ev.write && to.ev.site != nil && inText(to.ev.site.Pos) && to.ev.addr != ev.addr {
-				add(Change{At: ev.site.Pos, What: Delay, Past: to.ev.site.Pos})
-			}
-		}
+		pairs()
 	}
 	if ev.kind.Locked() && ev.use.How == twin.Unused {
-		for _, e := range *n.edges.Load() {
-			to := e.to
-			if !e.in.irq && (to.ev.write || to.ev.kind.Locked()) && to.ev.site != nil && inText(to.ev.site.Pos) && to.ev.addr != ev.addr {
-				add(Change{At: ev.site.Pos, What: Delay, Past: to.ev.site.Pos})
-			}
-		}
+		pairs()
 	}
 	switch ev.kind {
 	case arch.Clear, arch.Set, arch.Notify:
@@ -144,9 +144,10 @@ func (x *model) weaken(n *node, add func(Change)) {
 	}
 }
 
-// inText says whether a place is in the text of a lock, or of Wait and Kick.
+// inText says whether a place is in the text of a lock, or of Wait and Kick. How a CPU comes up is no part
+// of either.
 func inText(pos string) bool {
-	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "paravirt/")
+	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "paravirt/wait.go")
 }
 
 func comparePlaces(a, b string) int {

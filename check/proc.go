@@ -339,9 +339,7 @@ func (p *Proc) Addr(w *arch.Word) arch.Addr {
 // head forgets how the CPU came here.
 func (p *Proc) head(live uint64, t *trail) {
 	at := t.at()
-	if p.lost++; p.lost > 1000 {
-		p.do(event{kind: evHang, site: at, owner: -1})
-	}
+	p.skipped(at)
 	if p.x.cfg.noHeads || len(p.held) > 0 {
 		return
 	}

@@ -66,19 +66,23 @@ func (p *Proc) weakly(ev event) (v uint64, n uint32) {
 		if !ev.kind.Locked() {
 			break
 		}
+		p.x.applied.Store(true)
 		return p.plain(ev), 0
 	case Drop:
-		p.skipped()
+		p.x.applied.Store(true)
+		p.skipped(ev.site)
 		return 0, 0
 	case Stale:
 		if v, ok := p.seen[ev.addr]; ok && ev.cells {
-			p.skipped()
+			p.x.applied.Store(true)
+			p.skipped(ev.site)
 			if ev.kind == arch.Cas {
 				return 0, 0
 			}
 			return v, ev.n
 		}
 	case Delay:
+		p.x.applied.Store(true)
 		ev.use = twin.Use{How: twin.Unused}
 		p.held, p.until = append(p.held, ev), w.Past
 		return 0, 0
@@ -113,9 +117,12 @@ func (p *Proc) settle() {
 	}
 }
 
-func (p *Proc) skipped() {
+// skipped counts that the CPU's text went on without an event. If it goes on like that it has nothing left to stop
+// at: then it hangs.
+func (p *Proc) skipped(at *site) {
 	if p.lost++; p.lost > 1000 {
-		p.do(event{kind: evHang, owner: -1})
+		p.hist = mix(p.hist, 0xdead)
+		p.do(event{kind: evHang, site: at, owner: -1})
 	}
 }
 
