@@ -100,6 +100,7 @@ func TestBrokenLocksAreCaught(t *testing.T) {
 			}
 			c.Store32(w.Whole(), 0)
 		}), DoubleHash},
+		{"a crash", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) { c.Machine().Node(c.Load32(w.Whole()) - 1) }), Misuse},
 		{"a fatal error", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) { c.Fatal("misused") }), Misuse},
 	} {
 		t.Run(b.name, func(t *testing.T) {

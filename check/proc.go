@@ -232,6 +232,16 @@ func (x *model) start(cpu int) *coroutine {
 				panic(r)
 			}
 		}()
+		defer func() {
+			r := recover()
+			if err, ok := r.(runtime.Error); ok {
+				// Text that has been weakened, or is wrong, may take a wrong value for an index.
+				p.hist = mix(p.hist, 0xc7a5)
+				p.do(event{kind: arch.Fatal, msg: "the text crashes: " + err.Error(), owner: -1})
+			} else if r != nil {
+				panic(r)
+			}
+		}()
 		p.yield = yield
 		p.hist = mix(uint64(cpu), 1)
 		x.cfg.Client.run(p)
