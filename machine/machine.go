@@ -51,4 +51,9 @@ type Usage struct {
 	// Voluntary counts the times they gave their CPU up, Involuntary the times it was
 	// taken away; -1 if that isn't known.
 	Voluntary, Involuntary int64
+	// Steal is for how long each of them was ready to run and had no CPU, as the host's
+	// scheduler counts it; nil if that isn't known.
+	Steal []time.Duration
+	// Exits counts by kind how often vCPUs left their virtual machine; nil if there is none.
+	Exits map[string]uint64
 }

@@ -11,11 +11,10 @@ package thread
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/machine"
+	"example.com/pvlock/machine/internal/osthread"
 	"example.com/pvlock/paravirt"
 )
 
@@ -30,8 +29,8 @@ func New(cfg machine.Config) (*Machine, error) {
 	if len(cfg.HostCPUs) == 0 {
 		return nil, errors.New("thread: no host CPUs to run on")
 	}
-	if err := checkAffinity(cfg.HostCPUs); err != nil {
-		return nil, err
+	if err := osthread.CheckAffinity(cfg.HostCPUs); err != nil {
+		return nil, fmt.Errorf("thread: %w", err)
 	}
 	arch.Calibrate()
 	pv, err := paravirt.New(cfg.Paravirt(channel(cfg.VCPUs)))
@@ -46,108 +45,9 @@ func (m *Machine) Paravirt() *paravirt.Machine { return m.pv }
 
 // Run runs body on each vCPU; see machine.Machine.
 func (m *Machine) Run(ready func(), body func(c *paravirt.CPU)) (machine.Usage, error) {
-	restore := raiseProcs(m.cfg.VCPUs + spareProcs)
-	defer restore()
-
-	var (
-		n      = m.cfg.VCPUs
-		usages = make([]machine.Usage, n)
-		errs   = make([]error, n)
-		up     sync.WaitGroup
-		done   sync.WaitGroup
-		begin  = make(chan bool)
-	)
-	up.Add(n)
-	for i := range n {
-		done.Go(func() {
-			runtime.LockOSThread()
-			c := m.pv.CPU(i)
-			var putBack func() error
-			putBack, errs[i] = m.bringUp(c)
-			up.Done()
-			if errs[i] == nil {
-				if <-begin {
-					before := threadUsage()
-					body(c)
-					usages[i] = since(before, threadUsage())
-				}
-				c.Down()
-			}
-			if putBack() == nil {
-				runtime.UnlockOSThread()
-			}
-			// Else the thread ends with the goroutine.
-		})
-	}
-	up.Wait()
-	err := errors.Join(errs...)
-	if err == nil {
-		ready()
-	}
-	for _, e := range errs {
-		if e == nil {
-			begin <- err == nil
-		}
-	}
-	done.Wait()
-
-	var total machine.Usage
-	for _, u := range usages {
-		total.CPU += u.CPU
-		total.Voluntary += u.Voluntary
-		total.Involuntary += u.Involuntary
-	}
-	return total, err
-}
-
-// bringUp makes the calling thread into vCPU c. What it returns makes it an
-// ordinary thread again.
-func (m *Machine) bringUp(c *paravirt.CPU) (putBack func() error, err error) {
-	putBack, err = become(c.ChannelName(), m.cfg.HostCPUs)
-	if err == nil {
-		err = c.Up()
-	}
+	usage, err := osthread.Run(m.pv, m.cfg.HostCPUs, nil, ready, body)
 	if err != nil {
-		err = fmt.Errorf("thread: vCPU %d: %w", c.ID(), err)
+		err = fmt.Errorf("thread: %w", err)
 	}
-	return putBack, err
-}
-
-func since(before, after machine.Usage) machine.Usage {
-	return machine.Usage{
-		CPU:         after.CPU - before.CPU,
-		Voluntary:   after.Voluntary - before.Voluntary,
-		Involuntary: after.Involuntary - before.Involuntary,
-	}
-}
-
-// spareProcs is for what runs beside the vCPUs: the harness, a watchdog, the
-// collector's workers.
-const spareProcs = 4
-
-// procs raises GOMAXPROCS for as long as any machine needs it.
-var procs struct {
-	sync.Mutex
-	users    int
-	original int
-}
-
-// raiseProcs makes GOMAXPROCS at least n until what it returns is called.
-func raiseProcs(n int) (restore func()) {
-	procs.Lock()
-	defer procs.Unlock()
-	if procs.users == 0 {
-		procs.original = runtime.GOMAXPROCS(0)
-	}
-	procs.users++
-	if runtime.GOMAXPROCS(0) < n {
-		runtime.GOMAXPROCS(n)
-	}
-	return func() {
-		procs.Lock()
-		defer procs.Unlock()
-		if procs.users--; procs.users == 0 {
-			runtime.GOMAXPROCS(procs.original)
-		}
-	}
+	return usage, err
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package thread
+package osthread
 
 import (
 	"unsafe"
