@@ -26,11 +26,8 @@ var ticketOps TicketOps
 // PVTicketOps returns the paravirtual pair, on the event channel.
 func PVTicketOps() TicketOps {
 	return TicketOps{
-		Spinning: func(l *Ticket, c *paravirt.CPU, want uint16) {
-			var a paravirt.Acquisition
-			lockSpinning(c, &l.word, want, &a)
-		},
-		Kick: func(lock arch.Addr, c *paravirt.CPU, next uint16) { unlockKick(c, lock, next) },
+		Spinning: func(l *Ticket, c *paravirt.CPU, want uint16) { lockSpinning(c, &l.word, want) },
+		Kick:     func(lock arch.Addr, c *paravirt.CPU, next uint16) { unlockKick(c, lock, next) },
 	}
 }
 
@@ -51,11 +48,13 @@ func (l *Ticket) lockSlow(c *paravirt.CPU, v uint32) {
 	markedTicketSlow(c, &l.word, v, ticketSpinning)
 }
 
-func ticketSpinning(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acquisition) {
-	if spinning := ticketOps.Spinning; spinning != nil {
-		a.Blocks++
-		spinning(ticketOf(word), c, want)
+func ticketSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) {
+	spinning := ticketOps.Spinning
+	if spinning == nil {
+		return false
 	}
+	spinning(ticketOf(word), c, want)
+	return true
 }
 
 // Unlock calls the next ticket.
