@@ -134,6 +134,12 @@ func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {
 			r.SpinRounds[b] += stats.Rounds[b].Value()
 		}
 	}
+	for name, n := range c.usage.Exits {
+		r.Counters[name] += n
+	}
+	for _, d := range c.usage.Steal {
+		r.Steal = append(r.Steal, d.Nanoseconds())
+	}
 	r.Contended = r.Counters[paravirt.Contended.String()]
 	r.Blocked = r.Counters[paravirt.Blocked.String()]
 	// The data that the lock protects has a say as well: an update that was lost is a violation that

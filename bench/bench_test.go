@@ -19,6 +19,9 @@ import (
 // short returns a bench that takes a moment.
 func short(t *testing.T, on string) Config {
 	t.Helper()
+	if err := Probe(on); err != nil {
+		t.Skip(err)
+	}
 	facts, err := host.Collect()
 	if facts.CPUs == nil {
 		t.Skipf("which CPUs this process may use isn't known here: %v", err)

@@ -70,7 +70,7 @@ func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint6
 			func() {
 				go func() {
 					defer close(watched)
-					c.watch(ctx, cfg, shared, failed)
+					c.watch(ctx, cfg, shared, ended, failed)
 				}()
 			},
 			func(cpu *paravirt.CPU) { c.clients[cpu.ID()].Run(cpu, shared, &ops) },
@@ -82,6 +82,10 @@ func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint6
 	for _, end := range []chan struct{}{ended, watched} {
 		select {
 		case err := <-failed:
+			if s, ok := m.(interface{ Stop() }); ok {
+				s.Stop()
+				<-ended
+			}
 			return c, err
 		case <-end:
 		}
@@ -104,8 +108,9 @@ func (cfg *Config) params(seed uint64) workload.Params {
 const warmUp = 0.1
 
 // watch lets the clients run for the duration, stops them, and sees them to their
-// end; all the while it looks for lost wake-ups, and makes them good.
-func (c *cell) watch(ctx context.Context, cfg *Config, shared *workload.Shared, failed chan<- error) {
+// end; all the while it looks for lost wake-ups, and makes them good. Ended says that the machine's
+// run is over.
+func (c *cell) watch(ctx context.Context, cfg *Config, shared *workload.Shared, ended <-chan struct{}, failed chan<- error) {
 	var (
 		began   time.Time // zero while they warm up
 		stopped time.Time // zero while they run
@@ -150,6 +155,9 @@ func (c *cell) watch(ctx context.Context, cfg *Config, shared *workload.Shared, 
 			case stopped.IsZero():
 				stop()
 			}
+		case <-ended:
+			// The clients have finished, or their machine has failed.
+			return
 		case <-ticker.C:
 		}
 		switch w.Look(c.pv, c.clients) {

@@ -9,6 +9,7 @@ import (
 
 	"example.com/pvlock/machine"
 	"example.com/pvlock/machine/goroutine"
+	"example.com/pvlock/machine/kvm"
 	"example.com/pvlock/machine/thread"
 	"example.com/pvlock/paravirt"
 )
@@ -17,10 +18,26 @@ import (
 const (
 	OnThreads    = "threads"
 	OnGoroutines = "goroutines"
+	OnKVM        = "kvm"
 )
 
 // Machines returns the names of the machines.
-func Machines() []string { return []string{OnThreads, OnGoroutines} }
+func Machines() []string { return []string{OnThreads, OnGoroutines, OnKVM} }
+
+// Probe reports why there can be no such machine here, or nil.
+func Probe(on string) error {
+	switch on {
+	case OnThreads, OnGoroutines:
+		return nil
+	case OnKVM:
+		return kvm.Probe()
+	}
+	return unknownMachine(on)
+}
+
+func unknownMachine(on string) error {
+	return fmt.Errorf("unknown machine %q: want one of %s", on, strings.Join(Machines(), ", "))
+}
 
 func newMachine(on string, cfg machine.Config) (machine.Machine, error) {
 	switch on {
@@ -28,8 +45,10 @@ func newMachine(on string, cfg machine.Config) (machine.Machine, error) {
 		return thread.New(cfg)
 	case OnGoroutines:
 		return goroutine.New(cfg)
+	case OnKVM:
+		return kvm.New(cfg)
 	}
-	return nil, fmt.Errorf("unknown machine %q: want one of %s", on, strings.Join(Machines(), ", "))
+	return nil, unknownMachine(on)
 }
 
 // Config says what to measure.
@@ -75,8 +94,8 @@ func (cfg *Config) Check() error {
 }
 
 func (cfg *Config) checkNumbers() error {
-	if !slices.Contains(Machines(), cfg.On) {
-		return fmt.Errorf("unknown machine %q: want one of %s", cfg.On, strings.Join(Machines(), ", "))
+	if err := Probe(cfg.On); err != nil {
+		return err
 	}
 	if len(cfg.HostCPUs) == 0 {
 		return fmt.Errorf("no CPUs to run on: want at least 1")

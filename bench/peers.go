@@ -27,6 +27,10 @@ func contenders(on string) []contender {
 			return workload.Ops{Lock: k.Lock, Unlock: k.Unlock}
 		}})
 	}
+	if on == OnKVM {
+		// The peers call the Go runtime and the kernel. In a guest there is neither.
+		return all
+	}
 	all = append(all, contender{
 		kind: spinlock.Kind{Name: syncName, About: "Go's mutex", From: "peer", MaxCPUs: paravirt.MaxCPUs},
 		peer: true, ops: syncMutex,

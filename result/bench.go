@@ -130,6 +130,10 @@ type Run struct {
 	NVCSW  int64 `json:"nvcsw"`
 	NIVCSW int64 `json:"nivcsw"`
 
+	// Steal is for how long each vCPU was ready to run and had no CPU, in ns; absent
+	// where that isn't known.
+	Steal []int64 `json:"steal_ns,omitempty"`
+
 	// Counters are the lock's and the machine's events by name, summed over the vCPUs.
 	Counters map[string]uint64 `json:"counters"`
 	// SpinRounds is a histogram of the rounds spun for contended acquisitions that
