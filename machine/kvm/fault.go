@@ -22,19 +22,38 @@ type Fault struct {
 	Stack []runtime.Frame
 }
 
-// Error says all of it in one line.
+// Error says in one line what happened, at which instruction, and, if that is in the Go
+// runtime, what called on it.
 func (f *Fault) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kvm: vCPU %d: %s, at %#x", f.VCPU, f.What, f.PC)
+	if runtime.FuncForPC(f.PC) == nil {
+		b.WriteString(" (no code there)")
+	}
+	verb := " in"
 	for i, frame := range f.Stack {
-		if i > 0 {
-			b.WriteString(", called from")
-		} else {
-			b.WriteString(" in")
+		inside := inRuntime(frame) && i+1 < len(f.Stack)
+		if i > 0 && inside && inRuntime(f.Stack[i+1]) {
+			continue // of the runtime, where it faulted and what was called are enough
 		}
-		fmt.Fprintf(&b, " %s (%s:%d)", frame.Function, frame.File, frame.Line)
+		fmt.Fprintf(&b, "%s %s (%s:%d)", verb, frame.Function, frame.File, frame.Line)
+		if !inside {
+			break
+		}
+		verb = ", called from"
 	}
 	return b.String()
+}
+
+// inRuntime reports whether a function is of the runtime or of what wraps it, rather than one that
+// a body calls knowingly.
+func inRuntime(f runtime.Frame) bool {
+	for _, prefix := range []string{"runtime.", "internal/runtime/", "syscall."} {
+		if strings.HasPrefix(f.Function, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // fault makes an error of an exit that the guest should not have made.
@@ -50,12 +69,12 @@ func (cpu *vcpu) fault(errno unix.Errno) error {
 	}
 	f.PC = uintptr(r.rip)
 	f.Stack = cpu.backtrace(&r)
-	f.What = cpu.describe(errno, &r, &s, f.Stack)
+	f.What = cpu.describe(errno, &s, f.Stack)
 	return f
 }
 
 // describe says what happened.
-func (cpu *vcpu) describe(errno unix.Errno, r *regs, s *sregs, stack []runtime.Frame) string {
+func (cpu *vcpu) describe(errno unix.Errno, s *sregs, stack []runtime.Frame) string {
 	if errno != 0 {
 		return "the kernel can't run it: " + errno.Error()
 	}
@@ -73,7 +92,7 @@ func (cpu *vcpu) describe(errno unix.Errno, r *regs, s *sregs, stack []runtime.F
 		}
 		return fmt.Sprintf("%s the guest-physical address %#x, where there is nothing", verb, gpa)
 	case exitShutdown:
-		return cpu.exception(r, s, stack)
+		return cpu.exception(s, stack)
 	case exitFailEntry:
 		return fmt.Sprintf("the processor refused to enter the guest (%#x)", cpu.page.detail())
 	case exitInternalError:
@@ -85,26 +104,27 @@ func (cpu *vcpu) describe(errno unix.Errno, r *regs, s *sregs, stack []runtime.F
 	}
 }
 
-// exception says which exception it may have been: the processor found no handler for it, and that is all
-// that it tells.
-func (cpu *vcpu) exception(r *regs, s *sregs, stack []runtime.Frame) string {
-	i := int(cpu.c.ID())
+// exception says what the exception may have been. The processor found no handler for it, and
+// that is all that it tells.
+func (cpu *vcpu) exception(s *sregs, stack []runtime.Frame) string {
+	guard := cpu.vm.stacks.guard(int(cpu.c.ID()))
+	if s.cr2 >= guard && s.cr2 < guard+pageSize {
+		return stackUsedUp
+	}
 	for _, frame := range stack {
 		switch {
 		case frame.Function == "runtime.morestack":
-			return fmt.Sprintf("its stack of %d kB is used up", stackSize>>10)
-		case strings.HasPrefix(frame.Function, "runtime.panic") || frame.Function == "runtime.gopanic" || frame.Function == "runtime.goPanicIndex":
+			return stackUsedUp
+		case strings.HasPrefix(frame.Function, "runtime.panic"), frame.Function == "runtime.gopanic":
 			return "a panic"
-		case !strings.HasPrefix(frame.Function, "runtime."):
-			guard := cpu.vm.stacks.guard(i)
-			if s.cr2 >= guard && s.cr2 < guard+pageSize {
-				return fmt.Sprintf("its stack of %d kB is used up", stackSize>>10)
-			}
+		case !inRuntime(frame):
 			return fmt.Sprintf("an exception, perhaps by an access to %#x", s.cr2)
 		}
 	}
 	return fmt.Sprintf("an exception, perhaps by an access to %#x", s.cr2)
 }
+
+var stackUsedUp = fmt.Sprintf("its stack of %d kB is used up", stackSize>>10)
 
 // maxFrames bounds a backtrace.
 const maxFrames = 16

@@ -20,30 +20,23 @@ import (
 // Probe reports why machines can't run here, in one line that says what to do about
 // it, or nil.
 func Probe() error {
-	_, err := probe()
-	return err
-}
-
-// probe returns how many vCPUs a VM can have.
-func probe() (vcpus int, err error) {
-	if err := checkTLS(); err != nil {
-		return 0, fmt.Errorf("kvm: %w", err)
-	}
 	kvm, err := open()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer unix.Close(kvm)
 	vm, err := ioctl(kvm, ioctlCreateVM, 0)
 	if err != nil {
-		return 0, fmt.Errorf("kvm: /dev/kvm makes no virtual machine: %w: if this is a virtual machine itself, have nested virtualisation switched on for it", err)
+		return fmt.Errorf("kvm: /dev/kvm makes no virtual machine (%w): if this is a virtual machine itself, have nested virtualisation switched on for it", err)
 	}
-	unix.Close(int(vm))
-	return extension(kvm, capMaxVCPUs), nil
+	return unix.Close(int(vm))
 }
 
 // open opens /dev/kvm, and makes sure that it offers what is needed.
 func open() (int, error) {
+	if err := checkTLS(); err != nil {
+		return 0, fmt.Errorf("kvm: %w", err)
+	}
 	kvm, err := openKVM()
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
@@ -90,10 +83,12 @@ func New(cfg machine.Config) (*Machine, error) {
 	if len(cfg.HostCPUs) == 0 {
 		return nil, errors.New("kvm: no host CPUs to run on")
 	}
-	most, err := probe()
+	kvm, err := open()
 	if err != nil {
 		return nil, err
 	}
+	most := extension(kvm, capMaxVCPUs)
+	unix.Close(kvm)
 	if cfg.VCPUs > most {
 		return nil, fmt.Errorf("kvm: a virtual machine has at most %d vCPUs here, not %d", most, cfg.VCPUs)
 	}

@@ -30,6 +30,7 @@ type region struct {
 	va, size uint64
 	write    bool
 	exec     bool
+	small    bool // mapped by small pages alone, so that one can be taken out
 	gpa      uint64
 }
 

@@ -61,7 +61,7 @@ func (s stacks) free() error {
 }
 
 func (s stacks) region() region {
-	return region{name: "stacks", va: addressOf(s.mem), size: uint64(len(s.mem)), write: true}
+	return region{name: "stacks", va: addressOf(s.mem), size: uint64(len(s.mem)), write: true, small: true}
 }
 
 // The addresses of vCPU i's parts.

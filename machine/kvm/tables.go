@@ -57,7 +57,7 @@ func (t *tables) free() error {
 func (t *tables) mapRegion(r *region) {
 	for off := uint64(0); off < r.size; {
 		va, gpa := r.va+off, r.gpa+off
-		if va%largePage == 0 && gpa%largePage == 0 && r.size-off >= largePage {
+		if !r.small && va%largePage == 0 && gpa%largePage == 0 && r.size-off >= largePage {
 			t.set(va, 1, gpa|r.entry()|entryLarge)
 			off += largePage
 		} else {
@@ -67,7 +67,7 @@ func (t *tables) mapRegion(r *region) {
 	}
 }
 
-// unmap removes the page at an address that was mapped as a small one.
+// unmap removes the page at an address of a region of small ones.
 func (t *tables) unmap(va uint64) { t.set(va, 0, 0) }
 
 // set stores an entry at a level: 0 for small pages, 1 for large ones.
