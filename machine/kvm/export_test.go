@@ -1,0 +1,17 @@
+//go:build linux && amd64 && !purego && !race
+
+package kvm
+
+import "example.com/pvlock/paravirt"
+
+// EntryPC returns the address of the guest's first instruction.
+func EntryPC() uintptr { return entryPC() }
+
+// Channel returns the event channels of a machine. What WordChannel wraps is Park and Unpark.
+func Channel() paravirt.ChannelOps { return channel() }
+
+// Park and Unpark are those of the event channels.
+var Park, Unpark = park, unpark
+
+// GuestMain is the guest's first Go function.
+var GuestMain = guestMain
