@@ -1,3 +1,5 @@
+//go:build linux && amd64 && !purego && !race
+
 package kvm_test
 
 import (

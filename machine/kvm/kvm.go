@@ -67,9 +67,6 @@ func open() (int, error) {
 	return kvm, nil
 }
 
-// ErrStopped is the error of a run that [Machine.Stop] ended.
-var ErrStopped = errors.New("kvm: the machine was stopped")
-
 // Machine is a virtual machine that shares this program's memory.
 type Machine struct {
 	pv  *paravirt.Machine

@@ -22,9 +22,6 @@ func Probe() error {
 	}
 }
 
-// ErrStopped is the error of a run that [Machine.Stop] ended.
-var ErrStopped = errors.New("kvm: the machine was stopped")
-
 // Machine is a virtual machine. There are none here.
 type Machine struct{}
 
