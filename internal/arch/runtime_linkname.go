@@ -4,7 +4,8 @@ package arch
 
 import _ "unsafe" // for go:linkname
 
-// The runtime symbols that pvlock uses, all of them in this file. Each is pushed by
+// The runtime symbols that pvlock uses, all of them in this file but for the two of
+// machine/kvm, which can't be wrapped. Each is pushed by
 // the runtime for outside use; procPin and procUnpin are on its "do not remove"
 // list (go.dev/issue/67401). runtime_purego.go does without.
 

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // fault makes an error of an exit that the guest should not have made.
-func (cpu *vcpu) fault(errno unix.Errno) error {
+func (cpu *vcpu) fault(errno syscall.Errno) error {
 	f := &Fault{VCPU: cpu.c.ID()}
 	r, err := getRegs(cpu.fd)
 	if err != nil {
@@ -28,15 +27,14 @@ func (cpu *vcpu) fault(errno unix.Errno) error {
 }
 
 // describe says what happened.
-func (cpu *vcpu) describe(errno unix.Errno, s *sregs, stack []runtime.Frame) string {
+func (cpu *vcpu) describe(errno syscall.Errno, s *sregs, stack []runtime.Frame) string {
 	if errno != 0 {
 		return "the kernel can't run it: " + errno.Error()
 	}
-	switch reason := cpu.page.reason(); reason {
+	switch reason := cpu.page.reason; reason {
 	case exitMMIO:
-		gpa, _, write := cpu.page.mmio()
-		verb := "a read of"
-		if write {
+		gpa, verb := cpu.page.gpa, "a read of"
+		if cpu.page.write != 0 {
 			verb = "a write to"
 		}
 		for i := range cpu.vm.space.regions {
@@ -48,9 +46,9 @@ func (cpu *vcpu) describe(errno unix.Errno, s *sregs, stack []runtime.Frame) str
 	case exitShutdown:
 		return cpu.exception(s, stack)
 	case exitFailEntry:
-		return fmt.Sprintf("the processor refused to enter the guest (%#x)", cpu.page.detail())
+		return fmt.Sprintf("the processor refused to enter the guest (%#x)", cpu.page.gpa)
 	case exitInternalError:
-		return fmt.Sprintf("KVM gave up (internal error %d)", uint32(cpu.page.detail()))
+		return fmt.Sprintf("KVM gave up (internal error %d)", uint32(cpu.page.gpa))
 	case exitHLT:
 		return "a HLT instruction"
 	default:

@@ -16,8 +16,8 @@ var Park, Unpark = park, unpark
 // GuestMain is the guest's first Go function.
 var GuestMain = guestMain
 
-// Exit leaves the guest for the VMM, which has nothing to do: the CPU's channel must be pending.
-func Exit() { ring(waitBell) }
+// Exit leaves the guest for the VMM, which has nothing to do.
+func Exit() { ring(nopBell) }
 
 // Knock leaves the guest by a CPU's kick doorbell.
 func Knock(cpu uint32) { ring(kickBell(cpu)) }

@@ -15,6 +15,7 @@ const (
 	bells     = 0x3fff_0000_0000
 	waitBell  = bells
 	doneBell  = bells + 8
+	nopBell   = bells + 16 // nothing happens: what an exit costs at least
 	kickBells = bells + pageSize
 )
 

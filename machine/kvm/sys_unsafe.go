@@ -3,7 +3,6 @@
 package kvm
 
 import (
-	"encoding/binary"
 	"sync/atomic"
 	"unsafe"
 
@@ -156,35 +155,30 @@ func setSregs(vcpu int, s sregs) error {
 	return err
 }
 
-// enter runs the guest until it exits. EINTR means that a signal came, or that exitAtOnce
-// was asked for.
-func enter(vcpu int) unix.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(vcpu), ioctlRun, 0)
-	return errno
+// runPage is struct kvm_run, which kernel and VMM share: where an exit says what it was. What
+// follows exitReason's group is a union; here it is the part for memory-mapped I/O, whose first words
+// are those of other exits too.
+type runPage struct {
+	flags  uint32 // request_interrupt_window, immediate_exit, two unused: bytes
+	_      uint32
+	reason uint32
+	_      [20]byte
+
+	gpa   uint64 // of a store or load that found no memory; a failed entry's and an error's code
+	data  uint64
+	size  uint32
+	write uint8
 }
 
-// runPage is struct kvm_run, which kernel and VMM share: where an exit says what it was.
-type runPage []byte
-
-func mapRunPage(vcpu, size int) (runPage, error) {
-	return unix.Mmap(vcpu, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+func mapRunPage(vcpu, size int) (*runPage, error) {
+	mem, err := unix.MmapPtr(vcpu, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	return (*runPage)(mem), err
 }
 
-func (p runPage) unmap() error { return unix.Munmap(p) }
+func (p *runPage) unmap(size int) error { return unix.MunmapPtr(unsafe.Pointer(p), uintptr(size)) }
 
-// exitAtOnce makes the next, or the present, enter return EINTR. The word holds
-// request_interrupt_window, which is not used here, and immediate_exit in its second byte.
-func (p runPage) exitAtOnce() { atomic.StoreUint32((*uint32)(unsafe.Pointer(&p[0])), 1<<8) }
-
-func (p runPage) reason() uint32 { return binary.LittleEndian.Uint32(p[8:]) }
-
-// mmio is a store or load that found no memory.
-func (p runPage) mmio() (gpa, data uint64, write bool) {
-	return binary.LittleEndian.Uint64(p[32:]), binary.LittleEndian.Uint64(p[40:]), p[52] != 0
-}
-
-// detail is the number that says more about a failed entry or an internal error.
-func (p runPage) detail() uint64 { return binary.LittleEndian.Uint64(p[32:]) }
+// exitAtOnce makes the next, or the present, KVM_RUN return EINTR.
+func (p *runPage) exitAtOnce() { atomic.StoreUint32(&p.flags, 1<<8) }
 
 // anonymous maps n bytes of zeros.
 func anonymous(n int) ([]byte, error) {
@@ -197,17 +191,6 @@ func addressOf(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.Sl
 
 func newEvent() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC) }
 
-// awaitEvent blocks until the descriptor has been signalled since it was last read.
-func awaitEvent(fd int) error {
-	var count [8]byte
-	for {
-		_, err := unix.Read(fd, count[:])
-		if err != unix.EINTR {
-			return err
-		}
-	}
-}
-
 func signalEvent(fd int) error {
 	one := [8]byte{1}
 	for {
@@ -218,6 +201,6 @@ func signalEvent(fd int) error {
 	}
 }
 
-// interrupt makes a thread return from enter: with the signal that the runtime itself uses
+// interrupt makes a thread return from KVM_RUN: with the signal that the runtime itself uses
 // for that, and expects to come for no reason.
 func interrupt(thread int) error { return unix.Tgkill(unix.Getpid(), thread, unix.SIGURG) }

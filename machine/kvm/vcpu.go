@@ -18,10 +18,14 @@ type vcpu struct {
 	c    *paravirt.CPU
 	bell int // event descriptor: its doorbell
 
+	bells uint64  // guest-physical address of the doorbells
+	peers []int32 // event descriptors of all CPUs
+
 	fd      int
-	page    runPage
+	page    *runPage
 	thread  int
 	stopped atomic.Bool
+	rings   uint64 // what was last read of bell
 
 	exits [exitKinds]uint64
 }
@@ -85,7 +89,7 @@ func (cpu *vcpu) destroy() {
 		return
 	}
 	// Neither can fail, but for a number that is wrong.
-	_ = cpu.page.unmap()
+	_ = cpu.page.unmap(cpu.vm.runSize)
 	_ = unix.Close(cpu.fd)
 	cpu.fd, cpu.page = -1, nil
 }
@@ -131,69 +135,24 @@ func (cpu *vcpu) prepare() error {
 // run runs the body on vCPU c, the calling thread's.
 func (v *vm) run(c *paravirt.CPU) {
 	cpu := v.vcpus[c.ID()]
-	for !cpu.stopped.Load() {
-		errno := enter(cpu.fd)
-		if errno == unix.EINTR || errno == unix.EAGAIN {
-			cpu.exits[exitBySignal]++
-			continue
-		}
-		done, err := cpu.exit(errno)
-		if err != nil {
-			cpu.exits[exitByFault]++
-			v.stop(err)
-			return
-		}
-		if done {
-			cpu.exits[exitAtEnd]++
-			return
-		}
+	switch done, errno := cpu.guest(); {
+	case done:
+		cpu.exits[exitAtEnd]++
+	case !cpu.stopped.Load():
+		cpu.exits[exitByFault]++
+		v.stop(cpu.fault(errno))
 	}
 }
 
-// exit deals with an exit. It returns true when the body has returned.
-func (cpu *vcpu) exit(errno unix.Errno) (done bool, err error) {
-	if errno != 0 {
-		return false, cpu.fault(errno)
-	}
-	if cpu.page.reason() != exitMMIO {
-		return false, cpu.fault(0)
-	}
-	gpa, _, write := cpu.page.mmio()
-	bell := gpa - cpu.vm.bells + bells
-	n := uint64(len(cpu.vm.vcpus))
-	switch {
-	case !write || gpa < cpu.vm.bells:
-		return false, cpu.fault(0)
-	case bell == waitBell:
-		cpu.exits[exitToWait]++
-		return false, cpu.wait()
-	case bell == doneBell:
-		return true, nil
-	case bell >= kickBells && bell < kickBells+4*n:
-		cpu.exits[exitToKick]++
-		cpu.vm.vcpus[(bell-kickBells)/4].ring()
-		return false, nil
-	}
-	return false, cpu.fault(0)
-}
-
-// wait blocks until the CPU's channel is pending.
+// A wait, from both sides; see also paravirt.WordChannel:
 //
-//	waiter                                   kicker
-//	(1) word: clear → sleeping (guest)       (3) word: sleeping → pending
-//	(2) while the channel isn't pending:     (4) bell: count up
-//	        block until bell > 0; bell = 0
+//	waiter                                 kicker
+//	(1) word: clear → sleeping             (3) word: sleeping → pending
+//	(2) word is sleeping still: exit,      (4) ring: the bell counts up
+//	    block until the bell has counted
 //
-// If (3) comes before the look in (2), the look finds it pending. If after, (4) is still to come, and the
-// descriptor counts it. A count that is left over from an earlier wait costs a look.
-func (cpu *vcpu) wait() error {
-	for !cpu.c.TestPending() && !cpu.stopped.Load() {
-		if err := awaitEvent(cpu.bell); err != nil {
-			return fmt.Errorf("kvm: vCPU %d: waiting for its doorbell: %w", cpu.c.ID(), err)
-		}
-	}
-	return nil
-}
+// If (3) comes before the look in (2), there is no exit, and the count is left for the next wait, which it
+// ends early. If after, the count ends this one, whether it comes before or after the read.
 
 // ring signals the doorbell.
 func (cpu *vcpu) ring() {

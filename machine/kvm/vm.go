@@ -39,12 +39,14 @@ func (v *vm) create(pv *paravirt.Machine) error {
 		return err
 	}
 	direct := extension(kvm, capIoeventfd) > 0
+	peers := make([]int32, pv.CPUs())
 	for i := range pv.CPUs() {
 		bell, err := newEvent()
 		if err != nil {
 			return fmt.Errorf("an event descriptor for each of %d vCPUs: %w", pv.CPUs(), err)
 		}
-		cpu := &vcpu{vm: v, c: pv.CPU(i), fd: -1, bell: bell}
+		peers[i] = int32(bell)
+		cpu := &vcpu{vm: v, c: pv.CPU(i), bell: bell, bells: v.bells, peers: peers, fd: -1}
 		v.vcpus = append(v.vcpus, cpu)
 		// The kernel's bus has room for some hundreds. The kicks of the others are exits.
 		if direct && setDoorbell(v.fd, v.bells+uint64(kickBell(uint32(i))-bells), bell) != nil {
