@@ -6,12 +6,12 @@ package twin
 // the whole.
 func Uses() []Use {
 	return []Use{
-		{"paravirt/channel.go:107:Xchg32", Unused, 0},
-		{"paravirt/channel.go:108:Xchg32", Unused, 0},
-		{"paravirt/channel.go:109:Load32", Compared, 1},
-		{"paravirt/channel.go:114:Load32", Compared, 2},
-		{"paravirt/channel.go:117:Load32", Compared, 1},
-		{"paravirt/channel.go:124:Xchg32", Compared, 2},
+		{"paravirt/channel.go:117:Xchg32", Unused, 0},
+		{"paravirt/channel.go:118:Xchg32", Unused, 0},
+		{"paravirt/channel.go:119:Load32", Compared, 1},
+		{"paravirt/channel.go:124:Load32", Compared, 2},
+		{"paravirt/channel.go:127:Load32", Compared, 1},
+		{"paravirt/channel.go:134:Xchg32", Compared, 2},
 		{"paravirt/cpu.go:111:Load32", Compared, 0},
 		{"paravirt/cpu.go:97:Xchg32", Unused, 0},
 		{"paravirt/wait.go:89:Load32", Compared, 0},
@@ -43,7 +43,7 @@ func Uses() []Use {
 		{"spinlock/pvqspin2015.go:76:Load32", Compared, 0},
 		{"spinlock/pvqspin2015.go:92:Xchg8", Unused, 0},
 		{"spinlock/pvqspin2015.go:93:Load32", Compared, 0},
-		{"spinlock/pvticket.go:74:Cas32", Unused, 0},
+		{"spinlock/pvticket.go:78:Cas32", Unused, 0},
 		{"spinlock/qspin.go:104:Load8", Compared, 1},
 		{"spinlock/qspin.go:113:Load32", Compared, 0},
 		{"spinlock/qspin.go:118:Load32", Compared, 0},

@@ -26,6 +26,10 @@ type ChannelOps struct {
 	Poll func(c *CPU)
 	// Notify makes the channel of another CPU, which is bound, pending. Notifications coalesce.
 	Notify func(c *CPU, cpu uint32)
+
+	// Rescue is Notify for a caller outside the machine, which runs on none of its CPUs: nil
+	// where that makes no difference.
+	Rescue func(c *CPU, cpu uint32)
 }
 
 // channel is the state of a CPU's event channel.
@@ -90,7 +94,13 @@ func (m *Machine) Asleep(i int) bool {
 }
 
 // Rescue notifies CPU i from outside the machine: a watchdog's last resort.
-func (m *Machine) Rescue(i int) { m.ops.Notify(&m.cpus[i], uint32(i)) }
+func (m *Machine) Rescue(i int) {
+	notify := m.ops.Rescue
+	if notify == nil {
+		notify = m.ops.Notify
+	}
+	notify(&m.cpus[i], uint32(i))
+}
 
 // WordChannel makes event channels out of a word for each CPU and two functions
 // of the machine's: park puts the calling CPU to sleep while the word holds v,

@@ -15,6 +15,9 @@ func mustHold(c *paravirt.CPU, held bool, lock string) {
 	}
 }
 
+// misused is not inlined, so that where it is called from has no code but a call.
+//
+//go:noinline
 func misused(c *paravirt.CPU, lock string) {
 	c.Fatal("pvlock: unlock of unlocked " + lock)
 }

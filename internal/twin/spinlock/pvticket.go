@@ -47,9 +47,11 @@ func (l *PVTicket) lockSlow(c *paravirt.CPU, v uint32) {
 }
 
 // markedTicketSlow waits for the ticket that was taken when the word became v: spinning, with a
-// call of block each time the budget is used up.
+// call of block each time the budget is used up. Block reports whether it called on the machine to sleep; it is
+// given nothing of this stack, because what an unknown function is given is moved to
+// the heap.
 func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
-	block func(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acquisition)) {
+	block func(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool)) {
 
 	a := c.Contend()
 	want := uint16(v>>16) - ticketStep
@@ -66,7 +68,9 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
 		if head&^ticketMark == want {
 			break
 		}
-		block(c, word, want, &a)
+		if block(c, word, want) {
+			a.Blocks++
+		}
 	}
 	c.Head(uint32(want)<<16 | uint32(head))
 	if head&ticketMark != 0 {
@@ -86,12 +90,11 @@ func spend(budget, n uint32) uint32 {
 	return budget - n
 }
 
-// lockSpinning announces the CPU, marks the lock, looks once more, and blocks.
-func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acquisition) {
+// lockSpinning announces the CPU, marks the lock, looks once more, and blocks; unless it can't.
+func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) {
 	if !c.Bound() || c.InNMI() {
-		return
+		return false
 	}
-	a.Blocks++
 	c.Count(paravirt.TakenSlow)
 	slot := c.Slot()
 	outer, outerWant := c.LoadPtr(&slot.Lock), c.Load32(&slot.Want)
@@ -135,6 +138,7 @@ func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16, a *paravirt.Acq
 		// the slot said something else, or cleared above: make it look again.
 		c.SetPending()
 	}
+	return true
 }
 
 // announce says in a slot which ticket of which lock its CPU waits for. The lock
