@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +40,7 @@ func (e stuck) Error() string {
 }
 
 // run measures one cell.
-func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint64) (*cell, error) {
+func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint64) (_ *cell, err error) {
 	mcfg := machine.Config{
 		VCPUs: vcpus, HostCPUs: cfg.HostCPUs,
 		Tunables: who.kind.Tunables, Wait: who.kind.Wait, Kick: who.kind.Kick, Stats: true,
@@ -63,6 +64,11 @@ func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint6
 	for i := range c.clients {
 		c.clients[i].Init(params, i)
 	}
+	quiet, err := cfg.neighbours()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, quiet()) }()
 	go func() {
 		defer close(ended)
 		var err error

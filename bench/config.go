@@ -61,6 +61,9 @@ type Config struct {
 	HostCPUs []int
 	// Overcommit lists the numbers of vCPUs, each as a multiple of len(HostCPUs), at least 1.
 	Overcommit []float64
+	// Neighbours is the number of vCPUs of another virtual machine that computes on the same CPUs
+	// all the time; 0 is none.
+	Neighbours int
 	// Critical is the length of the critical section, Think the mean time between two.
 	Critical, Think time.Duration
 	// Duration is how long each lock is measured, in each round, at each overcommit.
@@ -82,6 +85,8 @@ const (
 	maxSection  = time.Second
 	maxDuration = time.Hour
 	maxRounds   = 10000
+
+	maxNeighbours = 256
 )
 
 // Check returns an error if something can't be measured: it says what is wrong and what is allowed.
@@ -96,6 +101,14 @@ func (cfg *Config) Check() error {
 func (cfg *Config) checkNumbers() error {
 	if err := Probe(cfg.On); err != nil {
 		return err
+	}
+	if cfg.Neighbours < 0 || cfg.Neighbours > maxNeighbours {
+		return fmt.Errorf("%d neighbours: want 0 to %d", cfg.Neighbours, maxNeighbours)
+	}
+	if cfg.Neighbours > 0 {
+		if err := Probe(OnKVM); err != nil {
+			return fmt.Errorf("neighbours: %w", err)
+		}
 	}
 	if len(cfg.HostCPUs) == 0 {
 		return fmt.Errorf("no CPUs to run on: want at least 1")

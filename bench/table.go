@@ -28,6 +28,7 @@ func WriteTable(w io.Writer, b *result.Bench) error {
 	t.throughput(&out)
 	for _, col := range t.cols {
 		t.details(&out, col)
+		t.exits(&out, col)
 	}
 	t.finding(&out)
 	t.promise(&out)
@@ -90,6 +91,9 @@ func (t *table) heading(out *strings.Builder, b *result.Bench) {
 		time.Duration(r.CSNanos), time.Duration(r.NCSNanos))
 	fmt.Fprintf(out, "medians of %d rounds of %.2gs; a spin round (PAUSE and a look) costs %.3g ns; * is a peer\n",
 		len(t.cells[at{t.rows[0], t.cols[0]}].Runs), r.Seconds, b.Host.PauseNanos)
+	if r.Neighbours > 0 {
+		fmt.Fprintf(out, "beside a virtual machine of %d vCPUs that compute all the time\n", r.Neighbours)
+	}
 	fmt.Fprint(out, "waits are corrected for coordinated omission: a stall counts for all who would have come meanwhile\n\n")
 }
 

@@ -82,6 +82,9 @@ type Run struct {
 	VCPUs int `json:"vcpus"`
 	// Overcommit is VCPUs over CPUs.
 	Overcommit float64 `json:"overcommit"`
+	// Neighbours is the number of vCPUs of another virtual machine that computed on the same CPUs all
+	// the time.
+	Neighbours int `json:"neighbours,omitempty"`
 	// CSNanos and NCSNanos are the lengths of the critical section and of the mean
 	// non-critical one, in ns.
 	CSNanos  int64 `json:"cs_ns"`

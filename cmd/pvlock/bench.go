@@ -36,6 +36,7 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 		Example: `  pvlock bench
   pvlock bench --locks xen,pvqspin,futex --overcommit 4 --duration 1s
   pvlock bench --on goroutines --cs 1us --ncs 10us
+  pvlock bench --on kvm --neighbours 4
   pvlock bench --json - | jq '.runs[] | [.lock, .vcpus, .ops_per_s]'
   pvlock bench --benchfmt new.txt && benchstat old.txt new.txt`,
 		Args: cobra.NoArgs,
@@ -53,6 +54,7 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 	f.StringVar(&cfg.On, "on", bench.OnThreads, "what the vCPUs are: "+strings.Join(bench.Machines(), ", "))
 	f.IntVar(&cpus, "cpus", 0, "how many CPUs they share (default all that this process may use)")
 	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 2, 4}, "vCPUs per CPU, each at least 1")
+	f.IntVar(&cfg.Neighbours, "neighbours", 0, "vCPUs of another virtual machine that computes on the same CPUs meanwhile")
 	f.DurationVar(&cfg.Critical, "cs", 100*time.Nanosecond, "length of the critical section")
 	f.DurationVar(&cfg.Think, "ncs", 500*time.Nanosecond, "mean time between two, half as much to half as much again")
 	f.DurationVar(&cfg.Duration, "duration", 200*time.Millisecond, "how long each lock is measured, in each round at each overcommit, after a tenth of that to warm up")

@@ -17,15 +17,21 @@ func newMachine(t *testing.T, n int) *kvm.Machine {
 	if err := kvm.Probe(); err != nil {
 		t.Skip(err)
 	}
-	facts, err := host.Collect()
-	if facts.CPUs == nil {
-		t.Fatal(err)
-	}
-	m, err := kvm.New(machine.Config{VCPUs: n, HostCPUs: facts.CPUs, Stats: true})
+	m, err := kvm.New(machine.Config{VCPUs: n, HostCPUs: testCPUs(t), Stats: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// testCPUs returns the CPUs that this process may use.
+func testCPUs(t *testing.T) []int {
+	t.Helper()
+	facts, err := host.Collect()
+	if facts.CPUs == nil {
+		t.Fatal(err)
+	}
+	return facts.CPUs
 }
 
 func TestContract(t *testing.T) {

@@ -32,15 +32,15 @@ type vcpu struct {
 
 // Kinds of exits.
 const (
-	exitToWait = iota // a wait, which blocks the thread
-	exitToKick        // a kick that the kernel didn't deliver by itself
+	exitToWait = iota
+	exitToKick
 	exitBySignal
 	exitAtEnd
 	exitByFault
 	exitKinds
 )
 
-var exitNames = [exitKinds]string{"exit_wait", "exit_kick", "exit_signal", "exit_end", "exit_fault"}
+var exitNames = [exitKinds]string{ExitWait, ExitKick, ExitSignal, ExitEnd, ExitFault}
 
 // exits returns how often all vCPUs left the guest for the VMM, by kind.
 func (v *vm) exits() map[string]uint64 {
