@@ -25,22 +25,29 @@ type Facts struct {
 	NumCPUs int
 	// GOMAXPROCS is how many of them run Go code at the same time.
 	GOMAXPROCS int
+	// Arch is the processor's architecture, as Go names it.
+	Arch string
 	// CPUModel is the processor's name, or Unknown.
 	CPUModel string
 	// Hypervisor is what the CPUs are virtual under.
 	Hypervisor Hypervisor
+	// Features is what that offers for locks.
+	Features Features
 	// Kernel is the operating system's release, or Unknown.
 	Kernel string
 	// Time is where the machine's CPU time has gone since boot; zero where it isn't known.
 	Time CPUTime
 	// Quota is what the control group allows.
 	Quota Quota
+	// Load is what competes for the machine's CPUs.
+	Load Load
 }
 
 // Collect finds out what is beneath this process. The facts are usable although
 // there is an error: it names those that are unknown, and why.
 func Collect() (Facts, error) {
 	f, err := collect(root(), cpuidReader())
+	f.Arch = runtime.GOARCH
 	f.GOMAXPROCS = runtime.GOMAXPROCS(0)
 	f.NumCPUs = runtime.NumCPU()
 	cpus, cpusErr := affinity()
@@ -66,11 +73,14 @@ func collect(fsys fs.FS, id cpuid) (f Facts, err error) {
 	note("CPU model", e)
 	f.Hypervisor, e = hypervisor(fsys, id)
 	note("hypervisor", e)
+	f.Features = features(fsys, f.Hypervisor, id)
 	f.Kernel, e = kernelRelease(fsys)
 	note("kernel", e)
 	f.Time, e = cpuTime(fsys)
 	note("steal time", e)
 	f.Quota, e = quota(fsys)
 	note("CPU quota", e)
+	f.Load, e = load(fsys)
+	note("load", e)
 	return f, err
 }

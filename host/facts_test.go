@@ -49,6 +49,7 @@ func TestEachUnknownFactIsNamedAndTheOthersStand(t *testing.T) {
 	f, err := collect(files(map[string]string{
 		"proc/cpuinfo":        "model name\t: Some CPU\nflags\t: fpu hypervisor\n",
 		"proc/stat":           "cpu  1 2 3 4 5 6 7 8 0 0\n",
+		"proc/loadavg":        "0.00 0.00 0.00 1/1 1\n",
 		"proc/self/cgroup":    "",
 		"proc/self/mountinfo": "",
 	}), nil)
