@@ -1,0 +1,9 @@
+//go:build !linux || !386 || purego
+
+package textpatch
+
+import "errors"
+
+func editBody(uintptr, Body) (Edit, error) {
+	return Edit{}, errors.New("textpatch: bodies are replaced on 386 only; elsewhere it is calls")
+}

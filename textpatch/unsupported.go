@@ -1,0 +1,26 @@
+//go:build !linux || !(amd64 || 386 || arm64) || purego
+
+package textpatch
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+// Supported says whether there is patching in this build.
+const Supported = false
+
+var errHere = fmt.Errorf("textpatch: no patching in a build for %s/%s, or with the tag purego: %w", runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
+
+// Calls returns an error here.
+func Calls(targets ...uintptr) (sites []Site, unsure int, err error) { return nil, 0, errHere }
+
+func write([]Edit, When) error                 { return errHere }
+func encodeCall(Site, uintptr) ([]byte, error) { return nil, errHere }
+func encodeNop() []byte                        { return nil }
+func encodeStoreZero() ([]byte, error)         { return nil, errHere }
+func encodeResult(bool) ([]byte, error)        { return nil, errHere }
+
+// Disassemble returns an error here.
+func Disassemble(addr uintptr, n int) ([]Line, error) { return nil, errHere }
