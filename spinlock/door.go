@@ -10,22 +10,75 @@ import (
 // comes from a process-wide table, filled before the first CPU comes up and
 // fixed from then on. They are not part of the text that runs on simulated
 // machines: what stands behind them is.
+//
+// A lock that is taken one way must not be released another way. A word that nobody waits for
+// is the same both ways, for Queued and Ticket; whoever waits comes by a slow path, and that
+// fixes the tables as a CPU that comes up does. A Raw lock fixes them when it is taken.
 
 // ErrSealed is returned by the Installs once a CPU of any machine has come up in this
-// process: a lock that was taken one way must not be released another way.
+// process, or has waited for a lock: a lock that was taken one way must not be released another way.
 var ErrSealed = errors.New("spinlock: a CPU has come up: the lock operations can't change any more")
+
+// ErrPatched is returned by the Installs once the calls of the operations have been replaced
+// in the program's text: these don't look at the tables any more.
+var ErrPatched = errors.New("spinlock: the calls of the lock operations are patched: they can't change any more")
 
 // ErrIncomplete is returned by the Installs for a table with some of its operations
 // missing: they belong together.
 var ErrIncomplete = errors.New("spinlock: a table of lock operations is installed whole")
 
+// Ops is the three tables.
+type Ops struct {
+	Queued QueuedOps
+	Ticket TicketOps
+	Raw    RawOps
+}
+
+// NativeOps returns the defaults: for CPUs that are never taken away.
+func NativeOps() Ops { return Ops{Queued: NativeQueued(), Raw: ByteRaw()} }
+
+// VirtOps returns the native tables with test-and-set in the queued lock's slow path, for guests
+// whose hypervisor offers nothing.
+func VirtOps() Ops { return Ops{Queued: VirtQueued(), Raw: ByteRaw()} }
+
+// PVOps returns the paravirtual tables, on the event channel.
+func PVOps() Ops { return Ops{Queued: PVQueued(), Ticket: PVTicketOps(), Raw: XenRaw()} }
+
+// patched says that code looks at the tables no more. It is changed under the seal.
+var patched bool
+
+// Install fills the three tables in one step: all or, with an error, none. Then it calls patch, if that is not nil, with
+// what the doors' calls come to now; patch reports whether it has replaced any of them. No CPU
+// comes up before that is done, so none runs the code meanwhile.
+func Install(ops Ops, patch func(calls []Call) bool) error {
+	if !ops.Queued.whole() || !ops.Ticket.whole() || !ops.Raw.whole() {
+		return ErrIncomplete
+	}
+	return unsealed(func() {
+		queuedOps, ticketOps, rawOps = ops.Queued, ops.Ticket, ops.Raw
+		if patch != nil {
+			patched = patch(calls())
+		}
+	})
+}
+
 func install[T any](table *T, ops T, whole bool) error {
 	if !whole {
 		return ErrIncomplete
 	}
-	if arch.Sealed() {
+	return unsealed(func() { *table = ops })
+}
+
+func unsealed(f func()) (err error) {
+	open := arch.Unsealed(func() {
+		if patched {
+			err = ErrPatched
+			return
+		}
+		f()
+	})
+	if !open {
 		return ErrSealed
 	}
-	*table = ops
-	return nil
+	return err
 }

@@ -38,7 +38,15 @@ func VirtQueued() QueuedOps {
 
 // PVQueued returns the paravirtual table. Wait and kick are on the event channel.
 func PVQueued() QueuedOps {
-	return QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: paravirt.WaitEvent, Kick: paravirt.KickEvent}
+	ops := QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: paravirt.WaitEvent, Kick: paravirt.KickEvent}
+	if pvUnlockIsLeaf {
+		ops.Unlock = pvUnlockLeaf()
+	}
+	return ops
+}
+
+func (ops QueuedOps) whole() bool {
+	return ops.SlowPath != nil && ops.Unlock != nil && ops.Wait != nil && ops.Kick != nil
 }
 
 func queuedNativeSlow(l *Queued, c *paravirt.CPU) { nativeSlow(c, &l.word) }
@@ -63,9 +71,7 @@ func waitNothing(*paravirt.CPU, *arch.U8, uint8) {}
 func kickNothing(*paravirt.CPU, uint32)          {}
 
 // InstallQueued sets the operations of all Queued locks. It returns [ErrSealed] once a CPU has come up.
-func InstallQueued(ops QueuedOps) error {
-	return install(&queuedOps, ops, ops.SlowPath != nil && ops.Unlock != nil && ops.Wait != nil && ops.Kick != nil)
-}
+func InstallQueued(ops QueuedOps) error { return install(&queuedOps, ops, ops.whole()) }
 
 // NativeUnlock reports whether the unlock is the native one: then it may be
 // replaced by a store at the places that call it.
@@ -77,19 +83,37 @@ func NativeUnlock() bool { return codeOf(queuedOps.Unlock) == codeOf(queuedNativ
 //	paravirt.Config{Wait: spinlock.PVWait, Kick: spinlock.PVKick, …}
 
 // PVWait calls the table's Wait.
-func PVWait(c *paravirt.CPU, p *arch.U8, v uint8) { queuedOps.Wait(c, p, v) }
+func PVWait(c *paravirt.CPU, p *arch.U8, v uint8) { queuedWait(c, p, v) }
 
 // PVKick calls the table's Kick.
-func PVKick(c *paravirt.CPU, cpu uint32) { queuedOps.Kick(c, cpu) }
+func PVKick(c *paravirt.CPU, cpu uint32) { queuedKick(c, cpu) }
+
+// The four functions through which the table is reached are never inlined: each use is a CALL, and a
+// call can be replaced in the program's text, by what the table says, once
+// that is known. See [Install].
+
+//go:noinline
+func queuedWait(c *paravirt.CPU, p *arch.U8, v uint8) { queuedOps.Wait(c, p, v) }
+
+//go:noinline
+func queuedKick(c *paravirt.CPU, cpu uint32) { queuedOps.Kick(c, cpu) }
 
 // Lock takes the lock.
 func (l *Queued) Lock(c *paravirt.CPU) {
 	if !c.Cas32(l.word.Whole(), 0, lockedOnly) {
-		queuedOps.SlowPath(l, c)
+		l.lockSlow(c)
 	}
 }
 
+//go:noinline
+func (l *Queued) lockSlow(c *paravirt.CPU) {
+	c.Seal()
+	queuedOps.SlowPath(l, c)
+}
+
 // Unlock releases the lock.
+//
+//go:noinline
 func (l *Queued) Unlock(c *paravirt.CPU) { queuedOps.Unlock(l, c) }
 
 // TryLock takes the lock if it is free and nobody waits.

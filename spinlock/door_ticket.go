@@ -25,16 +25,19 @@ var ticketOps TicketOps
 
 // PVTicketOps returns the paravirtual pair, on the event channel.
 func PVTicketOps() TicketOps {
-	return TicketOps{
-		Spinning: func(l *Ticket, c *paravirt.CPU, want uint16) { lockSpinning(c, &l.word, want) },
-		Kick:     func(lock arch.Addr, c *paravirt.CPU, next uint16) { unlockKick(c, lock, next) },
-	}
+	return TicketOps{Spinning: pvTicketSpinning, Kick: pvTicketKick}
 }
 
-// InstallTicket sets the pair of all Ticket locks. It returns [ErrSealed] once a CPU has come up.
-func InstallTicket(ops TicketOps) error {
-	return install(&ticketOps, ops, (ops.Spinning == nil) == (ops.Kick == nil))
+func pvTicketSpinning(l *Ticket, c *paravirt.CPU, want uint16) {
+	lockSpinning(c, &l.word, want)
 }
+
+func pvTicketKick(lock arch.Addr, c *paravirt.CPU, next uint16) { unlockKick(c, lock, next) }
+
+// InstallTicket sets the pair of all Ticket locks. It returns [ErrSealed] once a CPU has come up.
+func InstallTicket(ops TicketOps) error { return install(&ticketOps, ops, ops.whole()) }
+
+func (ops TicketOps) whole() bool { return (ops.Spinning == nil) == (ops.Kick == nil) }
 
 // Lock takes the lock.
 func (l *Ticket) Lock(c *paravirt.CPU) {
@@ -45,6 +48,7 @@ func (l *Ticket) Lock(c *paravirt.CPU) {
 
 //go:noinline
 func (l *Ticket) lockSlow(c *paravirt.CPU, v uint32) {
+	c.Seal()
 	markedTicketSlow(c, &l.word, v, ticketSpinning)
 }
 

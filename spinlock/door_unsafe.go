@@ -4,11 +4,29 @@ import (
 	"unsafe"
 
 	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
 )
 
 // codeOf returns the address of a function's code, by which the seed tells
-// whether an operation is the native one.
-func codeOf[F any](f F) uintptr { return **(**uintptr)(unsafe.Pointer(&f)) }
+// whether an operation is the native one; 0 for nil.
+func codeOf[F any](f F) uintptr {
+	at := *(**uintptr)(unsafe.Pointer(&f))
+	if at == nil {
+		return 0
+	}
+	return *at
+}
 
 // ticketOf returns the lock that a word is the whole of.
 func ticketOf(word *arch.Word) *Ticket { return (*Ticket)(unsafe.Pointer(word)) }
+
+func leafFor(slow func(*Queued, *paravirt.CPU)) (code uintptr, ok bool) {
+	return arch.UnlockLeaf(codeOf(slow))
+}
+
+// pvUnlockLeaf returns the leaf as a function: a function value is the address of a place that
+// holds the entry.
+func pvUnlockLeaf() func(*Queued, *paravirt.CPU) {
+	at := &pvUnlockCode
+	return *(*func(*Queued, *paravirt.CPU))(unsafe.Pointer(&at))
+}

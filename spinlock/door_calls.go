@@ -1,0 +1,83 @@
+package spinlock
+
+import (
+	"slices"
+
+	"example.com/pvlock/paravirt"
+)
+
+// A Call is a function of a front door, and what a call of it comes to with the tables
+// as they are. Whoever patches programs may put the one in place of the other.
+type Call struct {
+	// Name says which it is: "Queued.Unlock".
+	Name string
+	// Door is the entry of the function that is called: never inlined, it calls the table's
+	// operation with the arguments that it is given, and does nothing that matters besides.
+	Door uintptr
+	// Op is the entry of that operation; 0 if it can't be called directly, because it
+	// is not one of this package's.
+	Op uintptr
+	// Is says whether the operation is less than a call.
+	Is CallIs
+}
+
+// CallIs is what an operation is.
+type CallIs uint8
+
+const (
+	// ACall is an operation like any other.
+	ACall CallIs = iota
+	// AStore is nothing but a store-release of a zero byte at the address that is the first argument.
+	AStore
+	// Nothing does nothing.
+	Nothing
+)
+
+// calls returns the doors' calls. Ticket has none: its operations are reached from its slow
+// path, and from an unlock that found the lock marked.
+func calls() []Call {
+	q, r := queuedOps, rawOps
+	all := []Call{
+		{Name: "Queued.Lock's slow path", Door: codeOf((*Queued).lockSlow), Op: codeOf(q.SlowPath)},
+		{Name: "Queued.Unlock", Door: codeOf((*Queued).Unlock), Op: codeOf(q.Unlock)},
+		{Name: "PVWait", Door: codeOf(queuedWait), Op: codeOf(q.Wait)},
+		{Name: "PVKick", Door: codeOf(queuedKick), Op: codeOf(q.Kick)},
+		{Name: "Raw.IsLocked", Door: codeOf((*Raw).IsLocked), Op: codeOf(r.IsLocked)},
+		{Name: "Raw.IsContended", Door: codeOf((*Raw).IsContended), Op: codeOf(r.IsContended)},
+		{Name: "Raw.Lock", Door: codeOf((*Raw).Lock), Op: codeOf(r.Lock)},
+		{Name: "Raw.TryLock", Door: codeOf((*Raw).TryLock), Op: codeOf(r.TryLock)},
+		{Name: "Raw.Unlock", Door: codeOf((*Raw).Unlock), Op: codeOf(r.Unlock)},
+	}
+	own := ownCode()
+	for i := range all {
+		c := &all[i]
+		switch {
+		case !slices.Contains(own, c.Op):
+			// It may be a closure, which wants its context in a register.
+			c.Op = 0
+		case c.Op == codeOf(queuedNativeUnlock) && unlockIsStore:
+			c.Is = AStore
+		case c.Op == codeOf(waitNothing) || c.Op == codeOf(kickNothing):
+			c.Is = Nothing
+		}
+	}
+	return all
+}
+
+// ownCode returns the entries of the operations of this package's own tables: functions without a
+// context.
+func ownCode() []uintptr {
+	var own []uintptr
+	for _, o := range []Ops{NativeOps(), VirtOps(), PVOps()} {
+		q, r := o.Queued, o.Raw
+		own = append(own, codeOf(q.SlowPath), codeOf(q.Unlock), codeOf(q.Wait), codeOf(q.Kick),
+			codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock), codeOf(r.TryLock), codeOf(r.Unlock))
+	}
+	return own
+}
+
+// pvUnlockCode is the entry of the paravirtual unlock where it is an assembly leaf.
+var pvUnlockCode, pvUnlockIsLeaf = leafFor(queuedPVUnlockSlow)
+
+// queuedPVUnlockSlow is where the leaf goes when the locked byte is not 1.
+func queuedPVUnlockSlow(l *Queued, c *paravirt.CPU) { pvUnlockSlow(c, &l.word) }
