@@ -1,0 +1,139 @@
+// Package boot chooses, at a program's start, whether its spinlocks are native, paravirtual, or
+// test-and-set: it finds out what is beneath the process, decides, fills the tables of package
+// spinlock's front doors ([spinlock.Queued], [spinlock.Ticket], [spinlock.Raw]), and, if asked to, patches the
+// program's own text so that the tables cost nothing.
+//
+//	func main() {
+//		if _, err := boot.Boot(boot.Config{}); err != nil {
+//			…
+//		}
+//
+// Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas, PVLOCK_PATCH=0|1.
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"example.com/pvlock/host"
+	"example.com/pvlock/spinlock"
+	"example.com/pvlock/textpatch"
+)
+
+// Config says what is wanted. What is unset is left to the environment; what is set goes before it. The zero
+// value, in an empty environment, decides by the facts and doesn't patch.
+type Config struct {
+	Mode  Mode
+	Patch Patching
+	// Show is how many sites of each call are to be disassembled, before and after, for a
+	// report.
+	Show int
+}
+
+// Result is what Boot found and did.
+type Result struct {
+	Facts host.Facts
+	// Unknown says which facts are not known, and why; nil if all are.
+	Unknown  error
+	Decision Decision
+	// Before and After are the tables.
+	Before, After []spinlock.Entry
+	// Patch is what became of the program's text.
+	Patch PatchResult
+
+	config Config
+	patch  textpatch.Patch
+}
+
+var booted struct {
+	sync.Mutex
+	result *Result
+}
+
+// Boot decides and installs, in one step, before the first CPU comes up: later it returns an
+// error that wraps [spinlock.ErrSealed], or, once text is patched, [spinlock.ErrPatched], and
+// has done nothing. Asked for again what it has done already, it returns the same result at any time.
+//
+// That text can't be patched is no error: the calls stay, mean the same, and take longer.
+// The result says why.
+func Boot(cfg Config) (*Result, error) {
+	env, err := Environment()
+	if err != nil {
+		return nil, fmt.Errorf("boot: %w", err)
+	}
+	cfg = cfg.or(env).or(Config{Mode: Auto, Patch: PatchOff})
+
+	booted.Lock()
+	defer booted.Unlock()
+	if r := booted.result; r != nil && r.config.Mode == cfg.Mode && r.config.Patch == cfg.Patch {
+		return r, nil
+	}
+	r := &Result{config: cfg, Before: spinlock.Tables()}
+	r.Facts, r.Unknown = host.Collect()
+	if cfg.Mode == Auto {
+		r.Decision = Decide(r.Facts)
+	} else {
+		r.Decision = because(cfg.Mode, "asked for")
+	}
+	ops, err := operations(r.Decision.Mode)
+	if err != nil {
+		return nil, err
+	}
+	var patch func([]spinlock.Call) bool
+	if cfg.Patch == PatchOn {
+		r.Patch.Asked = true
+		patch = r.patchCalls
+	} else {
+		r.Patch.Why = "patching was not asked for"
+	}
+	if err := spinlock.Install(ops, patch); err != nil {
+		return nil, fmt.Errorf("boot: locks can't become %v: %w", r.Decision.Mode, err)
+	}
+	r.After = spinlock.Tables()
+	booted.result = r
+	return r, nil
+}
+
+// or returns the configuration with what is unset taken from another.
+func (cfg Config) or(other Config) Config {
+	if cfg.Mode == Unset {
+		cfg.Mode = other.Mode
+	}
+	if cfg.Patch == PatchUnset {
+		cfg.Patch = other.Patch
+	}
+	return cfg
+}
+
+func operations(m Mode) (spinlock.Ops, error) {
+	switch m {
+	case Native:
+		return spinlock.NativeOps(), nil
+	case Paravirtual:
+		return spinlock.PVOps(), nil
+	case TestAndSet:
+		return spinlock.VirtOps(), nil
+	}
+	return spinlock.Ops{}, fmt.Errorf("boot: no mode %d", m)
+}
+
+// NativeUnlock reports whether the queued lock's unlock is the native one: the seed's pv_is_native_spin_unlock.
+func NativeUnlock() bool { return spinlock.NativeUnlock() }
+
+// Undo takes the patches back: the calls are as they were compiled, and mean what they meant. On amd64 it may be
+// called at any time; elsewhere it returns an error once a CPU has come up. The tables stay as they are.
+func (r *Result) Undo() error {
+	booted.Lock()
+	defer booted.Unlock()
+	return r.switchPatch((*textpatch.Patch).Undo)
+}
+
+// Redo makes them again, under the same conditions.
+func (r *Result) Redo() error {
+	booted.Lock()
+	defer booted.Unlock()
+	return r.switchPatch((*textpatch.Patch).Apply)
+}
+
+var errNotPatched = errors.New("boot: nothing was patched")

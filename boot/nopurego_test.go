@@ -1,0 +1,5 @@
+//go:build !purego
+
+package boot
+
+const purego = false

@@ -1,0 +1,210 @@
+package boot
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"example.com/pvlock/host"
+)
+
+// The reports' schemas.
+const (
+	PatchSchema  = "pvlock/patch/1"
+	DoctorSchema = "pvlock/doctor/1"
+)
+
+// PatchReport is a Result for machines to read.
+type PatchReport struct {
+	Schema   string    `json:"schema"`
+	Machine  Beneath   `json:"machine"`
+	Decision Decision  `json:"decision"`
+	Tables   []OpEntry `json:"tables"`
+	Patch    struct {
+		Asked   bool         `json:"asked"`
+		Done    bool         `json:"done"`
+		Why     string       `json:"why,omitempty"`
+		Found   int          `json:"sites_found"`
+		Patched int          `json:"sites_patched"`
+		Unsure  int          `json:"sites_unsure"`
+		TookUS  int64        `json:"took_us"`
+		Calls   []CallReport `json:"calls"`
+	} `json:"patch"`
+}
+
+// Beneath is the facts.
+type Beneath struct {
+	Arch       string   `json:"arch"`
+	CPUModel   string   `json:"cpu_model"`
+	Kernel     string   `json:"kernel"`
+	Hypervisor string   `json:"hypervisor"`
+	Source     string   `json:"hypervisor_source,omitempty"`
+	Features   []string `json:"features"`
+	CPUs       int      `json:"cpus"`
+	GOMAXPROCS int      `json:"gomaxprocs"`
+	QuotaCPUs  float64  `json:"quota_cpus,omitempty"`
+	Load       float64  `json:"load"`
+	Unknown    string   `json:"unknown,omitempty"`
+}
+
+func beneath(f host.Facts, unknown error) Beneath {
+	b := Beneath{Arch: f.Arch, CPUModel: f.CPUModel, Kernel: f.Kernel, Hypervisor: f.Hypervisor.Name, Source: f.Hypervisor.Source,
+		Features: f.Features.List(), CPUs: f.NumCPUs, GOMAXPROCS: f.GOMAXPROCS, QuotaCPUs: f.Quota.CPUs, Load: f.Load.Average}
+	if unknown != nil {
+		b.Unknown = unknown.Error()
+	}
+	return b
+}
+
+// OpEntry is a line of the tables before and after.
+type OpEntry struct {
+	Op     string `json:"op"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// CallReport is a PatchedCall.
+type CallReport struct {
+	Name    string  `json:"name"`
+	Op      string  `json:"op,omitempty"`
+	Became  string  `json:"became,omitempty"`
+	Found   int     `json:"found"`
+	Patched int     `json:"patched"`
+	Shown   []Shown `json:"shown,omitempty"`
+}
+
+// Report returns the result as a report.
+func (r *Result) Report() PatchReport {
+	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Unknown), Decision: r.Decision}
+	for i, e := range r.After {
+		p.Tables = append(p.Tables, OpEntry{e.Op, short(r.Before[i].Func), short(e.Func)})
+	}
+	p.Patch.Asked, p.Patch.Done, p.Patch.Why, p.Patch.Unsure = r.Patch.Asked, r.Patch.Done, r.Patch.Why, r.Patch.Unsure
+	p.Patch.Found, p.Patch.Patched = r.Patch.Sites()
+	p.Patch.TookUS = r.Patch.Took.Microseconds()
+	p.Patch.Calls = []CallReport{}
+	for _, c := range r.Patch.Calls {
+		p.Patch.Calls = append(p.Patch.Calls, CallReport{c.Name, short(c.Op), c.Became, c.Found, c.Patched, c.Shown})
+	}
+	return p
+}
+
+// short takes the module's path from a function's name.
+func short(name string) string { return name[strings.LastIndex(name, "/")+1:] }
+
+// WriteJSON writes a report.
+func WriteJSON(w io.Writer, report any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(report)
+}
+
+// WriteText writes the report for people.
+func (p PatchReport) WriteText(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	m := p.Machine
+	fmt.Fprintf(w, "hypervisor\t%s\nfeatures\t%s\nCPUs\t%d (GOMAXPROCS %d), %s\nkernel\t%s\n",
+		m.Hypervisor, orNone(strings.Join(m.Features, ", ")), m.CPUs, m.GOMAXPROCS, m.CPUModel, m.Kernel)
+	fmt.Fprintf(w, "locks\t%v: %s\n\n", p.Decision.Mode, p.Decision.Reason)
+
+	fmt.Fprintf(w, "operation\tbefore\tafter\n")
+	for _, e := range p.Tables {
+		after := e.After
+		if after == e.Before {
+			after = "="
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", e.Op, e.Before, after)
+	}
+	fmt.Fprintln(w)
+	if !p.Patch.Done {
+		fmt.Fprintf(w, "text\tnot patched: %s\n", p.Patch.Why)
+		fmt.Fprintf(w, "\teach call goes through the table, and means the same\n")
+	} else {
+		fmt.Fprintf(w, "text\t%d calls found, %d patched, %d unsure, in %v\n\n", p.Patch.Found, p.Patch.Patched, p.Patch.Unsure, time.Duration(p.Patch.TookUS)*time.Microsecond)
+		fmt.Fprintf(w, "call of\tfound\tpatched\tbecame\n")
+		for _, c := range p.Patch.Calls {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", c.Name, c.Found, c.Patched, became(c))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, c := range p.Patch.Calls {
+		for _, s := range c.Shown {
+			if _, err := fmt.Fprintf(out, "\n%s: %s\n  before  %s\n  after   %s\n", c.Name, s.Where,
+				strings.Join(s.Before, "\n          "), strings.Join(s.After, "\n          ")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func became(c CallReport) string {
+	switch c.Became {
+	case "call":
+		return "a direct call of " + c.Op
+	case "store":
+		return "one store"
+	case "nop":
+		return "nothing"
+	case "body":
+		return "itself, its body replaced"
+	}
+	return "itself: its operation is not one that can be called directly"
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// DoctorReport is what is beneath the process, and what it costs.
+type DoctorReport struct {
+	Schema     string  `json:"schema"`
+	Machine    Beneath `json:"machine"`
+	IntervalMS int64   `json:"interval_ms"`
+	Stolen     float64 `json:"steal_share"`
+	// Periods and Throttled are of the control group's quota, in the interval.
+	Periods   uint64         `json:"quota_periods"`
+	Throttled uint64         `json:"quota_throttled"`
+	Findings  []host.Finding `json:"findings"`
+	Decision  Decision       `json:"decision"`
+}
+
+// Examine makes the report from the facts at the beginning and at the end of an interval.
+func Examine(before, after host.Facts, unknown error, interval time.Duration) DoctorReport {
+	return DoctorReport{
+		Schema: DoctorSchema, Machine: beneath(after, unknown), IntervalMS: interval.Milliseconds(),
+		Stolen:  host.Stolen(before.Time, after.Time),
+		Periods: after.Quota.Periods - before.Quota.Periods, Throttled: after.Quota.Throttled - before.Quota.Throttled,
+		Findings: host.Diagnose(before, after), Decision: Decide(after),
+	}
+}
+
+// WriteText writes the report for people.
+func (d DoctorReport) WriteText(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	wrong := 0
+	for _, f := range d.Findings {
+		fmt.Fprintf(w, "%s\t%s\n", f.Topic, f.Fact)
+		if f.Advice != "" {
+			wrong++
+			fmt.Fprintf(w, "\t! %s\n", f.Advice)
+		}
+	}
+	fmt.Fprintf(w, "locks\t%v: %s\n", d.Decision.Mode, d.Decision.Reason)
+	if d.Machine.Unknown != "" {
+		fmt.Fprintf(w, "not known\t%s\n", strings.ReplaceAll(d.Machine.Unknown, "\n", "; "))
+	}
+	if wrong == 0 {
+		fmt.Fprintf(w, "\t\nNothing is wrong.\n")
+	}
+	return w.Flush()
+}
