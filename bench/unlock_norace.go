@@ -1,0 +1,5 @@
+//go:build !race && !pvlockdebug
+
+package bench
+
+const unlockMayBeStore = true
