@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"example.com/pvlock/boot"
 )
 
 func main() {
@@ -59,7 +61,12 @@ takes the goroutine. Start with
 which shows, in under a minute, which locks survive that here.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// Whatever the command: what can't be understood must not be taken for what was meant.
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			_, err := boot.Environment()
+			return err
+		},
 	}
-	root.AddCommand(benchCommand(), checkCommand())
+	root.AddCommand(benchCommand(), checkCommand(), patchCommand(), doctorCommand())
 	return root
 }

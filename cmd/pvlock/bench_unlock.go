@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"example.com/pvlock/bench"
+)
+
+func benchUnlockCommand() *cobra.Command {
+	var (
+		cfg      bench.UnlockConfig
+		jsonFile string
+	)
+	cmd := &cobra.Command{
+		Use:   "unlock",
+		Short: "Measure what the unlock of a lock that nobody waits for costs, patched and not",
+		Long: `Measure what the unlock of a lock that nobody waits for costs: a store where it is called, a branch
+on a bool, a call through the table of operations, and both of the latter's
+patched forms. All in one run, interleaved.`,
+		Example: `  pvlock bench unlock
+  pvlock bench unlock --rounds 101 --json - | jq '.ways[] | [.name, .pair_ns]'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cfg.Check(); err != nil {
+				return err
+			}
+			out, err := openOutputs(cmd.OutOrStdout(), []output[*bench.Unlocks]{
+				{jsonFile, func(w io.Writer, u *bench.Unlocks) error { return u.WriteJSON(w) }},
+			})
+			if err != nil {
+				return err
+			}
+			u, err := bench.RunUnlocks(cmd.Context(), cfg)
+			if err != nil {
+				return errors.Join(err, out.discard())
+			}
+			if err := out.write(u); err != nil || jsonFile == "-" {
+				return err
+			}
+			return u.WriteText(cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&cfg.Rounds, "rounds", 51, "how many rounds")
+	f.IntVar(&cfg.Pairs, "pairs", 200000, "how many times the lock is taken and released in each turn")
+	f.StringVar(&jsonFile, "json", "", "write the result to a `file`, - for stdout (then nothing else is printed there)")
+	return cmd
+}
