@@ -20,7 +20,7 @@ var shared struct {
 
 func contend(t *testing.T) {
 	t.Helper()
-	if err := Exercise(2000); err != nil {
+	if err := Exercise(300); err != nil {
 		t.Error(err)
 	}
 }

@@ -40,6 +40,12 @@ func (m Mode) String() string {
 // MarshalText returns the mode's name.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
+// UnmarshalText takes one.
+func (m *Mode) UnmarshalText(name []byte) (err error) {
+	*m, err = ParseMode(string(name))
+	return err
+}
+
 // ParseMode returns the mode of a name: auto, native, pv or tas.
 func ParseMode(name string) (Mode, error) {
 	var names []string
