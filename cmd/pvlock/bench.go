@@ -32,6 +32,9 @@ for a jittered while (--ncs), takes the lock, works (--cs) on two cache lines th
 the lock protects, and releases it. Exclusion is checked by that data. Rounds
 interleave the locks. Lost wake-ups are found by a watchdog, made good, and counted.
 
+vCPUs are OS threads, goroutines, or (--on kvm) virtual CPUs of a KVM virtual machine that
+runs this program's own code; there the peers, which need the Go runtime, don't take part.
+
 Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 		Example: `  pvlock bench
   pvlock bench --locks xen,pvqspin,futex --overcommit 4 --duration 1s

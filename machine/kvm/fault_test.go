@@ -146,6 +146,7 @@ func TestAMachineRunsOnce(t *testing.T) {
 	if _, err := m.Run(func() {}, func(*paravirt.CPU) {}); err != nil {
 		t.Fatal(err)
 	}
+	m.Stop() // changes nothing any more
 	if _, err := m.Run(func() {}, func(*paravirt.CPU) {}); err == nil {
 		t.Error("a second run was made")
 	}

@@ -126,6 +126,10 @@ func (v *vm) stop(why error) {
 	if v.why == nil {
 		v.why = why
 	}
+	if !v.alive {
+		// Their descriptors may be somebody else's by now.
+		return
+	}
 	for _, cpu := range v.vcpus {
 		cpu.stop()
 	}
