@@ -216,6 +216,46 @@ func bareMachine(t *testing.T) *paravirt.Machine {
 	return m
 }
 
+func TestAnUnlockThatFindsASleeperKicksIt(t *testing.T) {
+	if !inChild(t) {
+		for _, patch := range []string{"0", "1"} {
+			mustPass(t, "PVLOCK=pv", "PVLOCK_PATCH="+patch)
+		}
+		return
+	}
+	if _, err := Boot(Config{}); err != nil {
+		t.Fatal(err)
+	}
+	asleep, kicked := make(chan bool), make(chan uint32, 1)
+	m, err := paravirt.New(paravirt.Config{
+		CPUs: 2, Tunables: paravirt.Tunables{Spin: 100, Pending: 1 << 9},
+		Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}},
+		Wait: func(*paravirt.CPU, *arch.U8, uint8) {
+			close(asleep)
+			if cpu := <-kicked; cpu != 1 {
+				t.Errorf("CPU %d was kicked, and 1 sleeps", cpu)
+			}
+		},
+		Kick: func(_ *paravirt.CPU, cpu uint32) { kicked <- cpu },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared.queued.Lock(m.CPU(0))
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		shared.queued.Lock(m.CPU(1))
+		shared.queued.Unlock(m.CPU(1))
+	}()
+	<-asleep
+	shared.queued.Unlock(m.CPU(0))
+	<-done
+	if shared.queued.IsLocked(m.CPU(0)) {
+		t.Error("the lock is still held")
+	}
+}
+
 func TestPatchedTextFixesTheTables(t *testing.T) {
 	if !inChild(t) {
 		mustPass(t)
