@@ -31,3 +31,6 @@ func (r *Rand) Uint32() uint32 {
 func (r *Rand) Below(n uint32) uint32 {
 	return uint32(uint64(r.Uint32()) * uint64(n) >> 32)
 }
+
+// OneIn is true once in n times, at random.
+func (Core) OneIn(n uint32) bool { return rand.Uint32N(n) == 0 }

@@ -6,7 +6,7 @@ import _ "unsafe" // for go:linkname
 
 // The runtime symbols that pvlock uses, all of them in this file but for the two of
 // machine/kvm, which can't be wrapped. Each is pushed by
-// the runtime for outside use; procPin and procUnpin are on its "do not remove"
+// the runtime for outside use, and all but semacquire are on its "do not remove"
 // list (go.dev/issue/67401). runtime_purego.go does without.
 
 //go:linkname procPin runtime.procPin
@@ -17,6 +17,25 @@ func procUnpin()
 
 //go:linkname fatal sync.fatal
 func fatal(string)
+
+// The flavour that records waits in the block and mutex profiles. sync's own
+// for mutexes may not be linked; this one calls itself sync.RWMutex.Lock in
+// tracebacks.
+//
+//go:linkname semacquire sync.runtime_SemacquireRWMutex
+func semacquire(s *uint32, lifo bool, skip int)
+
+//go:linkname semrelease sync.runtime_Semrelease
+func semrelease(s *uint32, handoff bool, skip int)
+
+//go:linkname canSpin sync.runtime_canSpin
+func canSpin(i int) bool
+
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64
+
+//go:linkname goyield runtime.goyield
+func goyield()
 
 // CanPin says whether Pin pins.
 const CanPin = true
@@ -32,3 +51,13 @@ func (Core) Unpin() { procUnpin() }
 // Fatal ends the program with a message and a traceback, as the runtime does
 // when a sync.Mutex is misused. It can't be recovered from.
 func (Core) Fatal(msg string) { fatal(msg) }
+
+// Nanotime is the monotonic clock in nanoseconds.
+func (Core) Nanotime() int64 { return nanotime() }
+
+// Yield lets the other goroutines of this P run first.
+func (Core) Yield() { goyield() }
+
+// idlePs reports whether the scheduler sees a use in spinning: another P is running,
+// and no goroutine waits for this one.
+func idlePs() bool { return canSpin(0) }

@@ -2,6 +2,11 @@
 
 package arch
 
+import (
+	"runtime"
+	"time"
+)
+
 // CanPin says whether Pin pins.
 const CanPin = false
 
@@ -17,3 +22,15 @@ func (Core) Fatal(msg string) {
 	go panic("fatal error: " + msg)
 	select {}
 }
+
+// Nanotime is the monotonic clock in nanoseconds.
+func (Core) Nanotime() int64 { return int64(time.Since(began)) }
+
+// Yield lets other goroutines run first.
+func (Core) Yield() { runtime.Gosched() }
+
+// idlePs reports whether spinning can be of use. Whether other Ps are idle and whether
+// goroutines wait for this one can't be known.
+func idlePs() bool { return multiprocessor }
+
+var multiprocessor = runtime.NumCPU() > 1

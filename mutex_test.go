@@ -1,0 +1,308 @@
+package pvlock
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"example.com/pvlock/internal/arch"
+)
+
+var _ sync.Locker = new(Mutex)
+
+// The first tests are those of Go's own mutex (sync/mutex_test.go), rewritten.
+
+func hammer(m *Mutex, loops int) {
+	for i := range loops {
+		if i%3 == 0 {
+			if m.TryLock() {
+				m.Unlock()
+			}
+			continue
+		}
+		m.Lock()
+		m.Unlock() //nolint:staticcheck // an empty critical section is the point
+	}
+}
+
+func TestMutexHammer(t *testing.T) {
+	runtime.SetMutexProfileFraction(1)
+	defer runtime.SetMutexProfileFraction(0)
+	var m Mutex
+	m.Lock()
+	if m.TryLock() {
+		t.Fatal("TryLock took a locked mutex")
+	}
+	m.Unlock()
+	if !m.TryLock() {
+		t.Fatal("TryLock didn't take an unlocked mutex")
+	}
+	m.Unlock()
+
+	var done sync.WaitGroup
+	for range 10 {
+		done.Go(func() { hammer(&m, 1000) })
+	}
+	done.Wait()
+}
+
+// One goroutine wants the mutex all the time and holds it for 100 µs: the other must get it nevertheless.
+func TestMutexFairness(t *testing.T) {
+	var m Mutex
+	var stop atomic.Bool
+	defer stop.Store(true)
+	go func() {
+		for !stop.Load() {
+			m.Lock()
+			time.Sleep(100 * time.Microsecond)
+			m.Unlock()
+		}
+	}()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 10 {
+			time.Sleep(100 * time.Microsecond)
+			m.Lock()
+			m.Unlock() //nolint:staticcheck // as above
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no chance to take the mutex in 10 s")
+	}
+}
+
+var misuses = map[string]func(){
+	"never locked":   func() { new(Mutex).Unlock() },
+	"unlocked twice": func() { m := new(Mutex); m.Lock(); m.Unlock(); m.Unlock() },
+}
+
+func TestMain(m *testing.M) {
+	if misuse := misuses[os.Getenv("PVLOCK_MISUSE")]; misuse != nil {
+		func() {
+			defer func() { _ = recover() }()
+			misuse()
+		}()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Unlock of an unlocked mutex ends the program, in builds that check it.
+func TestMutexMisuse(t *testing.T) {
+	if !checked {
+		t.Skip("this build doesn't check; see -race and -tags pvlockdebug")
+	}
+	for name := range misuses {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "PVLOCK_MISUSE="+name)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "unlock of unlocked mutex") {
+				t.Errorf("the program was to end with a message about an unlocked mutex: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestMutexSize(t *testing.T) {
+	if s := unsafe.Sizeof(Mutex{}); s != 8 {
+		t.Errorf("a Mutex has %d bytes, want 8", s)
+	}
+}
+
+// Any goroutine may unlock.
+func TestMutexUnlockElsewhere(t *testing.T) {
+	var m Mutex
+	for range 1000 {
+		m.Lock()
+		go m.Unlock()
+	}
+	m.Lock()
+	m.Unlock() //nolint:staticcheck // as above
+	checkIdle(t, &m)
+}
+
+// checkIdle checks that nothing is left of past waits.
+func checkIdle(t *testing.T, m *Mutex) {
+	t.Helper()
+	var c arch.Core
+	if lock, wait := c.Load32(&m.lock), c.Load32(&m.wait)&^(hot|onUnlock); lock != free || wait != 0 {
+		t.Errorf("an idle mutex is %#x, %#x; want 0, 0", lock, wait)
+	}
+}
+
+func withProcs(t *testing.T, f func(t *testing.T)) {
+	for _, procs := range []int{1, 2, 4, 16} {
+		t.Run("procs="+itoa(procs), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			f(t)
+		})
+	}
+}
+
+func itoa(n int) string {
+	if n < 10 {
+		return string(rune('0' + n))
+	}
+	return itoa(n/10) + itoa(n%10)
+}
+
+// exclude has goroutines count under mutexes, each in its own way, and checks the count.
+func exclude(t *testing.T, mutexes, goroutines, loops int) {
+	type guarded struct {
+		m Mutex
+		n int
+	}
+	all := make([]guarded, mutexes)
+	var done sync.WaitGroup
+	for g := range goroutines {
+		done.Go(func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			for i := range loops {
+				x := &all[(g+i)%mutexes]
+				switch (g + i) % 8 {
+				case 0:
+					if !x.m.TryLock() {
+						x.m.Lock()
+					}
+				case 1:
+					if err := x.m.LockContext(ctx); err != nil {
+						t.Error(err)
+					}
+				default:
+					x.m.Lock()
+				}
+				x.n++
+				if (g*7+i)%64 == 0 {
+					runtime.Gosched()
+				}
+				x.m.Unlock()
+			}
+		})
+	}
+	done.Wait()
+	sum := 0
+	for i := range all {
+		sum += all[i].n
+		checkIdle(t, &all[i].m)
+	}
+	if sum != goroutines*loops {
+		t.Errorf("%d increments were counted as %d", goroutines*loops, sum)
+	}
+}
+
+func TestMutexExcludes(t *testing.T) {
+	withProcs(t, func(t *testing.T) {
+		exclude(t, 1, 8, 20000)
+		exclude(t, 1, 200, 500)
+		exclude(t, 100, 50, 2000)
+	})
+}
+
+// Every wait parks: nobody may be left asleep, whatever the interleaving of announcement and unlock.
+func TestMutexWithoutSpinning(t *testing.T) {
+	arch.NoSpin(true)
+	defer arch.NoSpin(false)
+	loops := 20000
+	if testing.Short() {
+		loops = 2000
+	}
+	var stop atomic.Bool
+	var collector sync.WaitGroup
+	collector.Go(func() {
+		for !stop.Load() {
+			runtime.GC()
+		}
+	})
+	withProcs(t, func(t *testing.T) {
+		exclude(t, 1, 3, loops)
+		exclude(t, 3, 16, loops)
+	})
+	stop.Store(true)
+	collector.Wait()
+}
+
+func TestLockContext(t *testing.T) {
+	t.Run("free", func(t *testing.T) {
+		var m Mutex
+		if err := m.LockContext(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		m.Unlock()
+		checkIdle(t, &m)
+	})
+	t.Run("done before, locked", func(t *testing.T) {
+		var m Mutex
+		m.Lock()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := m.LockContext(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want Canceled", err)
+		}
+		m.Unlock()
+		checkIdle(t, &m)
+	})
+	t.Run("deadline", func(t *testing.T) {
+		var m Mutex
+		m.Lock()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		if err := m.LockContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v, want DeadlineExceeded", err)
+		}
+		var c arch.Core
+		if youngest(c.Load32(&m.wait)) != 0 {
+			t.Error("who gave up is still in the queue")
+		}
+		m.Unlock()
+		checkIdle(t, &m)
+	})
+}
+
+// Those who give up take nobody's wake-up with them, and leave the queue in order, wherever they were in it.
+func TestLockContextLeavesNoTrace(t *testing.T) {
+	withProcs(t, func(t *testing.T) {
+		var m Mutex
+		n, failed := 0, atomic.Int64{}
+		var done sync.WaitGroup
+		for g := range 32 {
+			done.Go(func() {
+				for i := range 300 {
+					if g%2 == 0 {
+						m.Lock()
+					} else {
+						ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%20)*time.Microsecond)
+						err := m.LockContext(ctx)
+						cancel()
+						if err != nil {
+							failed.Add(1)
+							continue
+						}
+					}
+					n++
+					if i%16 == 0 {
+						runtime.Gosched()
+					}
+					m.Unlock()
+				}
+			})
+		}
+		done.Wait()
+		if got := n + int(failed.Load()); got != 32*300 {
+			t.Errorf("%d attempts became %d", 32*300, got)
+		}
+		checkIdle(t, &m)
+	})
+}
