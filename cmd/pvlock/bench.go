@@ -67,6 +67,7 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
 	f.StringVar(&benchFile, "benchfmt", "", "write it in the format of Go's benchmarks to a `file`, for benchstat")
 	cmd.AddCommand(benchUnlockCommand())
+	cmd.AddCommand(benchMutexCommand())
 	return cmd
 }
 

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/pvlock/bench/mutex"
+)
+
+func benchMutexCommand() *cobra.Command {
+	var (
+		cfg      mutex.Config
+		jsonFile string
+	)
+	cmd := &cobra.Command{
+		Use:   "mutex",
+		Short: "Measure pvlock.Mutex beside sync.Mutex",
+		Long: `Measure pvlock.Mutex beside sync.Mutex, in one process, interleaved.
+
+In each round each cell is measured with sync.Mutex, with pvlock.Mutex, and with
+sync.Mutex once more: the control, whose distance from 1 is the noise. Shown are
+medians over the rounds. Exclusion is checked by the data that the mutex protects.
+
+Groups of cells: ` + strings.Join(mutex.Groups(), ", ") + `.
+By default each has a choice of its cells; --all takes every one (some 25 minutes).`,
+		Example: `  pvlock bench mutex
+  pvlock bench mutex --groups contended --all
+  pvlock bench mutex --groups contended --match cs=100ns --rounds 15
+  pvlock bench mutex --json mutex.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Hog = startHog
+			if err := cfg.Check(); err != nil {
+				return err
+			}
+			outputs, err := openOutputs(cmd.OutOrStdout(), []output[*mutex.Result]{
+				{jsonFile, func(w io.Writer, r *mutex.Result) error { return r.Write(w) }},
+			})
+			if err != nil {
+				return err
+			}
+			progress := progressLine(os.Stderr)
+			r, benchErr := mutex.Execute(cmd.Context(), cfg, os.Args, func(p mutex.Progress) {
+				progress("%d/%d  round %d  %s  %s", p.Done+1, p.Cells, p.Round, p.Cell.Group, p.Cell.Name)
+			})
+			progress("")
+			if r == nil {
+				return errors.Join(benchErr, outputs.discard())
+			}
+			if err := outputs.write(r); err != nil {
+				return err
+			}
+			if jsonFile != "-" {
+				if err := mutex.WriteTable(cmd.OutOrStdout(), r); err != nil {
+					return err
+				}
+			}
+			if benchErr != nil {
+				return benchErr
+			}
+			if r.Violated() {
+				return finding{errors.New("a mutex did not exclude")}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&cfg.Groups, "groups", nil, "groups of cells to measure (default all)")
+	f.BoolVar(&cfg.All, "all", false, "every cell of the groups, not a choice")
+	f.StringVar(&cfg.Match, "match", "", "only cells whose name contains this")
+	f.DurationVar(&cfg.Duration, "duration", 100*time.Millisecond, "how long each mutex is measured, in each round of each cell; twice that where waits are measured")
+	f.IntVar(&cfg.Rounds, "rounds", 7, "how many rounds")
+	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	cmd.AddCommand(hogCommand())
+	return cmd
+}
+
+// hogCommand is the busy process. It ends when its stdin does, so that it doesn't outlive its parent.
+func hogCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "hog", Hidden: true, Args: cobra.NoArgs,
+		Run: func(*cobra.Command, []string) {
+			go func() {
+				for {
+				}
+			}()
+			_, _ = io.Copy(io.Discard, os.Stdin)
+		},
+	}
+}
+
+func startHog() (stop func(), err error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(exe, "bench", "mutex", "hog")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	}, nil
+}
