@@ -1,0 +1,207 @@
+package pvlock
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
+	"example.com/pvlock/spinlock"
+)
+
+// A Spinlock is a lock for critical sections of some hundred nanoseconds, with a kernel's
+// semantics: from Lock to Unlock the goroutine keeps its P, so that the Go scheduler can't
+// take the lock's holder off its thread. The zero value is unlocked; it has 4 bytes, and must not
+// be copied once used.
+//
+// The same goroutine must unlock, and must not block in between: not on a channel,
+// a mutex, a system call or the network, and it must not end. If it does block, the program
+// ends: with a message of ours where it blocks on a [Mutex], and else with the runtime's "schedule: holding
+// locks", whose traceback shows where. A garbage collection waits for the holder. Spinlocks may be nested,
+// always in the same order.
+//
+// A waiter spins for about 10 µs, without being preempted, then gives its P up and sleeps
+// until the lock is handed on. Waiters queue; newcomers pass the queue while the one at its head is being woken. (The lock is
+// [spinlock.PVQSpin]: what Linux made of the paravirtual lock of 2015.) One that holds another Spinlock already
+// just spins.
+//
+// The kernel and the hypervisor can still take the CPU from the holder; then
+// waiters sleep. Where [SpinlockPins] is false the Go scheduler can as well.
+//
+// The n'th call of Unlock synchronizes before the m'th call of Lock returns, for
+// n < m.
+type Spinlock struct{ lock spinlock.PVQSpin }
+
+// SpinlockPins says whether a Spinlock's holder keeps its P. It doesn't in a program that is built with the tag
+// purego; there a Spinlock is as safe, and slower when the Go scheduler takes its holder away.
+const SpinlockPins = arch.CanPin
+
+// Lock takes the lock.
+func (l *Spinlock) Lock() {
+	var c arch.Core
+	p := c.Pin()
+	held := nest(c, p, 1)
+	if !l.lock.TryLock(&noCPU) {
+		l.lockSlow(c, held)
+	}
+}
+
+// TryLock takes the lock if it is free and nobody waits, and reports whether it did.
+func (l *Spinlock) TryLock() bool {
+	var c arch.Core
+	p := c.Pin()
+	if l.lock.TryLock(&noCPU) {
+		nest(c, p, 1)
+		return true
+	}
+	c.Unpin()
+	return false
+}
+
+// Unlock releases the lock.
+func (l *Spinlock) Unlock() {
+	var c arch.Core
+	// Once more, for the number of the P; the goroutine is on it since Lock.
+	p := c.Pin()
+	if SpinlockPins && nesting(c, p) == 0 {
+		c.Fatal("pvlock: unlock of unlocked Spinlock, or by another goroutine than locked it")
+	}
+	nest(c, p, ^uint32(0))
+	if !l.lock.UnlockFast(&noCPU) {
+		// Somebody sleeps, and so there is a pool; or it isn't locked at all.
+		p := pool.Load()
+		if p == nil {
+			c.Fatal("pvlock: unlock of unlocked Spinlock")
+		}
+		l.lock.Unlock(p.kicker)
+	}
+	c.Unpin()
+	c.Unpin()
+}
+
+// noCPU executes what needs no more of a CPU than its instructions.
+var noCPU paravirt.CPU
+
+// lockSlow is Lock when the lock isn't free. The goroutine is pinned, and has held held Spinlocks before.
+func (l *Spinlock) lockSlow(c arch.Core, held uint32) {
+	if held > 0 {
+		// It can't sleep: it would take its P's other locks with it. Nor can it queue: in front of it
+		// may be one that sleeps, and has no P to wake up on while all Ps spin like this. Holders are
+		// pinned and awake, so that this ends when the kernel lets them run.
+		for !l.lock.TrySteal(&noCPU) {
+			c.Head(0)
+			c.Delay(1)
+		}
+		return
+	}
+	p := pool.Load()
+	if p == nil {
+		unpinned(c, func() { p = makePool() })
+	}
+	cpu := p.borrow(c)
+	l.lock.Lock(cpu)
+	p.giveBack(cpu)
+}
+
+// unpinned calls f, which may block. The goroutine is pinned once, and counts as holding one Spinlock.
+func unpinned(c arch.Core, f func()) {
+	p := c.Pin()
+	c.Unpin()
+	nest(c, p, ^uint32(0))
+	c.Unpin()
+	f()
+	nest(c, c.Pin(), 1)
+}
+
+// perP is how many Spinlocks the goroutine that is pinned to a P holds, or is about to hold.
+type perP struct {
+	held arch.U32
+	_    [60]byte
+}
+
+// maxPs is how many Ps have a count of their own. Those beyond share counts among themselves, and may find themselves
+// nested when they are not: then they spin where they could sleep.
+const maxPs = 512
+
+var ps [2 * maxPs]perP
+
+// nest adds d to what the P's goroutine holds, and returns what it held before.
+func nest(c arch.Core, p int, d uint32) uint32 {
+	if !SpinlockPins {
+		return 0
+	}
+	cell := countOf(p)
+	if p >= maxPs {
+		return c.Add32(cell, d) - d
+	}
+	n := c.Load32(cell)
+	c.Store32(cell, n+d)
+	return n
+}
+
+func nesting(c arch.Core, p int) uint32 { return c.Load32(countOf(p)) }
+
+func countOf(p int) *arch.U32 {
+	if p >= maxPs {
+		p = maxPs + p%maxPs
+	}
+	return &ps[p].held
+}
+
+// cpuPool is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know
+// it by is the CPU.
+type cpuPool struct {
+	machine *paravirt.Machine
+	free    chan *paravirt.CPU
+	kicker  *paravirt.CPU // for unlockers: it only kicks, so all share it
+}
+
+// poolCPUs is how many can wait for Spinlocks in a queue. More wait for a CPU.
+const poolCPUs = 1024
+
+var pool atomic.Pointer[cpuPool]
+
+var makePool = sync.OnceValue(func() *cpuPool {
+	var c arch.Core
+	sleepers := make([]*arch.Waiter, poolCPUs+1)
+	for i := range sleepers {
+		sleepers[i] = c.Waiter(c.TakeWaiter())
+	}
+	spin := c.Rounds(10e3)
+	m, err := paravirt.New(paravirt.Config{
+		CPUs: poolCPUs + 1,
+		Channel: paravirt.WordChannel(
+			func(cpu *paravirt.CPU, _ *arch.U32, _ uint32) {
+				unpinned(cpu.Core, func() { cpu.Park(sleepers[cpu.ID()], 0) })
+			},
+			func(cpu *paravirt.CPU, who uint32, _ *arch.U32) { cpu.Unpark(sleepers[who], false, 0) },
+		),
+		Tunables: paravirt.Tunables{Spin: spin, Pending: 1 << 9, PrevCheck: 8, WaitEarly: true, Steal: spin},
+	})
+	if err != nil {
+		c.Fatal("pvlock: " + err.Error())
+	}
+	p := &cpuPool{machine: m, free: make(chan *paravirt.CPU, poolCPUs), kicker: m.CPU(poolCPUs)}
+	for i := range poolCPUs + 1 {
+		if err := m.CPU(i).Up(); err != nil {
+			c.Fatal("pvlock: " + err.Error())
+		}
+		if i < poolCPUs {
+			p.free <- m.CPU(i)
+		}
+	}
+	pool.Store(p)
+	return p
+})
+
+func (p *cpuPool) borrow(c arch.Core) (cpu *paravirt.CPU) {
+	select {
+	case cpu = <-p.free:
+	default:
+		unpinned(c, func() { cpu = <-p.free })
+	}
+	return cpu
+}
+
+// giveBack doesn't block: there is room for all.
+func (p *cpuPool) giveBack(cpu *paravirt.CPU) { p.free <- cpu }
