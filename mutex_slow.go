@@ -6,18 +6,18 @@ const (
 	patience = 1e6 // ns after which a waiter has a right to the mutex, as in sync
 
 	arrivalBursts = 4
-	arrivalBurst  = 165 // ns
+	arrivalBurst  = 800 // ns
 
-	firstPause   = 44 // ns
-	longPause    = 110
+	firstPause   = 100 // ns
+	longPause    = 800
 	confirmPause = 110
 	hotPause     = 3800
 	hotConfirms  = 5
 	hotEvidence  = 3
 	surelyLong   = 3
 
-	turnAlone  = 100e3
-	turnOthers = 500e3
+	turnAlone  = 4e3
+	turnOthers = 4e3
 	handOver   = 30e3
 	maxYields  = 2
 	calm       = 8
@@ -149,6 +149,9 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			continue
 		}
 		if b&reserved == 0 {
+			if !w.old(now) {
+				return reluctantly(c, m, w)
+			}
 			c.Cas32(&m.wait, b, b|reserved)
 			w.pause = longPause
 			w.turn = now - turn

@@ -138,10 +138,7 @@ func (s pvlockMutexes) bench(w *worker) {
 		for !w.stopped() {
 			m.Lock()
 			m.Unlock() //nolint:staticcheck // as in Go's
-			for range 100 {
-				foo *= 2
-				foo /= 2
-			}
+			foo = doubleAndHalve(foo)
 			w.ops.Add(1)
 		}
 	case "MutexNoSpin":
@@ -154,9 +151,7 @@ func (s pvlockMutexes) bench(w *worker) {
 				x.second++
 				m.Unlock()
 			} else {
-				for i := 0; i < len(data); i += 4 {
-					data[i]++
-				}
+				touch(data[:])
 				// Gosched, but onto the local run queue.
 				go func() { c <- true }()
 				<-c
@@ -170,9 +165,7 @@ func (s pvlockMutexes) bench(w *worker) {
 			x.first++
 			x.second++
 			m.Unlock()
-			for i := 0; i < len(data); i += 4 {
-				data[i]++
-			}
+			touch(data[:])
 			w.ops.Add(1)
 		}
 	}

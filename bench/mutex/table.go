@@ -90,7 +90,7 @@ func WriteTable(w io.Writer, r *Result) error {
 	}
 	for _, name := range order {
 		g := means[name]
-		fmt.Fprintf(t, "%s  geometric mean of %.0f\t\t%.3f\t%.3f\t%.3f\t%.3f\t\t\t\t\t\t\t\t \n", name, g.n,
+		fmt.Fprintf(t, "%s  geometric mean of %v\t\t%.3f\t%.3f\t%.3f\t%.3f\t\t\t\t\t\t\t\t \n", name, g.n,
 			math.Exp(g.time/g.n), math.Exp(g.control/g.n), math.Exp(g.cpu/g.n), math.Exp(g.cpuControl/g.n))
 	}
 	return t.Flush()
