@@ -3,10 +3,7 @@ package pvlock
 import "example.com/pvlock/internal/arch"
 
 // Flags of a waiter.
-const (
-	urgent    = 1 << 0 // it was the heir before: it goes before the others
-	mayGiveUp = 1 << 1
-)
+const urgent = 1 << 0 // it was the heir before: it goes before the others
 
 // enter puts waiter i in the queue: on top of a stack, whose top is in wait. If it is the heir, mine
 // is heirAwake, and it is that no longer.

@@ -166,6 +166,7 @@ var makePool = sync.OnceValue(func() *cpuPool {
 	sleepers := make([]*arch.Waiter, poolCPUs+1)
 	for i := range sleepers {
 		sleepers[i] = c.Waiter(c.TakeWaiter())
+		c.MayGiveUp(sleepers[i], arch.Done{})
 	}
 	spin := c.Rounds(10e3)
 	m, err := paravirt.New(paravirt.Config{

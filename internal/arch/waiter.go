@@ -14,10 +14,11 @@ type Waiter struct {
 	Flags                       U32
 	Queued                      U32
 
-	sema  uint32
-	token chan struct{} // of a waiter that may give up
+	sema    uint32
+	byToken atomic.Bool
+	token   chan struct{} // of a waiter that may give up
 
-	_ [64 - 40]byte
+	_ [64 - 48]byte
 }
 
 // Done says when a wait is to be given up; the zero Done is never.
@@ -83,20 +84,17 @@ func dropShared(some []uint32) {
 	table.Unlock()
 }
 
-// Park puts the goroutine to sleep until its waiter is unparked. An Unpark that came
-// first ends it at once. The block profile gets the stack above skip frames, of which
-// the caller of Park is 0.
-func (Core) Park(w *Waiter, skip int) { park(w, skip+1) }
-
-// PrepareGiveUp makes the waiter one that is parked with ParkUntil.
-func (Core) PrepareGiveUp(w *Waiter) {
-	if w.token == nil {
+// MayGiveUp says how the waiter is parked from now on: with ParkUntil if d is possible, else with Park. A waiter
+// that was taken has to be told before anybody else knows of it.
+func (Core) MayGiveUp(w *Waiter, d Done) {
+	if d.c != nil && w.token == nil {
 		w.token = make(chan struct{}, 1)
 	}
+	w.byToken.Store(d.c != nil)
 }
 
 // ParkUntil is Park for a waiter that may give up: it reports whether it was unparked, and
-// not done. Being both, it may say either; the unpark is then still to come.
+// not done. Being both, it may say either; the unpark is then still to be had, by another ParkUntil.
 func (Core) ParkUntil(w *Waiter, d Done) bool {
 	select {
 	case <-w.token:
@@ -106,15 +104,10 @@ func (Core) ParkUntil(w *Waiter, d Done) bool {
 	}
 }
 
-// UnparkUntil is Unpark for a waiter that may give up.
-func (c Core) UnparkUntil(w *Waiter, handoff bool) {
+// unparkToken is Unpark of a waiter that may give up.
+func (c Core) unparkToken(w *Waiter, handoff bool) {
 	w.token <- struct{}{}
 	if handoff {
 		c.Yield()
 	}
 }
-
-// Unpark ends the waiter's sleep, or the next one. With handoff it runs next on this
-// P, at once. The mutex profile gets the stack above skip frames, of which the
-// caller of Unpark is 0.
-func (Core) Unpark(w *Waiter, handoff bool, skip int) { unpark(w, handoff, skip+1) }

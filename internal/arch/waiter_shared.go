@@ -6,7 +6,9 @@ package arch
 func (c Core) TakeWaiter() uint32 {
 	var one [1]uint32
 	takeShared(one[:])
-	c.PrepareGiveUp(c.Waiter(one[0]))
+	if w := c.Waiter(one[0]); w.token == nil {
+		w.token = make(chan struct{}, 1)
+	}
 	return one[0]
 }
 

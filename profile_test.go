@@ -1,0 +1,150 @@
+//go:build !purego
+
+package pvlock
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
+	"strings"
+	"sync"
+	"testing"
+
+	"example.com/pvlock/internal/arch"
+)
+
+//go:noinline
+func waitsForTheMutex(m *Mutex) {
+	m.Lock()
+	m.Unlock() //nolint:staticcheck // the wait is the point
+}
+
+//go:noinline
+func holdsUpOthers(m *Mutex) { m.Unlock() }
+
+// contended has goroutines wait, asleep, for a mutex that holdsUpOthers releases.
+func contended() {
+	arch.NoSpin(true)
+	defer arch.NoSpin(false)
+	var c arch.Core
+	for range 20 {
+		var m Mutex
+		m.Lock()
+		var done sync.WaitGroup
+		done.Go(func() { waitsForTheMutex(&m) })
+		for youngest(c.Load32(&m.wait)) == 0 {
+			runtime.Gosched()
+		}
+		// It is in the queue; that it sleeps is for the runtime to know: its own dump says so.
+		for !asleep("waitsForTheMutex") {
+			runtime.Gosched()
+		}
+		holdsUpOthers(&m)
+		done.Wait()
+	}
+}
+
+// asleep reports whether a goroutine with a function on its stack waits for a semaphore.
+func asleep(function string) bool {
+	buf := make([]byte, 1<<20)
+	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(g, function) && strings.Contains(g, "[sync.") {
+			return true
+		}
+	}
+	return false
+}
+
+// profileOf returns the text of a profile.
+func profileOf(name string) string {
+	var b bytes.Buffer
+	_ = pprof.Lookup(name).WriteTo(&b, 1)
+	return b.String()
+}
+
+// leaves returns the innermost functions of a profile's stacks.
+func leaves(profile string) (all []string) {
+	lines := strings.Split(profile, "\n")
+	for i, l := range lines {
+		if strings.Contains(l, " @ ") && i+1 < len(lines) {
+			if f := strings.Fields(lines[i+1]); len(f) > 2 {
+				all = append(all, f[2])
+			}
+		}
+	}
+	return all
+}
+
+func mustShow(t *testing.T, profile, leaf, caller string) {
+	t.Helper()
+	text := profileOf(profile)
+	if !strings.Contains(text, caller) {
+		t.Errorf("the %s profile doesn't show %s:\n%s", profile, caller, text)
+	}
+	for _, f := range leaves(text) {
+		if strings.Contains(f, "pvlock") && !strings.Contains(f, leaf) {
+			t.Errorf("the %s profile has our %s on top, want %s:\n%s", profile, f, leaf, text)
+		}
+	}
+}
+
+// Waits are in the block profile, under the caller of Lock.
+func TestBlockProfile(t *testing.T) {
+	runtime.SetBlockProfileRate(1)
+	defer runtime.SetBlockProfileRate(0)
+	contended()
+	mustShow(t, "block", "(*Mutex).Lock", "waitsForTheMutex")
+}
+
+// Waits are in the mutex profile, under the caller of Unlock.
+func TestMutexProfile(t *testing.T) {
+	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
+	contended()
+	mustShow(t, "mutex", "(*Mutex).Unlock", "holdsUpOthers")
+}
+
+// The execution tracer shows the wait.
+func TestTracer(t *testing.T) {
+	if trace.IsEnabled() {
+		t.Skip("this test run is traced itself")
+	}
+	var b bytes.Buffer
+	if err := trace.Start(&b); err != nil {
+		t.Fatal(err)
+	}
+	trace.WithRegion(context.Background(), "contended", contended)
+	trace.Stop()
+	if !bytes.Contains(b.Bytes(), []byte("waitsForTheMutex")) || !bytes.Contains(b.Bytes(), []byte("sync")) {
+		t.Error("the trace shows no wait for the mutex")
+	}
+}
+
+// go vet finds copies.
+func TestVetFindsCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs go vet")
+	}
+	dir := t.TempDir()
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module copies\ngo 1.26\nrequire example.com/pvlock v0.0.0\nreplace example.com/pvlock => "+wd+"\n")
+	write("m.go", "package copies\nimport \"example.com/pvlock\"\nfunc F(m pvlock.Mutex) {}\nfunc G(l pvlock.Spinlock) {}\n")
+	cmd := exec.Command("go", "vet", "-mod=mod", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off")
+	out, err := cmd.CombinedOutput()
+	if err == nil || strings.Count(string(out), "passes lock by value") != 2 {
+		t.Errorf("go vet was to find two locks that are copied: %v\n%s", err, out)
+	}
+}
