@@ -157,7 +157,7 @@ func (m *Mutex) lockSlow() {
 	var c arch.Core
 	var w waiter
 	for proceed(c, m, &w) == tired {
-		c.Park(c.Waiter(w.node), ownFrames)
+		c.Park(w.node, ownFrames)
 	}
 	w.end(c)
 }
@@ -166,7 +166,7 @@ func (m *Mutex) lockSlow() {
 func (m *Mutex) unlockSlow() {
 	var c arch.Core
 	if x, handoff := next(c, m); x != 0 {
-		c.Unpark(c.Waiter(x), handoff, ownFrames)
+		c.Unpark(x, handoff, ownFrames)
 	}
 }
 

@@ -63,7 +63,7 @@ const (
 func lockSlow(c arch.Core, m *Mutex) {
 	var w waiter
 	for proceed(c, m, &w) == tired {
-		c.Park(c.Waiter(w.node), ownFrames)
+		c.Park(w.node, ownFrames)
 	}
 	w.end(c)
 }
@@ -225,7 +225,7 @@ func line(c arch.Core, m *Mutex, w *waiter) {
 		}
 		w.heir = false
 	}
-	c.MayGiveUp(c.Waiter(w.node), w.done)
+	c.MayGiveUp(w.node, w.done)
 	enter(c, m, w.node, how, mine, keep)
 }
 
@@ -233,7 +233,7 @@ func line(c arch.Core, m *Mutex, w *waiter) {
 func abandon(c arch.Core, m *Mutex, w *waiter) {
 	if !leave(c, m, w.node) {
 		// Somebody has taken it out, and makes it the heir.
-		c.ParkUntil(c.Waiter(w.node), arch.Done{})
+		c.ParkUntil(w.node, arch.Done{})
 		resign(c, m)
 	}
 }
@@ -255,7 +255,7 @@ func lookAgain(c arch.Core, m *Mutex, b, n uint32) {
 // wake wakes the next in the queue, if that is due.
 func wake(c arch.Core, m *Mutex) {
 	if x, handoff := next(c, m); x != 0 {
-		c.Unpark(c.Waiter(x), handoff, 0)
+		c.Unpark(x, handoff, 0)
 	}
 }
 

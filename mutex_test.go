@@ -5,13 +5,13 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"example.com/pvlock/internal/arch"
 )
@@ -117,7 +117,7 @@ func TestMutexMisuse(t *testing.T) {
 }
 
 func TestMutexSize(t *testing.T) {
-	if s := unsafe.Sizeof(Mutex{}); s != 8 {
+	if s := reflect.TypeFor[Mutex]().Size(); s != 8 {
 		t.Errorf("a Mutex has %d bytes, want 8", s)
 	}
 }

@@ -163,9 +163,9 @@ var pool atomic.Pointer[cpuPool]
 
 var makePool = sync.OnceValue(func() *cpuPool {
 	var c arch.Core
-	sleepers := make([]*arch.Waiter, poolCPUs+1)
+	sleepers := make([]uint32, poolCPUs+1)
 	for i := range sleepers {
-		sleepers[i] = c.Waiter(c.TakeWaiter())
+		sleepers[i] = c.TakeWaiter()
 		c.MayGiveUp(sleepers[i], arch.Done{})
 	}
 	spin := c.Rounds(10e3)

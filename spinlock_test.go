@@ -1,10 +1,10 @@
 package pvlock
 
 import (
+	"reflect"
 	"runtime"
 	"sync"
 	"testing"
-	"unsafe"
 
 	"example.com/pvlock/internal/arch"
 )
@@ -12,7 +12,7 @@ import (
 var _ sync.Locker = new(Spinlock)
 
 func TestSpinlockSize(t *testing.T) {
-	if s := unsafe.Sizeof(Spinlock{}); s != 4 {
+	if s := reflect.TypeFor[Spinlock]().Size(); s != 4 {
 		t.Errorf("a Spinlock has %d bytes, want 4", s)
 	}
 }

@@ -243,18 +243,18 @@ func spinAtHead(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) bool {
 func (l *PVQSpin) Unlock(c *paravirt.CPU) { pvUnlock(c, &l.word) }
 
 func pvUnlock(c *paravirt.CPU, w *arch.Word) {
-	if !pvUnlockFast(c, w) {
+	// Releases. Partners: the exchange in takeAtHead that makes the byte slow, and
+	// the next Lock.
+	if c.Cmpxchg8(lockedByte(w), locked, unlocked) != locked {
 		pvUnlockSlow(c, w)
 	}
 }
 
-// UnlockFast releases the lock if nobody has to be kicked, and reports whether it did.
-func (l *PVQSpin) UnlockFast(c *paravirt.CPU) bool { return pvUnlockFast(c, &l.word) }
-
-func pvUnlockFast(c *paravirt.CPU, w *arch.Word) bool {
-	// Releases. Partners: the exchange in takeAtHead that makes the byte slow, and
-	// the next Lock.
-	return c.Cmpxchg8(lockedByte(w), locked, unlocked) == locked
+// UnlockFast releases the lock if nobody has to be kicked, and reports whether it did. It needs no more of
+// the CPU than its instructions.
+func (l *PVQSpin) UnlockFast(c *paravirt.CPU) bool {
+	// As in pvUnlock.
+	return c.Cmpxchg8(lockedByte(&l.word), locked, unlocked) == locked
 }
 
 func pvUnlockSlow(c *paravirt.CPU, w *arch.Word) {
@@ -277,10 +277,8 @@ func (l *PVQSpin) TryLock(c *paravirt.CPU) bool { return queuedTry(c, &l.word) }
 
 // TrySteal takes the lock if it is free and the head of the queue, if there is one, sleeps: what
 // newcomers try before they queue.
-func (l *PVQSpin) TrySteal(c *paravirt.CPU) bool { return trySteal(c, &l.word) }
-
-func trySteal(c *paravirt.CPU, w *arch.Word) bool {
-	return c.Load32(w.Whole())&waitMask == 0 && c.Cmpxchg8(lockedByte(w), unlocked, locked) == unlocked
+func (l *PVQSpin) TrySteal(c *paravirt.CPU) bool {
+	return c.Load32(l.word.Whole())&waitMask == 0 && c.Cmpxchg8(lockedByte(&l.word), unlocked, locked) == unlocked
 }
 
 // IsLocked reports whether the lock is held or waited for.

@@ -5,20 +5,22 @@ import (
 	"sync/atomic"
 )
 
-// Waiter is a waiting goroutine: links in a queue, whose meaning is the lock's, and a place to
-// sleep. Waiters live in one table of the process and are named by their index
-// in it, from 1; 0 is none. They never move and are never freed, so that a look at one that has
-// gone back reads stale numbers and no foreign memory.
+// Waiter is a waiting goroutine's place in a queue: links, whose meaning is the lock's. Waiters live in
+// one table of the process and are named by their numbers in it, from 1; 0 is none. They never move and are
+// never freed, so that a look at one that has gone back reads stale numbers and no foreign memory.
 type Waiter struct {
 	Older, Newer, Oldest, First U32
 	Flags                       U32
 	Queued                      U32
 
+	_ [64 - 6*4]byte
+}
+
+// bed is where it sleeps.
+type bed struct {
 	sema    uint32
 	byToken atomic.Bool
 	token   chan struct{} // of a waiter that may give up
-
-	_ [64 - 48]byte
 }
 
 // Done says when a wait is to be given up; the zero Done is never.
@@ -47,25 +49,33 @@ const chunk = 256
 
 var table struct {
 	sync.Mutex
-	chunks atomic.Pointer[[]*[chunk]Waiter]
+	chunks atomic.Pointer[[]ward]
 	free   []uint32
+}
+
+// ward is a chunk of the table.
+type ward struct {
+	waiters *[chunk]Waiter
+	beds    *[chunk]bed
 }
 
 // Waiter returns waiter i.
 func (Core) Waiter(i uint32) *Waiter {
-	return &(*table.chunks.Load())[i/chunk][i%chunk]
+	return &(*table.chunks.Load())[i/chunk].waiters[i%chunk]
 }
+
+func bedOf(i uint32) *bed { return &(*table.chunks.Load())[i/chunk].beds[i%chunk] }
 
 // takeShared fills some with waiters that are free.
 func takeShared(some []uint32) {
 	table.Lock()
 	defer table.Unlock()
 	for len(table.free) < len(some) {
-		var old []*[chunk]Waiter
+		var old []ward
 		if p := table.chunks.Load(); p != nil {
 			old = *p
 		}
-		chunks := append(old[:len(old):len(old)], new([chunk]Waiter))
+		chunks := append(old[:len(old):len(old)], ward{new([chunk]Waiter), new([chunk]bed)})
 		table.chunks.Store(&chunks)
 		for i := uint32(chunk); i > 0; i-- {
 			if n := uint32(len(old))*chunk + i - 1; n != 0 {
@@ -84,20 +94,21 @@ func dropShared(some []uint32) {
 	table.Unlock()
 }
 
-// MayGiveUp says how the waiter is parked from now on: with ParkUntil if d is possible, else with Park. A waiter
+// MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park. A waiter
 // that was taken has to be told before anybody else knows of it.
-func (Core) MayGiveUp(w *Waiter, d Done) {
-	if d.c != nil && w.token == nil {
-		w.token = make(chan struct{}, 1)
+func (Core) MayGiveUp(i uint32, d Done) {
+	b := bedOf(i)
+	if d.c != nil && b.token == nil {
+		b.token = make(chan struct{}, 1)
 	}
-	w.byToken.Store(d.c != nil)
+	b.byToken.Store(d.c != nil)
 }
 
 // ParkUntil is Park for a waiter that may give up: it reports whether it was unparked, and
 // not done. Being both, it may say either; the unpark is then still to be had, by another ParkUntil.
-func (Core) ParkUntil(w *Waiter, d Done) bool {
+func (Core) ParkUntil(i uint32, d Done) bool {
 	select {
-	case <-w.token:
+	case <-bedOf(i).token:
 		return true
 	case <-d.c:
 		return false
@@ -105,8 +116,8 @@ func (Core) ParkUntil(w *Waiter, d Done) bool {
 }
 
 // unparkToken is Unpark of a waiter that may give up.
-func (c Core) unparkToken(w *Waiter, handoff bool) {
-	w.token <- struct{}{}
+func (c Core) unparkToken(b *bed, handoff bool) {
+	b.token <- struct{}{}
 	if handoff {
 		c.Yield()
 	}

@@ -6,8 +6,8 @@ package arch
 func (c Core) TakeWaiter() uint32 {
 	var one [1]uint32
 	takeShared(one[:])
-	if w := c.Waiter(one[0]); w.token == nil {
-		w.token = make(chan struct{}, 1)
+	if b := bedOf(one[0]); b.token == nil {
+		b.token = make(chan struct{}, 1)
 	}
 	return one[0]
 }

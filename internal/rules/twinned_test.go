@@ -17,8 +17,11 @@ var twinnedDirs = []string{".", "spinlock", "paravirt", "workload"}
 var inert = []string{"errors", "math", "math/bits", "strconv"}
 
 // isTwinned reports whether a file is twinned text. The front doors, which only programs
-// use, are not.
+// use, are not; nor is what of the root package is the process's: all but the mutex.
 func isTwinned(name string) bool {
+	if path.Dir(name) == "." && !strings.HasPrefix(name, "mutex") {
+		return false
+	}
 	return slices.Contains(twinnedDirs, path.Dir(name)) &&
 		!strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(path.Base(name), "door")
 }

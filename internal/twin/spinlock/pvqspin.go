@@ -252,6 +252,13 @@ func pvUnlock(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
+// UnlockFast releases the lock if nobody has to be kicked, and reports whether it did. It needs no more of
+// the CPU than its instructions.
+func (l *PVQSpin) UnlockFast(c *paravirt.CPU) bool {
+	// As in pvUnlock.
+	return c.Cmpxchg8(lockedByte(&l.word), locked, unlocked) == locked
+}
+
 func pvUnlockSlow(c *paravirt.CPU, w *arch.Word) {
 	if c.Load8(lockedByte(w)) != slow {
 		misused(c, "PVQSpin")
@@ -269,6 +276,12 @@ func pvUnlockSlow(c *paravirt.CPU, w *arch.Word) {
 
 // TryLock takes the lock if it is free and nobody waits.
 func (l *PVQSpin) TryLock(c *paravirt.CPU) bool { return queuedTry(c, &l.word) }
+
+// TrySteal takes the lock if it is free and the head of the queue, if there is one, sleeps: what
+// newcomers try before they queue.
+func (l *PVQSpin) TrySteal(c *paravirt.CPU) bool {
+	return c.Load32(l.word.Whole())&waitMask == 0 && c.Cmpxchg8(lockedByte(&l.word), unlocked, locked) == unlocked
+}
 
 // IsLocked reports whether the lock is held or waited for.
 func (l *PVQSpin) IsLocked(c *paravirt.CPU) bool { return c.Load32(l.word.Whole()) != 0 }

@@ -27,7 +27,7 @@ func (m *Mutex) LockContext(ctx context.Context) error {
 		case gaveUp:
 			return ctx.Err()
 		}
-		if !c.ParkUntil(c.Waiter(w.node), w.done) {
+		if !c.ParkUntil(w.node, w.done) {
 			abandon(c, m, &w)
 			return ctx.Err()
 		}
