@@ -1,10 +1,6 @@
 package pvlock
 
-import (
-	"runtime"
-	"sync"
-	"testing"
-)
+import "testing"
 
 // The benchmarks of Go's own mutex (sync/mutex_test.go), rewritten, under the same names, so that
 // benchstat compares them:
@@ -102,22 +98,4 @@ func BenchmarkMutexSpin(b *testing.B) {
 			}
 		}
 	})
-}
-
-// Sixteen goroutines on two Ps, short sections; and sync.Mutex beside.
-func BenchmarkSpinlock(b *testing.B) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	for name, l := range map[string]sync.Locker{"Spinlock": new(Spinlock), "Mutex": new(Mutex), "sync.Mutex": new(sync.Mutex)} {
-		b.Run(name, func(b *testing.B) {
-			b.SetParallelism(8)
-			n := 0
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					l.Lock()
-					n++
-					l.Unlock()
-				}
-			})
-		})
-	}
 }

@@ -66,18 +66,43 @@ func (l *Spinlock) Unlock() {
 	if SpinlockPins && nesting(c, p) == 0 {
 		c.Fatal("pvlock: unlock of unlocked Spinlock, or by another goroutine than locked it")
 	}
-	nest(c, p, ^uint32(0))
-	if !l.lock.UnlockFast(&noCPU) {
+	nested := nest(c, p, ^uint32(0)) > 1
+	kicked := !l.lock.UnlockFast(&noCPU)
+	if kicked {
 		// Somebody sleeps, and so there is a pool; or it isn't locked at all.
-		p := pool.Load()
-		if p == nil {
+		pool := pool.Load()
+		if pool == nil {
 			c.Fatal("pvlock: unlock of unlocked Spinlock")
 		}
-		l.lock.Unlock(p.kicker)
+		l.lock.Unlock(pool.kicker)
 	}
+	yield := SpinlockPins && owes(c, p, kicked) && !nested
 	c.Unpin()
 	c.Unpin()
+	if yield {
+		c.Yield()
+	}
 }
+
+// owes reports whether it is time to let others of the P run. Who is woken is put in line for this P, and would wait
+// until the goroutine's slice is over, 10 ms, while it takes the lock again and again.
+func owes(c arch.Core, p int, kicked bool) bool {
+	cell := &ps[p%maxPs].owed
+	switch n := c.Load32(cell); {
+	case n > 1:
+		c.Store32(cell, n-1)
+	case n == 1:
+		c.Store32(cell, 0)
+		return true
+	case kicked:
+		c.Store32(cell, patienceUnlocks)
+	}
+	return false
+}
+
+// patienceUnlocks is how many unlocks of a P go by before one that was woken is let in: about 0.1 ms
+// of short sections.
+const patienceUnlocks = 512
 
 // noCPU executes what needs no more of a CPU than its instructions.
 var noCPU paravirt.CPU
@@ -94,6 +119,13 @@ func (l *Spinlock) lockSlow(c arch.Core, held uint32) {
 		}
 		return
 	}
+	// The head of the queue sleeps, or isn't there yet: newcomers may pass. That takes no CPU.
+	for range stealLooks {
+		if l.lock.TrySteal(&noCPU) {
+			return
+		}
+		c.Delay(1)
+	}
 	p := pool.Load()
 	if p == nil {
 		unpinned(c, func() { p = makePool() })
@@ -102,6 +134,9 @@ func (l *Spinlock) lockSlow(c arch.Core, held uint32) {
 	l.lock.Lock(cpu)
 	p.giveBack(cpu)
 }
+
+// stealLooks is how often a waiter looks for a lock that it may steal, before it queues.
+const stealLooks = 32
 
 // unpinned calls f, which may block. The goroutine is pinned once, and counts as holding one Spinlock.
 func unpinned(c arch.Core, f func()) {
@@ -116,7 +151,8 @@ func unpinned(c arch.Core, f func()) {
 // perP is how many Spinlocks the goroutine that is pinned to a P holds, or is about to hold.
 type perP struct {
 	held arch.U32
-	_    [60]byte
+	owed arch.U32 // after how many unlocks the goroutine lets others run, 0 if there is no hurry
+	_    [56]byte
 }
 
 // maxPs is how many Ps have a count of their own. Those beyond share counts among themselves, and may find themselves
@@ -151,9 +187,8 @@ func countOf(p int) *arch.U32 {
 // cpuPool is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know
 // it by is the CPU.
 type cpuPool struct {
-	machine *paravirt.Machine
-	free    chan *paravirt.CPU
-	kicker  *paravirt.CPU // for unlockers: it only kicks, so all share it
+	free   chan *paravirt.CPU
+	kicker *paravirt.CPU // for unlockers: it only kicks, so all share it
 }
 
 // poolCPUs is how many can wait for Spinlocks in a queue. More wait for a CPU.
@@ -162,19 +197,36 @@ const poolCPUs = 1024
 var pool atomic.Pointer[cpuPool]
 
 var makePool = sync.OnceValue(func() *cpuPool {
+	m := makeMachine(poolCPUs+1, func(cpu *paravirt.CPU, sleeper uint32) {
+		unpinned(cpu.Core, func() { cpu.Park(sleeper, 0) })
+	})
+	p := &cpuPool{free: make(chan *paravirt.CPU, poolCPUs), kicker: m.CPU(poolCPUs)}
+	for i := range poolCPUs + 1 {
+		cpu := m.CPU(i)
+		if err := cpu.Up(); err != nil {
+			cpu.Fatal("pvlock: " + err.Error())
+		}
+		if i < poolCPUs {
+			p.free <- cpu
+		}
+	}
+	pool.Store(p)
+	return p
+})
+
+// makeMachine makes a machine of n CPUs that sleep by park, on the waiter that it is given.
+func makeMachine(n int, park func(cpu *paravirt.CPU, sleeper uint32)) *paravirt.Machine {
 	var c arch.Core
-	sleepers := make([]uint32, poolCPUs+1)
+	sleepers := make([]uint32, n)
 	for i := range sleepers {
 		sleepers[i] = c.TakeWaiter()
 		c.MayGiveUp(sleepers[i], arch.Done{})
 	}
-	spin := c.Rounds(10e3)
+	spin := c.Rounds(spinFor)
 	m, err := paravirt.New(paravirt.Config{
-		CPUs: poolCPUs + 1,
+		CPUs: n,
 		Channel: paravirt.WordChannel(
-			func(cpu *paravirt.CPU, _ *arch.U32, _ uint32) {
-				unpinned(cpu.Core, func() { cpu.Park(sleepers[cpu.ID()], 0) })
-			},
+			func(cpu *paravirt.CPU, _ *arch.U32, _ uint32) { park(cpu, sleepers[cpu.ID()]) },
 			func(cpu *paravirt.CPU, who uint32, _ *arch.U32) { cpu.Unpark(sleepers[who], false, 0) },
 		),
 		Tunables: paravirt.Tunables{Spin: spin, Pending: 1 << 9, PrevCheck: 8, WaitEarly: true, Steal: spin},
@@ -182,18 +234,12 @@ var makePool = sync.OnceValue(func() *cpuPool {
 	if err != nil {
 		c.Fatal("pvlock: " + err.Error())
 	}
-	p := &cpuPool{machine: m, free: make(chan *paravirt.CPU, poolCPUs), kicker: m.CPU(poolCPUs)}
-	for i := range poolCPUs + 1 {
-		if err := m.CPU(i).Up(); err != nil {
-			c.Fatal("pvlock: " + err.Error())
-		}
-		if i < poolCPUs {
-			p.free <- m.CPU(i)
-		}
-	}
-	pool.Store(p)
-	return p
-})
+	return m
+}
+
+// spinFor is how long a waiter spins before it sleeps, in ns: short beside what a garbage collection takes to stop the
+// world anyway, since it waits for who spins pinned.
+const spinFor = 10e3
 
 func (p *cpuPool) borrow(c arch.Core) (cpu *paravirt.CPU) {
 	select {
