@@ -10,14 +10,12 @@ const (
 	patience = 1e6
 
 	// An arrival that may not be the heir looks again after arrivalPause, so often, before it sleeps.
-	arrivalLooks = 4
-	arrivalPause = 800
+	arrivalLooks = 2
+	arrivalPause = 1600
 
-	// The heir looks again after firstPause, then half as long again each time, up to longPause, and
-	// sleeps when it has spun for heirSpin.
-	firstPause = 100
-	longPause  = 800
-	heirSpin   = 4e3
+	// The heir looks again after heirPause, and sleeps when it has spun for heirSpin.
+	heirPause = 2000
+	heirSpin  = 4e3
 
 	// A heir that has a right to the mutex spins for handOver until it is released, before it
 	// has itself woken when it is.
@@ -125,9 +123,9 @@ func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
 func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 	began := c.Nanotime()
 	last, reservedAt := began, int64(0)
-	pause, yields := uint32(firstPause), 0
+	yields := uint32(0)
 	for {
-		c.Head(pause)
+		c.Head(yields)
 		if c.Load32(&m.lock) == free && c.Cas32(&m.lock, free, held) {
 			settle(c, m, w)
 			return acquired
@@ -145,9 +143,9 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			last = c.Nanotime()
 			continue
 		}
-		c.Delay(c.Rounds(pause))
+		c.Delay(c.Rounds(heirPause))
 		now := c.Nanotime()
-		if now-last > int64(pause)+preempted {
+		if now-last > heirPause+preempted {
 			// The machine is shared and wants its CPU for others: spinning burns this process's share of it.
 			c.Preempted()
 			return tired
@@ -166,11 +164,10 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			}
 		case now-began > heirSpin:
 			return tired
-		case pause == longPause && b&onUnlock != 0 && c.FenceAllIsCheap():
+		case b&onUnlock != 0 && c.FenceAllIsCheap():
 			// Awake, the heir sees for itself when the mutex is free.
 			c.Cas32(&m.wait, b, b&^onUnlock)
 		}
-		pause = min(pause+pause/2, longPause)
 	}
 }
 

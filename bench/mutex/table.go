@@ -65,7 +65,8 @@ func WriteTable(w io.Writer, r *Result) error {
 	for i := range r.Cells {
 		m := &r.Cells[i]
 		time := m.ratio(Pvlock, nanos)
-		if math.IsNaN(time) {
+		if m.median(Sync, nanos) == 0 || !(m.median(Control, nanos) > 0 && time > 0) {
+			// Not measured, or with nothing to show for it: too short a time for so busy a machine.
 			continue
 		}
 		if means[m.Group] == nil {
@@ -82,7 +83,6 @@ func WriteTable(w io.Writer, r *Result) error {
 			m.ratio(Pvlock, cpu), m.ratio(Control, cpu))
 		if m.median(Sync, p999) > 0 {
 			fmt.Fprintf(t, "%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.median(Sync, p999)/1e3, m.ratio(Pvlock, p999), m.ratio(Control, p999), m.ratio(Pvlock, worst), m.ratio(Control, worst))
-			_ = worst
 		} else {
 			fmt.Fprint(t, "\t\t\t\t\t")
 		}
