@@ -41,7 +41,7 @@
 //
 // "pvlock bench mutex" measures Mutex beside sync.Mutex, interleaved in one process, with sync.Mutex beside itself as
 // a control. On 2 vCPUs of an AMD EPYC (Zen 4), Linux 6.18, Go 1.26.8, on a busy machine (so that single cells are good to ±0.2 in
-// time, ±0.1 in CPU time), medians of 7 rounds of 25 ms, as ratios to sync.Mutex, from
+// time at best, ±0.1 in CPU time; the controls of single cells went from 0.54 to 1.8), medians of 7 rounds of 25 ms, as ratios to sync.Mutex, from
 //
 //	pvlock bench mutex --groups alone,go,parking,contended --duration 25ms
 //
@@ -53,6 +53,10 @@
 //	the holder blocks, mean of 6 cells      1.02   1.04       1.01      0.96
 //	contended, mean of 24 cells             0.96   1.02       0.97      1.01
 //
-// The losing cells, in CPU time beyond the control: a channel operation in the section (1.1); 100 goroutines with 1 µs sections and nothing
-// between two (1.1).
+// The losing cells, beyond the control. In time: 2 and 8 goroutines with 100 ns sections and nothing between two (1.1); 8
+// goroutines with 10 µs sections 10 µs apart (1.3); a channel operation in the section (1.1). In CPU time: 8 goroutines
+// with 100 ns sections 100 ns apart (1.1), 100 goroutines with 1 µs sections and nothing between two (1.1). In
+// fairness: 8 goroutines with 100 ns sections and nothing between two (Jain's index 0.3 against 0.5). Spinlock does
+// 1.7 to 2.2 times as much as the same lock unpinned, 16 goroutines on 2 Ps, and its longest wait there was 34 to 68 ms
+// (go test -run '^$' -bench Spinlock -benchtime 300ms -count 3).
 package pvlock

@@ -16,8 +16,7 @@ import (
 //
 // The same goroutine must unlock, and must not block in between: not on a channel,
 // a mutex, a system call or the network, and it must not end. If it does block, the program
-// ends: with a message of ours where it blocks on a [Mutex], and else with the runtime's "schedule: holding
-// locks", whose traceback shows where. A garbage collection waits for the holder. Spinlocks may be nested,
+// ends with the runtime's "schedule: holding locks", whose traceback shows where. A garbage collection waits for the holder. Spinlocks may be nested,
 // always in the same order.
 //
 // A waiter spins for about 10 µs, without being preempted, then gives its P up and sleeps
