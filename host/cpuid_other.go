@@ -3,3 +3,5 @@
 package host
 
 func cpuidReader() cpuid { return nil }
+
+func xenCPUIDReader() cpuid { return nil }

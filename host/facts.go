@@ -33,6 +33,9 @@ type Facts struct {
 	Hypervisor Hypervisor
 	// Features is what that offers for locks.
 	Features Features
+	// Emulated says that the CPUs are software, at whatever distance beneath: times that were measured on
+	// them say nothing of a processor.
+	Emulated bool
 	// Kernel is the operating system's release, or Unknown.
 	Kernel string
 	// Time is where the machine's CPU time has gone since boot; zero where it isn't known.
@@ -46,8 +49,9 @@ type Facts struct {
 // Collect finds out what is beneath this process. The facts are usable although
 // there is an error: it names those that are unknown, and why.
 func Collect() (Facts, error) {
-	f, err := collect(root(), cpuidReader())
+	f, err := collect(root(), guestCPUID(root(), cpuidReader(), xenCPUIDReader()))
 	f.Arch = runtime.GOARCH
+	f.Emulated = emulated(f.CPUModel, cpuidReader())
 	f.GOMAXPROCS = runtime.GOMAXPROCS(0)
 	f.NumCPUs = runtime.NumCPU()
 	cpus, cpusErr := affinity()
