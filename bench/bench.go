@@ -99,7 +99,7 @@ const defaultDrain = time.Minute
 
 func hostOf(f host.Facts) result.Host {
 	return result.Host{
-		CPU: f.CPUModel, CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Name, Kernel: f.Kernel,
+		CPU: f.CPUModel, CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Name, Emulated: f.Emulated, Kernel: f.Kernel,
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
 		QuotaCPUs: f.Quota.CPUs, PauseNanos: arch.PauseNanos(),
 	}

@@ -247,10 +247,24 @@ func TestTheTableSaysWhoCollapsed(t *testing.T) {
 	if err := WriteTable(&out, b); err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(out.String(), "EMULATED") {
+		t.Error("figures of a real machine are said to be emulated")
+	}
 	for _, want := range []string{"xen (80.0%) kept most of it", "ticket (0.03%) collapsed", "VIOLATION: ticket at overcommit 4, round 1: 7 times"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table doesn't say %q:\n%s", want, &out)
 		}
+	}
+}
+
+func TestTheTableSaysThatItIsOfEmulatedCPUs(t *testing.T) {
+	b := &result.Bench{Host: result.Host{Emulated: true}, Runs: []result.Run{{Lock: "xen", Machine: OnXen, CPUs: 2, VCPUs: 2, SpinRounds: make([]uint64, paravirt.HistBuckets)}}}
+	var out bytes.Buffer
+	if err := WriteTable(&out, b); err != nil {
+		t.Fatal(err)
+	}
+	if second := strings.Split(out.String(), "\n")[1]; !strings.HasPrefix(second, "EMULATED CPUs") {
+		t.Errorf("below the heading it says %q", second)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"example.com/pvlock/machine/goroutine"
 	"example.com/pvlock/machine/kvm"
 	"example.com/pvlock/machine/thread"
+	"example.com/pvlock/machine/xen"
 	"example.com/pvlock/paravirt"
 )
 
@@ -19,10 +20,11 @@ const (
 	OnThreads    = "threads"
 	OnGoroutines = "goroutines"
 	OnKVM        = "kvm"
+	OnXen        = "xen"
 )
 
 // Machines returns the names of the machines.
-func Machines() []string { return []string{OnThreads, OnGoroutines, OnKVM} }
+func Machines() []string { return []string{OnThreads, OnGoroutines, OnKVM, OnXen} }
 
 // Probe reports why there can be no such machine here, or nil.
 func Probe(on string) error {
@@ -31,6 +33,8 @@ func Probe(on string) error {
 		return nil
 	case OnKVM:
 		return kvm.Probe()
+	case OnXen:
+		return xen.Probe()
 	}
 	return unknownMachine(on)
 }
@@ -47,6 +51,8 @@ func newMachine(on string, cfg machine.Config) (machine.Machine, error) {
 		return goroutine.New(cfg)
 	case OnKVM:
 		return kvm.New(cfg)
+	case OnXen:
+		return xen.New(cfg)
 	}
 	return nil, unknownMachine(on)
 }

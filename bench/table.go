@@ -89,6 +89,9 @@ func (t *table) heading(out *strings.Builder, b *result.Bench) {
 	fmt.Fprintf(out, "%s on %d CPUs (%s, %s, %s %s), critical section %v, %v between two\n",
 		r.Machine, r.CPUs, b.Host.CPU, b.Host.Hypervisor, b.Host.GOOS, b.Host.Kernel,
 		time.Duration(r.CSNanos), time.Duration(r.NCSNanos))
+	if b.Host.Emulated {
+		fmt.Fprint(out, "EMULATED CPUs: no time here says anything of a processor; don't compare with a table of real ones\n")
+	}
 	fmt.Fprintf(out, "medians of %d rounds of %.2gs; a spin round (PAUSE and a look) costs %.3g ns; * is a peer\n",
 		len(t.cells[at{t.rows[0], t.cols[0]}].Runs), r.Seconds, b.Host.PauseNanos)
 	if r.Neighbours > 0 {

@@ -42,6 +42,9 @@ type Host struct {
 	CPUs int `json:"cpus"`
 	// Hypervisor is what the CPUs are virtual under; "none" on bare metal.
 	Hypervisor string `json:"hypervisor"`
+	// Emulated says that the CPUs are software: figures say nothing of a processor, and are never to
+	// be compared with those that do. It is left out where they are not.
+	Emulated bool `json:"emulated,omitempty"`
 	// Kernel is the operating system's release.
 	Kernel string `json:"kernel"`
 	// GOOS and GOARCH are what the program was built for.

@@ -20,7 +20,7 @@ func sample() *Bench {
 	return &Bench{
 		Schema: SchemaBench,
 		Host: Host{
-			CPU: "Some CPU @ 2.60GHz", CPUs: 2, Hypervisor: "KVM", Kernel: "6.18.44", GOOS: "linux", GOARCH: "amd64",
+			CPU: "Some CPU @ 2.60GHz", CPUs: 2, Hypervisor: "KVM", Emulated: true, Kernel: "6.18.44", GOOS: "linux", GOARCH: "amd64",
 			Go: "go1.26.8", GOMAXPROCS: 3, QuotaCPUs: 1.5, PauseNanos: 15.25, Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
 		},
 		Command: []string{"pvlock", "bench", "--locks", "xen"},
@@ -202,7 +202,7 @@ func TestTheSchemaIsStrict(t *testing.T) {
 			}
 			_, o = object()
 			for field := range o {
-				if field == "steal" || field == "steal_ns" || field == "neighbours" {
+				if field == "steal" || field == "steal_ns" || field == "emulated" || field == "neighbours" {
 					continue // absent where unknown or none
 				}
 				root, o := object()

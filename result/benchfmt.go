@@ -23,6 +23,9 @@ import (
 //	jain       Jain's index over the vCPUs' acquisitions; higher is better
 //
 // A run in which nobody got the lock has no time per acquisition: it is left out.
+// Figures from emulated CPUs have the key "emulated", so that benchstat puts them in
+// a table of their own.
+//
 // Only what benchstat should keep apart is a configuration key; the rest of what is known of the
 // machine is in the JSON file.
 func WriteBenchfmt(w io.Writer, b *Bench) error {
@@ -55,16 +58,20 @@ func benchfmtResult(h *Host, r *Run) *benchfmt.Result {
 	key := func(name, value string) benchfmt.Config {
 		return benchfmt.Config{Key: name, Value: []byte(value), File: true}
 	}
+	config := []benchfmt.Config{
+		key("goos", h.GOOS),
+		key("goarch", h.GOARCH),
+		key("pkg", "example.com/pvlock/bench"),
+		key("cpu", h.CPU),
+		key("cpus", strconv.Itoa(r.CPUs)),
+		key("cs", strconv.FormatInt(r.CSNanos, 10)+"ns"),
+		key("ncs", strconv.FormatInt(r.NCSNanos, 10)+"ns"),
+	}
+	if h.Emulated {
+		config = append(config, key("emulated", "true"))
+	}
 	return &benchfmt.Result{
-		Config: []benchfmt.Config{
-			key("goos", h.GOOS),
-			key("goarch", h.GOARCH),
-			key("pkg", "example.com/pvlock/bench"),
-			key("cpu", h.CPU),
-			key("cpus", strconv.Itoa(r.CPUs)),
-			key("cs", strconv.FormatInt(r.CSNanos, 10)+"ns"),
-			key("ncs", strconv.FormatInt(r.NCSNanos, 10)+"ns"),
-		},
+		Config: config,
 		Name: benchfmt.Name(fmt.Sprintf("Lock/lock=%s/on=%s/vcpus=%d/overcommit=%g",
 			r.Lock, r.Machine, r.VCPUs, r.Overcommit)),
 		Iters: int(min(r.Acquisitions, math.MaxInt)),

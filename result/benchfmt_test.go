@@ -53,11 +53,23 @@ func TestBenchfmtIsReadBackByItsReader(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"goos": "linux", "goarch": "amd64", "cpu": "Some CPU @ 2.60GHz", "cpus": "2", "cs": "100ns", "ncs": "500ns",
+		"goos": "linux", "goarch": "amd64", "cpu": "Some CPU @ 2.60GHz", "cpus": "2", "cs": "100ns", "ncs": "500ns", "emulated": "true",
 	} {
 		if have := got.GetConfig(key); have != want {
 			t.Errorf("%s: %q, want %q", key, have, want)
 		}
+	}
+}
+
+func TestBenchfmtOfRealCPUsHasNoKeyForEmulation(t *testing.T) {
+	b := sample()
+	b.Host.Emulated = false
+	var out bytes.Buffer
+	if err := WriteBenchfmt(&out, b); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(out.Bytes(), []byte("emulated")) {
+		t.Errorf("it says emulated:\n%s", &out)
 	}
 }
 

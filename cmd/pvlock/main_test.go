@@ -12,6 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"example.com/pvlock/bench"
 	"example.com/pvlock/result"
 )
 
@@ -91,6 +92,20 @@ func TestBadInputIsOneLineAndExit2(t *testing.T) {
 				t.Errorf("stderr %q, want one line with %q", got.stderr, tt.want)
 			}
 		})
+	}
+}
+
+func TestWithoutXenOneLineSaysSoAndExit2(t *testing.T) {
+	if bench.Probe(bench.OnXen) == nil {
+		t.Skip("there is Xen here")
+	}
+	file := filepath.Join(t.TempDir(), "result.json")
+	got := finish(t, pvlock(t, "bench", "--on", "xen", "--json", file))
+	if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "/dev/xen/evtchn") {
+		t.Errorf("exit %d, stdout %q, stderr %q: want 2, nothing, and one line about the device", got.code, got.stdout, got.stderr)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a result was left behind")
 	}
 }
 
