@@ -207,7 +207,7 @@ func TestSetIsPendingAtOnceAndUntilItIsCleared(t *testing.T) {
 func TestNothingIsLeftBehind(t *testing.T) {
 	skipWithoutXen(t)
 	check := leftovers(t)
-	for range 20 {
+	for range 5 {
 		m := newTestMachine(t, 4)
 		if _, err := m.Run(
 			func() {

@@ -26,3 +26,6 @@ func (*Machine) Paravirt() *paravirt.Machine { return nil }
 func (*Machine) Run(func(), func(*paravirt.CPU)) (machine.Usage, error) {
 	return machine.Usage{}, Probe()
 }
+
+// Inspect tells what it can of the Xen beneath: here, nothing.
+func Inspect() (info Info, ok bool) { return Info{}, false }
