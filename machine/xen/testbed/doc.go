@@ -12,7 +12,7 @@
 //	-debs DIR     keep the packages there, and take them from there: no network the next time
 //	-json FILE    keep the result of the bench; -benchfmt FILE the same for benchstat
 //	-duration D   how long each lock is measured
-//	-limit D      for how long the emulated machine may run (default 2m30s)
+//	-limit D      for how long the emulated machine may run (default 4m)
 //	-v            show both consoles and all output of the tests
 //
 // Exit status 0: all is as it should be. 1: a test failed, a lock did not exclude, a wake-up was lost that

@@ -38,11 +38,13 @@ const (
 
 // commandLine returns QEMU's arguments. Messages is the socket of the second serial port.
 func (e *emulated) commandLine(xen, messages string) []string {
-	// SMAP and SMEP crash dom0 on the emulated CPU. What protects a real machine from its programs only costs time.
+	// SMAP and SMEP crash dom0 on the emulated CPU. What protects a real machine from its programs only
+	// costs time. Xen's clock differs between CPUs by milliseconds when the emulator's threads lose their CPUs
+	// as Xen sets it; their time-stamp counters are one and the same.
 	const (
 		model    = "max,-smap,-smep"
 		xenArgs  = "console=com1 com1=115200 loglvl=warning spec-ctrl=no xpti=no"
-		dom0Args = "console=hvc0 rdinit=/init panic=1 loglevel=4 mitigations=off"
+		dom0Args = "console=hvc0 rdinit=/init panic=1 loglevel=4 mitigations=off clocksource=tsc tsc=reliable"
 	)
 	args := []string{
 		"-M", "q35", "-accel", "tcg,thread=multi", "-cpu", model,
