@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
 )
 
@@ -21,6 +22,8 @@ type channel struct {
 	fd    int
 	// wait is the end that the CPU waits on, send the other one.
 	wait, send port
+	// sent is 1 from when a notification is sent until the channel is cleared.
+	sent arch.U32
 
 	// So that neighbours share no cache line.
 	_ [64]byte
@@ -60,6 +63,7 @@ func (ch *channel) bind() (err error) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.fd, ch.wait, ch.send, ch.bound = fd, wait, send, true
+	arch.Core{}.Store32(&ch.sent, 0)
 	return nil
 }
 
@@ -73,6 +77,8 @@ func (ch *channel) unbind() error {
 
 // clear makes the channel not pending.
 func (ch *channel) clear(c *paravirt.CPU) {
+	// Before the read: what is sent after that is not taken away, and stays known as sent.
+	c.Store32(&ch.sent, 0)
 	p, ok := take(ch.fd)
 	c.Fence() // pairs with notify's; see the package's comment
 	if ok {
@@ -82,30 +88,26 @@ func (ch *channel) clear(c *paravirt.CPU) {
 
 // notify makes the channel pending.
 func (ch *channel) notify(c *paravirt.CPU) {
-	c.Fence() // pairs with clear's
 	ch.mu.RLock()
 	defer ch.mu.RUnlock()
 	if ch.bound {
+		c.Store32(&ch.sent, 1)
+		c.Fence() // pairs with clear's
 		// It fails only if the port isn't bound.
 		_ = notify(ch.fd, ch.send)
 	}
 }
 
-// pending reports whether the channel is pending.
-func (ch *channel) pending() bool {
+// pending reports whether the channel is pending: whether a notification has been sent, or has
+// arrived.
+func (ch *channel) pending(c *paravirt.CPU) bool {
 	ch.mu.RLock()
 	defer ch.mu.RUnlock()
-	return ch.bound && arrived(ch.fd, 0)
+	return ch.bound && (c.Load32(&ch.sent) != 0 || arrived(ch.fd, 0))
 }
 
 // poll waits until the channel is pending.
 func (ch *channel) poll() { arrived(ch.fd, forever) }
-
-// set makes the channel pending, at once.
-func (ch *channel) set(c *paravirt.CPU) {
-	ch.notify(c)
-	ch.poll()
-}
 
 // ops returns the operations of the channels of a machine's CPUs.
 func ops(channels []channel, ended func(error)) paravirt.ChannelOps {
@@ -118,8 +120,8 @@ func ops(channels []channel, ended func(error)) paravirt.ChannelOps {
 			}
 		},
 		Clear:  func(c *paravirt.CPU) { of(c).clear(c) },
-		Set:    func(c *paravirt.CPU) { of(c).set(c) },
-		Test:   func(c *paravirt.CPU) bool { return of(c).pending() },
+		Set:    func(c *paravirt.CPU) { of(c).notify(c) },
+		Test:   func(c *paravirt.CPU) bool { return of(c).pending(c) },
 		Poll:   func(c *paravirt.CPU) { of(c).poll() },
 		Notify: func(c *paravirt.CPU, cpu uint32) { channels[cpu].notify(c) },
 	}

@@ -11,13 +11,10 @@
 // operations of a channel are
 //
 //	Clear    read without blocking; a port that was read is written back, which unmasks it
-//	Test     is the descriptor readable?
+//	Test     has a notification been sent that wasn't cleared, or is the descriptor readable?
 //	Poll     poll(2) until it is
 //	Notify   ioctl(IOCTL_EVTCHN_NOTIFY) at the other end
-//	Set      the same, by the CPU itself, and poll until it has arrived
-//
-// There is no state beside the kernel's and Xen's: a channel is pending if its descriptor is
-// readable.
+//	Set      the same, by the CPU itself
 //
 // What these channels do, and tests show:
 //
@@ -25,8 +22,10 @@
 //     is woken looks at memory.
 //   - Binding the other end leaves it pending, since Xen can't know whether notifications
 //     were sent before. Bind takes that one away, and never unmasks that end again.
-//   - A notification is on its way for a while, as an interrupt is. Clear does not take away one that has not arrived; the next
-//     Poll then returns early.
+//   - A notification is on its way for a while, as an interrupt is: an emulated CPU that is to take it may not run for
+//     tens of milliseconds. So who sends one says so in memory first, for else a sleeper who is being woken looks like
+//     one who is forgotten. Poll and Clear go by what has arrived alone: no note wakes anybody. Clear does
+//     not take away what has not arrived; the next Poll then returns early.
 //
 // # Memory order
 //
