@@ -49,7 +49,7 @@ func testbed(ctx context.Context, args []string) int {
 	f.StringVar(&o.json, "json", "", "write the result of the bench to a `file`")
 	f.StringVar(&o.benchfmt, "benchfmt", "", "write it for benchstat to a `file`")
 	f.DurationVar(&o.duration, "duration", time.Second, "how long each lock is measured, in each round at each overcommit")
-	f.DurationVar(&o.limit, "limit", 4*time.Minute, "for how long the emulated machine may run")
+	f.DurationVar(&o.limit, "limit", 5*time.Minute, "for how long the emulated machine may run")
 	f.BoolVar(&o.verbose, "v", false, "show both consoles, and all output of the tests")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
