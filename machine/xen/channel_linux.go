@@ -30,8 +30,9 @@ type channel struct {
 }
 
 // bindPatience is for how long, in ms, Bind expects the notification that comes with a new
-// channel: it has been sent when the port is bound, and needs an interrupt to arrive.
-const bindPatience = 1000
+// channel. It has been sent when the port is bound, and needs an interrupt to arrive: on an emulated CPU that
+// shares a busy one, that has taken more than a second.
+const bindPatience = 30_000
 
 // bind makes the channel, not pending.
 func (ch *channel) bind() (err error) {
