@@ -62,18 +62,17 @@ func testbed(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	bad, err := o.run(ctx)
-	switch {
-	case err != nil:
+	for _, b := range bad {
+		fmt.Fprintln(os.Stderr, "testbed: FAIL:", b)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "testbed:", err)
-		if errors.Is(err, errLimit) {
-			return exitFinding
-		}
-		return exitUsage
-	case len(bad) > 0:
-		for _, b := range bad {
-			fmt.Fprintln(os.Stderr, "testbed: FAIL:", b)
-		}
+	}
+	switch {
+	case len(bad) > 0 || errors.Is(err, errLimit):
 		return exitFinding
+	case err != nil:
+		return exitUsage
 	}
 	return 0
 }
