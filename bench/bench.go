@@ -146,6 +146,9 @@ func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {
 	// The data that the lock protects has a say as well: an update that was lost is a violation that
 	// its victim may not have noticed.
 	for _, entries := range c.entries {
+		if !c.ended {
+			break // its vCPUs still run
+		}
 		r.Violations += uint64(uint32(r.AcquisitionsTotal) - entries)
 	}
 	interval := cfg.Critical + cfg.Think

@@ -23,7 +23,9 @@ type cell struct {
 	lost     int // wake-ups that the watchdog found lost, and made good
 
 	interrupted bool
-	entries     [2]uint32
+	// entries is how often the lock's data says that it was taken. It is known once the cell has ended.
+	entries [2]uint32
+	ended   bool
 }
 
 // look is how often the clients are looked at. A running CPU gets thousands of
@@ -96,6 +98,7 @@ func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint6
 		case <-end:
 		}
 	}
+	c.ended = true
 	c.entries[0], c.entries[1] = shared.Entries(arch.Core{})
 	c.addWaits(func(total *uint64, n uint64) { *total += n })
 	return c, nil
