@@ -35,7 +35,7 @@ func contenders(on string) []contender {
 		kind: spinlock.Kind{Name: syncName, About: "Go's mutex", From: "peer", MaxCPUs: paravirt.MaxCPUs},
 		peer: true, ops: syncMutex,
 	})
-	if arch.HasFutex && on == OnThreads {
+	if arch.HasFutex && (on == OnThreads || on == OnXen) {
 		// On goroutines a sleeping thread would be more than the goroutine that waits.
 		all = append(all, contender{
 			kind: spinlock.Kind{Name: "futex", About: "three-state futex mutex, 100 rounds", From: "peer", MaxCPUs: paravirt.MaxCPUs},
