@@ -24,12 +24,12 @@ func Probe() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(kvm)
+	defer closeFD(kvm)
 	vm, err := ioctl(kvm, ioctlCreateVM, 0)
 	if err != nil {
 		return fmt.Errorf("kvm: /dev/kvm makes no virtual machine (%w): if this is a virtual machine itself, have nested virtualisation switched on for it", err)
 	}
-	return unix.Close(int(vm))
+	return closeFD(int(vm))
 }
 
 // open opens /dev/kvm, and makes sure that it offers what is needed.
@@ -47,7 +47,7 @@ func open() (int, error) {
 		return 0, fmt.Errorf("kvm: opening /dev/kvm: %w", err)
 	}
 	if v, err := ioctl(kvm, ioctlGetAPIVersion, 0); err != nil || v != apiVersion {
-		unix.Close(kvm)
+		closeFD(kvm)
 		return 0, fmt.Errorf("kvm: /dev/kvm has version %d of the interface (%v), want %d: use a newer kernel", v, err, apiVersion)
 	}
 	for _, need := range []struct {
@@ -60,7 +60,7 @@ func open() (int, error) {
 		{capImmediateExit, "KVM_CAP_IMMEDIATE_EXIT"},
 	} {
 		if extension(kvm, need.number) == 0 {
-			unix.Close(kvm)
+			closeFD(kvm)
 			return 0, fmt.Errorf("kvm: /dev/kvm doesn't offer %s: use a newer kernel", need.name)
 		}
 	}
@@ -85,7 +85,7 @@ func New(cfg machine.Config) (*Machine, error) {
 		return nil, err
 	}
 	most := extension(kvm, capMaxVCPUs)
-	unix.Close(kvm)
+	closeFD(kvm)
 	if cfg.VCPUs > most {
 		return nil, fmt.Errorf("kvm: a virtual machine has at most %d vCPUs here, not %d", most, cfg.VCPUs)
 	}

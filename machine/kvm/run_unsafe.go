@@ -4,7 +4,7 @@ package kvm
 
 import (
 	"syscall"
-	"unsafe"
+	_ "unsafe" // for go:linkname
 )
 
 // A vCPU's thread is all the time in one system call, as the Go runtime sees it: what it does between two
@@ -29,7 +29,7 @@ func exitsyscall()
 func (cpu *vcpu) guest() (done bool, errno syscall.Errno) {
 	entersyscall()
 	for errno == 0 && !done && !cpu.stopped.Load() {
-		_, _, errno = syscall.RawSyscall(syscall.SYS_IOCTL, uintptr(cpu.fd), ioctlRun, 0)
+		errno = runVCPU(cpu.fd)
 		if errno == syscall.EINTR || errno == syscall.EAGAIN {
 			// A signal: the runtime's own, the profiler's, or stop's.
 			cpu.exits[exitBySignal]++
@@ -58,7 +58,7 @@ func (cpu *vcpu) doorbell() (done, known bool) {
 		cpu.exits[exitToWait]++
 		// Blocks until the doorbell has been rung since the last time. A signal, and a ring that was left over
 		// because its wait had ended by itself, end it early, which is allowed.
-		syscall.RawSyscall(syscall.SYS_READ, uintptr(cpu.bell), uintptr(unsafe.Pointer(&cpu.rings)), 8)
+		readEvent(cpu.bell, &cpu.rings)
 		return false, true
 	case bell == nopBell:
 		return false, true
@@ -66,7 +66,7 @@ func (cpu *vcpu) doorbell() (done, known bool) {
 		return true, true
 	case bell >= kickBells && (bell-kickBells)/4 < uint64(len(cpu.peers)):
 		cpu.exits[exitToKick]++
-		syscall.RawSyscall(syscall.SYS_WRITE, uintptr(cpu.peers[(bell-kickBells)/4]), uintptr(unsafe.Pointer(&one)), 8)
+		writeEvent(cpu.peers[(bell-kickBells)/4], &one)
 		return false, true
 	}
 	return false, false

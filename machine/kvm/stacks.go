@@ -4,8 +4,6 @@ package kvm
 
 import (
 	"encoding/binary"
-
-	"golang.org/x/sys/unix"
 )
 
 // What a vCPU has to itself, apart from its paravirt.CPU:
@@ -54,10 +52,7 @@ func newStacks(n int) (stacks, error) {
 }
 
 func (s stacks) free() error {
-	if s.mem == nil {
-		return nil
-	}
-	return unix.Munmap(s.mem)
+	return unmap(s.mem)
 }
 
 func (s stacks) region() region {

@@ -4,6 +4,7 @@ package kvm
 
 import (
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -200,6 +201,45 @@ func signalEvent(fd int) error {
 		}
 	}
 }
+
+// The three below are for a thread that has told the runtime that it is in a system call: so they are
+// raw ones, and need no more stack than is there.
+
+// runVCPU runs the guest until it exits. EINTR means that a signal came, or that exitAtOnce was asked
+// for.
+//
+//go:nosplit
+func runVCPU(fd int) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_IOCTL, uintptr(fd), ioctlRun, 0)
+	return errno
+}
+
+// readEvent blocks until the descriptor has been signalled since it was last read, or a signal comes.
+//
+//go:nosplit
+func readEvent(fd int, count *uint64) {
+	syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(count)), 8)
+}
+
+// writeEvent adds to the descriptor's count.
+//
+//go:nosplit
+func writeEvent(fd int32, count *uint64) {
+	syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(count)), 8)
+}
+
+func closeFD(fd int) error { return unix.Close(fd) }
+
+// unmap undoes anonymous.
+func unmap(mem []byte) error {
+	if mem == nil {
+		return nil
+	}
+	return unix.Munmap(mem)
+}
+
+// thisThread returns the number of the calling thread.
+func thisThread() int { return unix.Gettid() }
 
 // interrupt makes a thread return from KVM_RUN: with the signal that the runtime itself uses
 // for that, and expects to come for no reason.

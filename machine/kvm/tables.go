@@ -5,8 +5,6 @@ package kvm
 import (
 	"encoding/binary"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 )
 
 // Bits of an entry of a page table. Accessed and dirty are set to begin with, so that the
@@ -47,10 +45,7 @@ func newTables(regions []region) (tables, error) {
 }
 
 func (t *tables) free() error {
-	if t.mem == nil {
-		return nil
-	}
-	return unix.Munmap(t.mem)
+	return unmap(t.mem)
 }
 
 // mapRegion enters a region: at its va, where its gpa is.

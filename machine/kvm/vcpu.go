@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/pvlock/paravirt"
 )
 
@@ -69,12 +67,12 @@ func (cpu *vcpu) create() error {
 	}
 	page, err := mapRunPage(int(fd), cpu.vm.runSize)
 	if err != nil {
-		unix.Close(int(fd))
+		closeFD(int(fd))
 		return fmt.Errorf("mapping its page: %w", err)
 	}
 	cpu.vm.mu.Lock()
 	defer cpu.vm.mu.Unlock()
-	cpu.fd, cpu.page, cpu.thread = int(fd), page, unix.Gettid()
+	cpu.fd, cpu.page, cpu.thread = int(fd), page, thisThread()
 	if cpu.vm.why != nil {
 		cpu.stop()
 	}
@@ -90,7 +88,7 @@ func (cpu *vcpu) destroy() {
 	}
 	// Neither can fail, but for a number that is wrong.
 	_ = cpu.page.unmap(cpu.vm.runSize)
-	_ = unix.Close(cpu.fd)
+	_ = closeFD(cpu.fd)
 	cpu.fd, cpu.page = -1, nil
 }
 

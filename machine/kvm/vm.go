@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/pvlock/paravirt"
 )
 
@@ -95,11 +93,11 @@ func (v *vm) destroy() error {
 	v.alive = false
 	var errs []error
 	for _, cpu := range v.vcpus {
-		errs = append(errs, unix.Close(cpu.bell))
+		errs = append(errs, closeFD(cpu.bell))
 	}
 	for _, fd := range []int{v.fd, v.kvm} {
 		if fd >= 0 {
-			errs = append(errs, unix.Close(fd))
+			errs = append(errs, closeFD(fd))
 		}
 	}
 	// After the VM: its memory slots refer to them.
