@@ -9,6 +9,7 @@ import (
 
 	"example.com/pvlock/boot"
 	"example.com/pvlock/host"
+	"example.com/pvlock/machine/xen"
 )
 
 func doctorCommand() *cobra.Command {
@@ -21,7 +22,7 @@ func doctorCommand() *cobra.Command {
 		Short: "Say what is beneath this process, and what it costs you",
 		Long: `Say what is beneath this process, and what it costs you: the hypervisor and what
 it offers, the CPU time that it steals, the control group's quota, and what competes for the
-CPUs. Where something is wrong there is a line of advice.`,
+CPUs; in a Xen domain, which Xen, its scheduler, and whether event channels are usable. Where something is wrong there is a line of advice.`,
 		Example: `  pvlock doctor
   pvlock doctor --interval 10s
   pvlock doctor --json - | jq '.findings[] | select(.advice)'`,
@@ -44,6 +45,9 @@ CPUs. Where something is wrong there is a line of advice.`,
 			}
 			after, unknown := host.Collect()
 			report := boot.Examine(before, after, unknown, time.Since(began))
+			if info, ok := xen.Inspect(); ok {
+				report.Findings = append(report.Findings, host.Finding{Topic: "Xen", Fact: info.String()})
+			}
 			if err := out.write(report); err != nil || jsonFile == "-" {
 				return err
 			}

@@ -99,6 +99,7 @@ func work(say *json.Encoder) error {
 		command []string
 		files   []string
 	}{
+		{stepDoctor, []string{"/bin/pvlock", "doctor", "--interval", "100ms"}, nil},
 		{stepTests, []string{"/bin/xen.test", "-test.v", "-test.timeout=210s"}, nil},
 		{stepBench, []string{"/bin/pvlock", "bench", "--on", "xen", "--locks", strings.Join(benchLocks, ","), "--overcommit", benchOvercommit, "--rounds", "2",
 			"--duration", duration.String(), "--json", "/tmp/bench.json", "--benchfmt", "/tmp/bench.txt"}, []string{"/tmp/bench.json", "/tmp/bench.txt"}},

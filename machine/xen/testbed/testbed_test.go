@@ -30,6 +30,7 @@ func good() []*message {
 			Facts:  host.Facts{Hypervisor: host.Hypervisor{Name: "Xen", Source: "cpuid"}, Emulated: true, NumCPUs: cpus},
 			Xen:    xen.Info{Version: "4.17.7", Guest: "PV", Scheduler: "credit2"},
 		}},
+		{Step: &step{Name: stepDoctor, Output: packed("Xen   Xen 4.17.7, guest PV, scheduler credit2; event channels are usable\n")}},
 		{Step: &step{Name: stepTests, Output: packed("--- PASS: TestContract (1.00s)\n    --- PASS: TestContract/Ring (0.10s)\n--- SKIP: " + expectedSkip + " (0.00s)\n")}},
 		{Step: &step{Name: stepBench, Files: map[string]packed{"bench.json": written(b), "bench.txt": packed("Benchmark")}}},
 	}
@@ -56,7 +57,7 @@ func changed(m *message, change func(r *result.Run)) {
 }
 
 func TestTheVerdictFindsWhatIsNotAsItShouldBe(t *testing.T) {
-	const boots, tests, benches = 0, 1, 2
+	const boots, doctors, tests, benches = 0, 1, 2, 3
 	for _, tt := range []struct {
 		name   string
 		change func(all []*message) []*message
@@ -74,6 +75,7 @@ func TestTheVerdictFindsWhatIsNotAsItShouldBe(t *testing.T) {
 		}, "not Xen by cpuid"},
 		{"not known to be emulated", func(all []*message) []*message { all[boots].Boot.Facts.Emulated = false; return all }, "don't say so"},
 		{"no scheduler", func(all []*message) []*message { all[boots].Boot.Xen.Scheduler = ""; return all }, "not all is known"},
+		{"the doctor knows no channels", func(all []*message) []*message { all[doctors].Step.Output = nil; return all }, "pvlock doctor doesn't say"},
 		{"a test fails", func(all []*message) []*message {
 			all[tests].Step.Output, all[tests].Step.Exit = packed("--- FAIL: TestContract (1.00s)\n"), 1
 			return all

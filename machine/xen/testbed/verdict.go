@@ -18,8 +18,9 @@ import (
 
 // The steps.
 const (
-	stepTests = "tests of package xen"
-	stepBench = "bench"
+	stepDoctor = "doctor"
+	stepTests  = "tests of package xen"
+	stepBench  = "bench"
 )
 
 // What the bench must show: these locks, at these overcommits.
@@ -37,6 +38,7 @@ type verdict struct {
 
 	bad      []string
 	boots    int
+	doctors  int
 	tests    int
 	bench    *result.Bench
 	benchfmt []byte
@@ -52,6 +54,8 @@ func (v *verdict) heard(m *message) {
 		v.boot(m.Boot)
 	case m.Failed != "":
 		v.fail("dom0 can't go on: %s", m.Failed)
+	case m.Step != nil && m.Step.Name == stepDoctor:
+		v.doctor(m.Step)
 	case m.Step != nil && m.Step.Name == stepTests:
 		v.testing(m.Step)
 	case m.Step != nil && m.Step.Name == stepBench:
@@ -95,6 +99,15 @@ func (v *verdict) boot(b *boot) {
 	}
 	if b.Xen.Version == "" || b.Xen.Scheduler == "" || b.Xen.Unusable != "" {
 		v.fail("not all is known of Xen: %s", b.Xen)
+	}
+}
+
+// doctor shows what "pvlock doctor" says of Xen.
+func (v *verdict) doctor(s *step) {
+	v.doctors++
+	fmt.Fprintf(v.out, "\n%s: exit %d\n\n%s", strings.Join(s.Command, " "), s.Exit, s.Output)
+	if s.Exit != 0 || !bytes.Contains(s.Output, []byte("event channels are usable")) {
+		v.fail("pvlock doctor doesn't say that event channels are usable (exit status %d)", s.Exit)
 	}
 }
 
@@ -191,6 +204,9 @@ func losesWakeups(lock string) bool {
 func (v *verdict) end() []string {
 	if v.boots != 1 {
 		v.fail("dom0 did not say what it has found beneath itself")
+	}
+	if v.doctors != 1 {
+		v.fail("pvlock doctor was not asked")
 	}
 	if v.tests == 0 {
 		v.fail("no test passed")
