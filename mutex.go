@@ -127,9 +127,6 @@ const (
 // youngest returns the waiter that went to sleep last, 0 if none sleeps.
 func youngest(wait uint32) uint32 { return wait &^ reserved >> youngestShift }
 
-// The methods are what lock and unlock are on a given CPU, written out, because a function in between would keep
-// them from being inlined.
-
 // Lock takes the mutex, and waits until it can.
 func (m *Mutex) Lock() {
 	if !(arch.Core{}).Take(&m.lock, &m.wait) {
@@ -167,18 +164,6 @@ func (m *Mutex) unlockSlow() {
 	var c arch.Core
 	if x, handoff := next(c, m); x != 0 {
 		c.Unpark(x, handoff, ownFrames)
-	}
-}
-
-func lock(c arch.Core, m *Mutex) {
-	if !tryLock(c, m) {
-		lockSlow(c, m)
-	}
-}
-
-func unlock(c arch.Core, m *Mutex) {
-	if c.Give(&m.lock, &m.wait) {
-		wake(c, m)
 	}
 }
 

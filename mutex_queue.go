@@ -12,7 +12,7 @@ func enter(c arch.Core, m *Mutex, i, how, mine, keep uint32) {
 	c.Store32(&w.Flags, how)
 	c.Store32(&w.Queued, 1)
 	for {
-		c.Head(i)
+		c.Head(i<<youngestShift | how | mine | keep)
 		b := c.Load32(&m.wait)
 		n := b&flags&^mine | i<<youngestShift
 		if mine != 0 {
@@ -53,16 +53,17 @@ func leave(c arch.Core, m *Mutex, i uint32) bool {
 			c.Yield()
 		}
 	}
-	was := c.Load32(&c.Waiter(i).Queued) != 0
-	if was {
+	// Who unlocks meanwhile, and sees editing, leaves it to us to wake the next.
+	if c.Load32(&c.Waiter(i).Queued) != 0 {
 		takeOut(c, m, i)
-	} else {
-		c.And32(&m.wait, ^uint32(editing))
+		c.Unpin()
+		wake(c, m)
+		return true
 	}
+	c.And32(&m.wait, ^uint32(editing))
 	c.Unpin()
-	// Who unlocked meanwhile, and saw editing, left it to us.
 	wake(c, m)
-	return was
+	return false
 }
 
 // editPatience is how many rounds one who gives up waits for another who edits the queue, before

@@ -57,13 +57,23 @@ const (
 	tired     // it is to sleep
 )
 
-// lockSlow is Lock when the mutex is held, or reserved.
-func lockSlow(c arch.Core, m *Mutex) {
-	var w waiter
-	for proceed(c, m, &w) == tired {
-		c.Park(w.node, ownFrames)
+// lockUntil is LockContext: it reports whether the waiter got the mutex, or gave up because it was done.
+func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
+	if tryLock(c, m) {
+		return true
+	}
+	w := waiter{done: done}
+	is := proceed(c, m, &w)
+	for is == tired {
+		if c.ParkUntil(w.node, w.done) {
+			is = proceed(c, m, &w)
+		} else {
+			abandon(c, m, &w)
+			is = gaveUp
+		}
 	}
 	w.end(c)
+	return is == acquired
 }
 
 // proceed goes on until the waiter has the mutex, gives up, or is in the queue and has to sleep. When
@@ -125,7 +135,7 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 	last, reservedAt := began, int64(0)
 	yields := uint32(0)
 	for {
-		c.Head(yields)
+		c.Head(w.node<<16 | yields<<1 | uint32(min(reservedAt, 1)))
 		if c.Load32(&m.lock) == free && c.Cas32(&m.lock, free, held) {
 			settle(c, m, w)
 			return acquired
@@ -175,15 +185,18 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 // answer for those who sleep, and the first of them will be its own, or at least come after it.
 func settle(c arch.Core, m *Mutex, w *waiter) {
 	// Clocks are for those who may have a right to hand on.
-	keep := c.Load32(&m.wait)&reserved != 0 && w.entitled(c.Nanotime())
+	keep := c.Load32(&m.wait) & reserved
+	if keep != 0 && !w.entitled(c.Nanotime()) {
+		keep = 0
+	}
 	for {
-		c.Head(0)
+		c.Head(keep)
 		b := c.Load32(&m.wait)
 		n := b &^ heirAwake
 		if youngest(b) != 0 {
 			n |= onUnlock
 		}
-		if youngest(b) == 0 || !keep {
+		if youngest(b) == 0 || keep == 0 {
 			// Otherwise the next in the queue has waited for long as well, and gets it directly.
 			n &^= reserved
 		}
