@@ -103,7 +103,10 @@ func (c *Client) run(p *Proc) {
 
 func (c *Config) locks() int { return max(1, c.Client.Locks) }
 func (c *Config) size() int {
-	if c.Size == 0 {
+	switch {
+	case c.Size == 0 && c.mutex():
+		return mutexSize
+	case c.Size == 0:
 		return 4
 	}
 	return c.Size
@@ -221,10 +224,10 @@ func (p *Proc) forget(k uint64) {
 	for i := range p.held {
 		p.hist = mix(p.hist, mix(p.held[i].addr, p.held[i].a))
 	}
-	p.seen, p.rel = nil, nil
+	p.seen, p.rel, p.hour = nil, nil, hour{}
 }
 
-func (p *Proc) word(l int) *spinlock.Word { return &p.w.locks[l].word }
+func (p *Proc) word(l int) *spinlock.Word { return p.w.word(l) }
 
 // Lock takes lock l. While it waits, an interrupt may come.
 func (p *Proc) Lock(l int) {

@@ -127,6 +127,7 @@ func (o *Options) plan() (p plan, err error) {
 				locks = append(locks, k)
 			}
 		}
+		locks = append(locks, Mutex())
 	}
 	if p.scenarios, err = o.scenarios(); err != nil || p.scenarios != nil {
 		return p, err
@@ -194,6 +195,15 @@ func (o *Options) one(k spinlock.Kind) (c Config, err error) {
 	client, err := NamedClient(o.Client, o.CPUs, o.Times)
 	if err != nil {
 		return c, err
+	}
+	if k.Name == mutexName {
+		if !slices.Contains(mutexClients, o.Client) {
+			return c, fmt.Errorf("client %q is not for the mutex: want one of %v", o.Client, mutexClients)
+		}
+		return Config{Lock: k, CPUs: o.CPUs, Client: Goroutines(client), Spin: budget}, nil
+	}
+	if o.Client == givingUp {
+		return c, fmt.Errorf("client %q is for the mutex: want one of %v for %s", o.Client, slices.DeleteFunc(Clients(), func(s string) bool { return s == givingUp }), k.Name)
 	}
 	return Config{Lock: k, CPUs: o.CPUs, Client: client, Spin: budget, Spurious: true, Interrupts: o.Interrupts, Bypass: o.Client == "passing"}, nil
 }
@@ -312,7 +322,11 @@ func (r *ScenarioResult) print(w io.Writer, s *Scenario) error {
 	if !r.Held {
 		verdict = "NOT AS IT MUST BE"
 	}
-	if _, err := fmt.Fprintf(w, "%s: %s (mended %s): %s\n", s.Name, s.About, s.Mended, verdict); err != nil {
+	about := s.About
+	if s.Mended != "" {
+		about += " (mended " + s.Mended + ")"
+	}
+	if _, err := fmt.Fprintf(w, "%s: %s: %s\n", s.Name, about, verdict); err != nil {
 		return err
 	}
 	for _, x := range append([]*Result{r.Found}, r.Clean...) {

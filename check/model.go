@@ -99,6 +99,7 @@ type state struct {
 	refs    [maxLocks]uint8 // CPUs that are done with a lock
 	freed   uint8           // locks whose memory is gone
 	passed  uint8           // see Config.Bypass
+	permits uint8           // goroutines whose sleep, or next sleep, is ended
 }
 
 // entry is a store on its way to memory: the node that stored, and what.
@@ -108,7 +109,7 @@ type entry struct {
 }
 
 func (x *model) fingerprint(s *state) uint64 {
-	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48, 0xfeed)
+	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48|uint64(s.permits)<<56, 0xfeed)
 	for g := range int(x.numGrains.Load()) {
 		if v := s.mem[g]; v != 0 {
 			h += mix(x.grainKey[g].Load(), v)
@@ -150,6 +151,8 @@ const (
 	WrongPlace   ViolationKind = "access outside the lock"
 	DoubleFree   ViolationKind = "lock freed twice"
 	BusyWait     ViolationKind = "waiter does not sleep" // with Config.Busy
+	WokenTwice   ViolationKind = "woken twice"
+	LeftOver     ViolationKind = "trace left behind" // in a mutex that nobody uses any more
 )
 
 // What a CPU can do.
@@ -251,14 +254,28 @@ func (r *runner) step(s *state, act int) {
 		r.move(s, i, n, input{irq: true})
 	case actWake:
 		s.parked[i] = 0
-		r.row(s, i, n, "wakes for no reason", true)
-		r.move(s, i, n, input{})
+		switch n.ev.kind {
+		case arch.Sleep:
+			r.row(s, i, n, "gives up", false)
+			r.move(s, i, n, input{})
+		case arch.IsDone:
+			r.row(s, i, n, "is to give up", false)
+			r.move(s, i, n, input{v: 1})
+		default:
+			r.row(s, i, n, "wakes for no reason", true)
+			r.move(s, i, n, input{})
+		}
 	case actGiveUp:
 		r.execute(s, i, n, true)
 	case actStep:
 		r.execute(s, i, n, false)
 	default:
-		r.row(s, i, n, fmt.Sprintf("CPU %d's buffer is empty", a-actDrain), true)
+		switch n.ev.kind {
+		case arch.Clock, arch.Guess:
+			r.row(s, i, n, guessed(&n.ev, a-actDrain), false)
+		default:
+			r.row(s, i, n, fmt.Sprintf("CPU %d's buffer is empty", a-actDrain), true)
+		}
 		r.move(s, i, n, input{v: uint64(a - actDrain)})
 	}
 	r.settle(s)
@@ -318,6 +335,16 @@ func (r *runner) enabled(s *state, i int) (acts uint32) {
 			if ev.a&(1<<j) != 0 && s.filled[j] == 0 {
 				acts |= 1 << (actDrain + j)
 			}
+		}
+	case arch.Clock, arch.Guess:
+		can = false
+		acts |= (1<<ev.n - 1) << actDrain
+	case arch.IsDone:
+		acts |= 1 << actWake
+	case arch.Sleep:
+		can = drained && s.permits&(1<<(ev.a-1)) != 0
+		if drained && ev.n != 0 {
+			acts |= 1 << actWake
 		}
 	case evDone, evHang:
 		can = false
@@ -392,6 +419,9 @@ func (r *runner) execute(s *state, i int, n *node, giveUp bool) {
 	switch ev.kind {
 	case arch.Load:
 		v = r.read(s, i, ev)
+		if ev.a != 0 {
+			v &= ev.a
+		}
 		r.alive(s, i, ev)
 	case arch.Spin:
 		v, rounds = r.read(s, i, ev), 1
@@ -448,6 +478,15 @@ func (r *runner) execute(s *state, i int, n *node, giveUp bool) {
 				woken++
 			}
 		}
+	case arch.IsDone:
+	case arch.Sleep:
+		s.permits &^= 1 << (ev.a - 1)
+		v = 1
+	case arch.Rouse:
+		if s.permits&(1<<(ev.a-1)) != 0 {
+			r.violated(WokenTwice, "CPU %d wakes CPU %d, which has been woken and doesn't know yet", i, ev.a-1)
+		}
+		s.permits |= 1 << (ev.a - 1)
 	case evDrop:
 		l := ev.a
 		if s.refs[l]++; int(s.refs[l]) == int(ev.b) {
@@ -556,7 +595,7 @@ func (r *runner) stuck(s *state) *Violation {
 		n := r.x.node(s.node[i])
 		switch n.ev.kind {
 		case evDone:
-		case arch.Poll, evParked:
+		case arch.Poll, evParked, arch.Sleep:
 			asleep += fmt.Sprintf(", CPU %d sleeps", i)
 			if !r.online(s, i) && r.announced(s, i) {
 				offline = fmt.Sprintf("CPU %d has said what it waits for, and nobody looks for it: it isn't online", i)
@@ -575,7 +614,7 @@ func (r *runner) stuck(s *state) *Violation {
 	case waits != "":
 		return &Violation{EndlessAwait, "nothing changes any more" + waits}
 	}
-	return nil
+	return r.left(s)
 }
 
 func (r *runner) online(s *state, i int) bool {

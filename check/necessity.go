@@ -7,6 +7,7 @@ import (
 
 	"example.com/pvlock/internal/twin"
 	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/internal/twin/spinlock"
 )
 
 // Need is a line of the necessity table: a piece of a lock's text, weakened, and what that breaks.
@@ -119,7 +120,7 @@ func (x *model) weaken(n *node, add func(Change)) {
 		}
 	}
 	switch {
-	case ev.kind == arch.Fence:
+	case ev.kind == arch.Fence, ev.kind == evDrain:
 		add(Change{At: ev.site.Pos, What: Drop})
 	case ev.kind.Locked():
 		add(Change{At: ev.site.Pos, What: Split})
@@ -137,7 +138,7 @@ func (x *model) weaken(n *node, add func(Change)) {
 		pairs()
 	}
 	switch ev.kind {
-	case arch.Clear, arch.Set, arch.Notify:
+	case arch.Clear, arch.Set, arch.Notify, arch.Rouse:
 		add(Change{At: ev.site.Pos, What: Drop})
 	case arch.Test:
 		add(Change{At: ev.site.Pos, What: Drop})
@@ -147,7 +148,7 @@ func (x *model) weaken(n *node, add func(Change)) {
 // inText says whether a place is in the text of a lock, or of Wait and Kick. How a CPU comes up is no part
 // of either.
 func inText(pos string) bool {
-	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "paravirt/wait.go")
+	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "mutex/") || strings.HasPrefix(pos, "paravirt/wait.go")
 }
 
 func comparePlaces(a, b string) int {
@@ -164,21 +165,30 @@ func comparePlaces(a, b string) int {
 
 // NecessityClients returns the clients that a lock's necessity table is made with.
 func NecessityClients(c Config) []Config {
-	var set []Config
-	for _, spin := range []uint32{0, AnySpin} {
-		if spin != 0 && !c.Lock.Sleeps {
-			break
-		}
-		set = append(set,
-			Config{Lock: c.Lock, CPUs: 2, Client: Plain(2, 2), Spin: spin},
-			Config{Lock: c.Lock, CPUs: 2, Client: Nested(2, 1), Spin: spin, Interrupts: 1, Spurious: true})
-	}
-	set = append(set,
-		Config{Lock: c.Lock, CPUs: 3, Client: Plain(3, 1), Spurious: true},
-		Config{Lock: c.Lock, CPUs: 2, Client: Late(2), Spurious: true},
-	)
+	set := needed(c.Lock)
 	for i := range set {
 		set[i].States, set[i].Memory, set[i].Workers, set[i].Buffer = c.States, c.Memory, c.Workers, c.Buffer
 	}
 	return set
+}
+
+func needed(k spinlock.Kind) []Config {
+	if k.Name == mutexName {
+		one := func(cpus int, client Client, spin uint32) Config {
+			return Config{Lock: k, CPUs: cpus, Client: Goroutines(client), Spin: spin}
+		}
+		return []Config{one(2, Plain(2, 2), 0), one(2, GivingUp(2, 1, 3), AnySpin), one(3, GivingUp(3, 1, 1), 0)}
+	}
+	var set []Config
+	for _, spin := range []uint32{0, AnySpin} {
+		if spin != 0 && !k.Sleeps {
+			break
+		}
+		set = append(set,
+			Config{Lock: k, CPUs: 2, Client: Plain(2, 2), Spin: spin},
+			Config{Lock: k, CPUs: 2, Client: Nested(2, 1), Spin: spin, Interrupts: 1, Spurious: true})
+	}
+	return append(set,
+		Config{Lock: k, CPUs: 3, Client: Plain(3, 1), Spurious: true},
+		Config{Lock: k, CPUs: 2, Client: Late(2), Spurious: true})
 }

@@ -203,6 +203,7 @@ type frame struct {
 	held  []event // stores that a weakening holds back
 	until string  // the site that they wait for; "" is the next event
 	seen  map[uint64]uint64
+	hour  hour
 }
 
 // invocation is a call of a function of paravirt with a loop in it. What its caller
@@ -225,6 +226,9 @@ func (x *model) start(cpu int) *coroutine {
 	}
 	p := &Proc{CPU: w.m.CPU(cpu), ID: cpu, x: x, w: w}
 	p.CPU.Core = arch.Core{Engine: p}
+	for i := range w.mutexes {
+		w.mutexes[i].Core = p.CPU.Core
+	}
 	co := &coroutine{p: p}
 	co.next, co.stop = iter.Pull(func(yield func(*request) bool) {
 		defer func() {
@@ -310,6 +314,11 @@ func (p *Proc) Exec(e arch.Event) (v uint64, rounds uint32) {
 	case arch.Pause, arch.Pin, arch.Unpin, arch.Seal, arch.Ticks, arch.Now, arch.Work:
 		// Of one CPU alone, and time isn't modelled.
 		return 0, 0
+	case arch.TakeWaiter:
+		// Each goroutine has one of its own.
+		return uint64(p.ID) + 1, 0
+	case arch.DropWaiter:
+		return 0, 0
 	}
 	t := here()
 	at := t.at()
@@ -325,6 +334,10 @@ func (p *Proc) Exec(e arch.Event) (v uint64, rounds uint32) {
 	}
 	switch e.Kind {
 	case arch.Membarrier:
+		if w := &p.x.cfg.weak; w.What == Drop && w.At == at.Pos {
+			p.x.applied.Store(true)
+			return 0, 0
+		}
 		p.settle()
 		for mask := uint64(1)<<p.x.cfg.CPUs - 1; mask != 0; {
 			j, _ := p.do(event{kind: evDrain, a: mask, site: at, owner: -1})
@@ -337,6 +350,18 @@ func (p *Proc) Exec(e arch.Event) (v uint64, rounds uint32) {
 			p.do(event{kind: evParked, site: at, owner: -1})
 		}
 		return 0, 0
+	case arch.Sleep:
+		// Asleep, a goroutine has forgotten how it came there; and a moment is a moment again.
+		p.hour.at &^= 1
+		p.head(e.A, t)
+		return p.weakly(p.resolve(e, at))
+	case arch.Clock:
+		return p.nanotime(at), 0
+	case arch.Guess:
+		if e.A == 0 && p.x.cfg.Spin != AnySpin {
+			return uint64(p.x.cfg.Spin), 0
+		}
+		return p.do(event{kind: arch.Guess, n: 2, site: at, owner: -1})
 	}
 	return p.weakly(p.resolve(e, at))
 }
@@ -362,7 +387,7 @@ func (p *Proc) head(live uint64, t *trail) {
 		}
 		from = p.rel[top].hist
 	}
-	h := mix(mix(mix(from, t.place), at.hash), live)
+	h := mix(mix(mix(from, t.place), at.hash), live) + p.hour.hash()
 	for addr, v := range p.seen {
 		h += mix(mix(1, addr), v)
 	}
@@ -393,6 +418,8 @@ func (p *Proc) resolve(e arch.Event, at *site) event {
 	switch r.name {
 	case "lock":
 		ev.place = off+uintptr(e.Width) > uintptr(p.x.cfg.size())
+	case "waiters":
+		ev.owner = int8(index) - 1
 	case "nodes":
 		ev.owner = int8(index)
 		ev.slot = uint8(off / (r.elem.Size() / paravirt.Contexts))

@@ -15,7 +15,7 @@ type Scenario struct {
 	Name string
 	// About is the fault.
 	About string
-	// Mended says when Linux mended it.
+	// Mended says when Linux mended it; "" if nobody ever had it.
 	Mended string
 	Config Config
 	// Want is the violation; "" if there must be none.
@@ -32,10 +32,10 @@ func Unseen() []string {
 	}
 }
 
-// Lock returns a lock of the catalogue by its name, or the busted one.
+// Lock returns a lock of the catalogue by its name, or the mutex, or the busted one.
 func Lock(name string) (spinlock.Kind, error) {
 	var names []string
-	for _, k := range append(spinlock.Kinds(), Busted()) {
+	for _, k := range append(spinlock.Kinds(), Mutex(), Busted()) {
 		if k.Name == name {
 			return k, nil
 		}
@@ -90,6 +90,12 @@ func Scenarios() []Scenario {
 	fence := Change{At: place("spinlock/xen2008.go", "Unlock", "c.Store8(l.lock(), 0)"), What: AddFence}
 	// With an unconditional kick, as of September 2015, those of the queued lock do.
 	kicks := Change{At: place("spinlock/pvqspin2015.go", "unlockSlow", "c.Load8(node.State()) == halted"), What: Return, Value: 1}
+
+	membarrier := place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()")
+	unlockers := place("mutex/mutex_slow.go", "next", "c.Fence()")
+	goroutines := func(n, k int, change Change) Config {
+		return Config{Lock: Mutex(), CPUs: n, Client: Goroutines(Plain(n, k)), Change: change}
+	}
 
 	of := func(k spinlock.Kind, cpus int, client Client, change Change) Config {
 		return Config{Lock: k, CPUs: cpus, Client: client, Spin: AnySpin, Spurious: true, Change: change}
@@ -201,6 +207,20 @@ func Scenarios() []Scenario {
 			Mended: "2019",
 			Config: of(lock("qspin"), 2, NoNode(2, 2), Change{}),
 			Clean:  []Config{of(pv, 2, NoNode(2, 2), Change{})},
+		},
+		{
+			Name:   "mutex-membarrier",
+			About:  "the mutex without its membarrier: an unlock's load passes its store, and misses the waiter that looked before the store",
+			Config: goroutines(2, 1, Change{At: membarrier, What: Drop}),
+			Want:   LostWakeup,
+			Clean:  []Config{goroutines(2, 1, Change{}), sc(goroutines(2, 2, Change{At: membarrier, What: Drop}))},
+		},
+		{
+			Name:   "mutex-fence",
+			About:  "the mutex without the fence of an unlock that was told to look for waiters",
+			Config: goroutines(2, 2, Change{At: unlockers, What: Drop}),
+			Want:   LostWakeup,
+			Clean:  []Config{goroutines(2, 2, Change{}), sc(goroutines(2, 2, Change{At: unlockers, What: Drop}))},
 		},
 	}
 }

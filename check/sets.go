@@ -22,6 +22,9 @@ func Set(k spinlock.Kind, full bool) []Config {
 		return c
 	}
 	anySpin := uint32(AnySpin)
+	if k.Name == mutexName {
+		return mutexSet(full)
+	}
 	set := []Config{
 		one(2, Plain(2, 3), anySpin),
 		one(3, Plain(3, 1), anySpin),
@@ -72,9 +75,40 @@ func Set(k spinlock.Kind, full bool) []Config {
 	return set
 }
 
+// mutexSet is what is explored of the mutex.
+func mutexSet(full bool) []Config {
+	one := func(cpus int, client Client, spin uint32) Config {
+		return Config{Lock: Mutex(), CPUs: cpus, Client: Goroutines(client), Spin: spin}
+	}
+	set := []Config{
+		one(2, Plain(2, 2), 0),
+		one(2, Plain(2, 2), 1),
+		one(2, GivingUp(2, 1, 3), AnySpin),
+		one(2, GivingUp(2, 2, 3), 0),
+		one(2, Trying(2, 2), 0),
+		one(3, Plain(3, 1), 0),
+		one(3, GivingUp(3, 1, 1), 0),
+	}
+	if !full {
+		return set
+	}
+	return append(set,
+		one(2, Plain(2, 2), AnySpin),
+		one(2, Plain(2, 3), 0),
+		one(2, GivingUp(2, 2, 3), AnySpin),
+		one(3, GivingUp(3, 1, 7), 0),
+		one(3, Plain(3, 1), 1),
+	)
+}
+
+const givingUp = "giving-up"
+
+// mutexClients are the clients that a goroutine can run.
+var mutexClients = []string{"plain", "try", givingUp}
+
 // Clients returns the names of the clients that can be asked for.
 func Clients() []string {
-	return []string{"plain", "try", "nested", "nested-same", "late", "no-node", "passing"}
+	return []string{"plain", "try", "nested", "nested-same", "late", "no-node", "passing", givingUp}
 }
 
 // NamedClient returns a client by its name, of n CPUs that each take the lock k times.
@@ -94,6 +128,8 @@ func NamedClient(name string, n, k int) (Client, error) {
 		return NoNode(n, k), nil
 	case "passing":
 		return Passing(k), nil
+	case givingUp:
+		return GivingUp(n, k, 1<<n-1), nil
 	}
 	return Client{}, fmt.Errorf("no client %q: want one of %v", name, Clients())
 }

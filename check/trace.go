@@ -44,6 +44,11 @@ func (r *runner) row(s *state, i int, n *node, what string, environment bool) {
 		}
 	}
 	for l := range r.x.cfg.locks() {
+		if r.x.cfg.mutex() {
+			lock, wait := r.mutex(s, l)
+			row.Locks = append(row.Locks, fmt.Sprintf("%d %08x", lock, wait))
+			continue
+		}
 		row.Locks = append(row.Locks, fmt.Sprintf("%08x", r.peek(s, "lock", uint64(r.x.w.lockAddr(l)&(1<<regionBits-1)), 4)))
 	}
 	*r.rows = append(*r.rows, row)
@@ -121,6 +126,12 @@ func (x *model) describe(ev *event, v uint64, giveUp bool) string {
 		return "unbind the channel"
 	case evParked:
 		return "wakes"
+	case arch.Sleep:
+		return "wakes: roused"
+	case arch.Rouse:
+		return fmt.Sprintf("rouses CPU %d", ev.a-1)
+	case arch.IsDone:
+		return "needn't give up"
 	case evSection:
 		return "critical section"
 	case evDrop:

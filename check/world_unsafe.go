@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"example.com/pvlock/internal/twin/arch"
+	pvlock "example.com/pvlock/internal/twin/mutex"
 	"example.com/pvlock/internal/twin/paravirt"
 	"example.com/pvlock/internal/twin/spinlock"
 )
@@ -15,9 +16,11 @@ import (
 // Each coroutine has one of its own, because what is private to a CPU lives in it. What
 // is shared doesn't: cells are only ever named, and their contents are the state's.
 type world struct {
-	m     *paravirt.Machine
-	locks []lockMemory
-	words []arch.Word
+	m       *paravirt.Machine
+	mutexes []mutexMemory
+	waiters []arch.Waiter
+	locks   []lockMemory
+	words   []arch.Word
 	// bases are the process's addresses of the regions, in order.
 	bases []region
 }
@@ -27,6 +30,14 @@ type lockMemory struct {
 	word  spinlock.Word
 	other [60]byte
 }
+
+// mutexMemory is the same for the mutex.
+type mutexMemory struct {
+	pvlock.Owned
+	other [lockSize - unsafe.Sizeof(pvlock.Owned{})]byte
+}
+
+const lockSize = unsafe.Sizeof(lockMemory{})
 
 type region struct {
 	name string
@@ -61,8 +72,13 @@ func newWorld(c *Config) (*world, error) {
 		return nil, err
 	}
 	w := &world{m: m, locks: make([]lockMemory, c.locks()), words: make([]arch.Word, numWords)}
-	w.bases = append(w.bases,
-		region{"lock", uintptr(unsafe.Pointer(&w.locks[0])), unsafe.Sizeof(lockMemory{}) * uintptr(len(w.locks)), reflect.TypeFor[lockMemory]()},
+	lock := region{"lock", uintptr(unsafe.Pointer(&w.locks[0])), lockSize * uintptr(len(w.locks)), reflect.TypeFor[lockMemory]()}
+	if c.mutex() {
+		w.mutexes = make([]mutexMemory, c.locks())
+		w.waiters = make([]arch.Waiter, c.CPUs+1)
+		lock.base, lock.elem = uintptr(unsafe.Pointer(&w.mutexes[0])), reflect.TypeFor[mutexMemory]()
+	}
+	w.bases = append(w.bases, lock,
 		region{"word", uintptr(unsafe.Pointer(&w.words[0])), unsafe.Sizeof(arch.Word{}) * uintptr(len(w.words)), reflect.TypeFor[arch.Word]()},
 	)
 	v := reflect.ValueOf(m).Elem()
@@ -71,7 +87,18 @@ func newWorld(c *Config) (*world, error) {
 			w.bases = append(w.bases, region{v.Type().Field(i).Name, f.Pointer(), f.Type().Elem().Size() * uintptr(f.Len()), f.Type().Elem()})
 		}
 	}
+	if c.mutex() {
+		w.bases = append(w.bases, region{"waiters", uintptr(unsafe.Pointer(&w.waiters[0])), unsafe.Sizeof(arch.Waiter{}) * uintptr(len(w.waiters)), reflect.TypeFor[arch.Waiter]()})
+	}
 	return w, nil
+}
+
+// word returns a lock's memory.
+func (w *world) word(l int) *spinlock.Word {
+	if w.mutexes != nil {
+		return (*spinlock.Word)(unsafe.Pointer(&w.mutexes[l]))
+	}
+	return &w.locks[l].word
 }
 
 // resolve returns the canonical address of a cell, or false if it is in no region.
@@ -92,7 +119,7 @@ func (w *world) address(word *arch.Word) uint64 {
 }
 
 func (w *world) lockAddr(l int) uint64 {
-	return canonical(regionLocks, unsafe.Sizeof(lockMemory{})*uintptr(l))
+	return canonical(regionLocks, lockSize*uintptr(l))
 }
 
 // regionOf returns the name, the element's index and the offset in it of a canonical address.
@@ -110,6 +137,9 @@ func (w *world) name(addr uint64, width uint8) string {
 	r, index, off := w.regionOf(addr)
 	switch r.name {
 	case "lock":
+		if w.mutexes != nil && off < mutexSize {
+			return lockName(int(index)) + map[uintptr]string{0: ".lock", 4: ".wait"}[off]
+		}
 		return lockName(int(index)) + part(off, width)
 	case "word":
 		return wordNames[index]

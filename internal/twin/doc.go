@@ -1,5 +1,5 @@
-// Package twin holds the twin of the lock text: the sources of spinlock and
-// paravirt, word for word, compiled against a modelled arch in which every access to
+// Package twin holds the twin of the lock text: the sources of spinlock,
+// paravirt and the root package's mutex, word for word, compiled against a modelled arch in which every access to
 // shared memory is an event on a simulated CPU. The model checker and the
 // simulator run it.
 //
@@ -10,7 +10,7 @@ import "embed"
 
 // Text is the text of the twin.
 //
-//go:embed paravirt/*.go spinlock/*.go
+//go:embed mutex/*.go paravirt/*.go spinlock/*.go
 var Text embed.FS
 
 //go:generate go run ./gen

@@ -14,7 +14,7 @@ type Kind uint8
 
 // The kinds of events. A and B are the event's operands, V its result.
 const (
-	Load       Kind = iota // V = cell
+	Load       Kind = iota // V = cell; if A isn't 0, those bits of it
 	Store                  // cell = A
 	Xchg                   // V = cell, cell = A
 	Cmpxchg                // V = cell; if it is A, cell = B
@@ -43,6 +43,13 @@ const (
 	Notify                 // make CPU A's pending
 	Bind                   // make the channel
 	Unbind                 // free it
+	Sleep                  // goroutine A sleeps until it is roused; V = 1, or 0 if it gave up, which it may if N is 1
+	Rouse                  // goroutine A's sleep ends, or its next one
+	IsDone                 // V = 1 if what is waited for is to be given up
+	TakeWaiter             // V = a number in the table of waiters
+	DropWaiter             // gives number A back
+	Clock                  // V = the CPU's clock
+	Guess                  // V is 0 or 1: what the process, or chance, decides
 	NumKinds
 )
 
@@ -69,6 +76,9 @@ type Engine interface {
 	Addr(w *Word) Addr
 }
 
+// Table is an Engine that has a table of waiters: what runs goroutines must be one.
+type Table interface{ Waiter(i uint32) *Waiter }
+
 // Core is the CPU that executes an operation. It is passed and embedded by value.
 type Core struct{ Engine Engine }
 
@@ -77,6 +87,7 @@ const (
 	HasFutex = true
 	CanPin   = true
 	Debug    = false
+	Race     = false
 	Forever  = ^uint32(0)
 )
 
