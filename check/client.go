@@ -54,6 +54,7 @@ type Config struct {
 
 	weak    Change
 	noHeads bool
+	grains  int // of shared memory, for tests; 0 means maxGrains
 }
 
 // Model is a memory model.
@@ -134,6 +135,9 @@ func (c *Config) complete() error {
 	}
 	if c.Memory == 0 {
 		c.Memory = 2 << 30
+	}
+	if c.grains == 0 {
+		c.grains = maxGrains
 	}
 	if c.Client.Handler == nil {
 		c.Interrupts = 0

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,9 +19,13 @@ import (
 // Schema is the schema of a Report.
 const Schema = "pvlock/check/1"
 
+// needStates bounds each exploration of a necessity table, if nothing else is asked for: there are some hundreds of them.
+const needStates = 20_000
+
 // Options are what the command can be asked for.
 type Options struct {
-	// Locks are the names of locks; none means all of the catalogue that ought to be right.
+	// Locks are the names of locks; none means all of the catalogue that ought to be right, and the mutex, as far
+	// as they can run the client.
 	Locks []string
 	// Full asks for the full set of clients.
 	Full bool
@@ -123,11 +129,13 @@ func (o *Options) plan() (p plan, err error) {
 	}
 	if len(locks) == 0 {
 		for _, k := range spinlock.Kinds() {
-			if !k.LosesWakeups {
+			if !k.LosesWakeups && o.Client != givingUp {
 				locks = append(locks, k)
 			}
 		}
-		locks = append(locks, Mutex())
+		if o.Client == "" || slices.Contains(mutexClients, o.Client) {
+			locks = append(locks, Mutex())
+		}
 	}
 	if p.scenarios, err = o.scenarios(); err != nil || p.scenarios != nil {
 		return p, err
@@ -141,11 +149,15 @@ func (o *Options) plan() (p plan, err error) {
 			}
 			set = []Config{c}
 		}
+		states := o.States
 		if o.Necessity {
 			set = []Config{{Lock: k, CPUs: 2, Client: Plain(2, 2)}}
+			if states == 0 {
+				states = needStates
+			}
 		}
 		for _, c := range set {
-			c.Model, c.Buffer, c.Workers, c.States, c.Memory = model, o.Buffer, o.Workers, o.States, o.MemoryMB<<20
+			c.Model, c.Buffer, c.Workers, c.States, c.Memory = model, o.Buffer, o.Workers, states, o.MemoryMB<<20
 			checked := c
 			if err := checked.complete(); err != nil {
 				return p, err
@@ -221,6 +233,7 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 		defer cancel()
 	}
 	rep := &Report{Schema: Schema, Runs: []*Result{}}
+	began := time.Now()
 	for _, c := range p.runs {
 		r, err := Run(ctx, c)
 		if err != nil {
@@ -228,6 +241,11 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 		}
 		rep.Runs = append(rep.Runs, r)
 		if err := r.Print(w); err != nil {
+			return nil, err
+		}
+	}
+	if len(rep.Runs) > 1 {
+		if err := rep.summary(w, time.Since(began)); err != nil {
 			return nil, err
 		}
 	}
@@ -250,16 +268,42 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 		}
 	}
 	for _, c := range p.needs {
+		began := time.Now()
 		needs, err := Necessity(ctx, NecessityClients(c))
 		if err != nil {
 			return nil, err
 		}
 		rep.Necessity = append(rep.Necessity, LockNeeds{c.Lock.Name, needs})
-		if err := printNeeds(w, c.Lock.Name, needs); err != nil {
+		if err := printNeeds(w, c.Lock.Name, needs, time.Since(began).Seconds()); err != nil {
 			return nil, err
 		}
 	}
 	return rep, nil
+}
+
+// summary says how far the explorations went.
+func (r *Report) summary(w io.Writer, took time.Duration) error {
+	states, complete, found := int64(0), 0, 0
+	var cut []string
+	for _, x := range r.Runs {
+		states += x.States
+		switch {
+		case x.Finding != nil:
+			found++
+		case x.Complete:
+			complete++
+		default:
+			cut = append(cut, fmt.Sprintf("%s, %s: %s", x.Lock, x.Client, x.Bound))
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d explorations, %d states, %.0f s: %d complete and clean, %d with a violation, %d cut by a bound\n",
+		len(r.Runs), states, took.Seconds(), complete, found, len(cut))
+	for _, c := range cut {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "  cut: %s\n", c)
+		}
+	}
+	return err
 }
 
 func (s *Scenario) run(ctx context.Context, o *Options) (res ScenarioResult, err error) {
@@ -338,20 +382,51 @@ func (r *ScenarioResult) print(w io.Writer, s *Scenario) error {
 	return err
 }
 
-func printNeeds(w io.Writer, lock string, needs []Need) error {
+func printNeeds(w io.Writer, lock string, needs []Need, seconds float64) error {
+	open := 0
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\tweakened\tbreaks\tsteps\tclient\ttext\n", lock)
 	for _, n := range needs {
 		breaks, steps := string(n.Breaks), fmt.Sprint(n.Steps)
+		client := n.Client
 		if n.Breaks == "" {
 			breaks, steps = "redundant", ""
 			if !n.Complete {
-				breaks = "not found"
+				breaks, client = "not found", fmt.Sprintf("cut in %d", len(n.Cut))
+				open++
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", n.At, n.Change, breaks, steps, n.Client, n.Text)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", n.At, n.Change, breaks, steps, client, n.Text)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s: %d weakenings in %.0f s; %d are not found, cut by a bound\n", lock, len(needs), seconds, open); err != nil || open == 0 {
+		return err
+	}
+	for cut, n := range cuts(needs) {
+		if _, err := fmt.Fprintf(w, "  %s, %d times\n", cut, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cuts counts what bound cut which client in how many weakenings that were not found, in the order of their names.
+func cuts(needs []Need) iter.Seq2[string, int] {
+	count := make(map[string]int)
+	for _, n := range needs {
+		for _, cut := range n.Cut {
+			count[cut]++
+		}
+	}
+	return func(yield func(string, int) bool) {
+		for _, cut := range slices.Sorted(maps.Keys(count)) {
+			if !yield(cut, count[cut]) {
+				return
+			}
+		}
+	}
 }
 
 // WriteJSON writes the report.

@@ -19,6 +19,12 @@
 // A spin is an await: it goes on when what it watches has changed. A bounded one may also give up
 // at any time. Budgets are 0, 1, or "any", within which a waiter sees two changes at most. Time is not modelled.
 //
+// The root package's mutex runs on goroutines: each is one of the CPUs, with a store buffer of its own. It
+// sleeps until it is roused, and no longer; one that may give up may do so whenever it looks. A waiter's clock
+// says four times at most, that differ by what the text compares them to, and grows within an acquisition;
+// a sleep ends its last moment. What the process decides (whether spinning is of use) and what chance decides
+// may be either. Each goroutine has one waiter number. Nothing may be left in a mutex that nobody uses any more.
+//
 // # The exploration
 //
 // What a CPU does next is a function of the results of its operations since it last forgot

@@ -69,8 +69,9 @@ type explorer struct {
 	seen    visited
 	stopped context.Context
 
-	front [][]byte // the states of the level being expanded, in chunks
-	level uint32
+	front   [][]byte // the states of the level being expanded, in chunks
+	level   uint32
+	settled int64 // bytes that the edges and states of earlier levels take
 
 	mu     sync.Mutex
 	worst  *badState
@@ -81,6 +82,10 @@ type explorer struct {
 		passed, kicked uint8
 		tooDeep        bool
 	}
+
+	// Of the level that is being made: what its edges and states take, and what cut it short.
+	fresh atomic.Int64
+	cut   atomic.Pointer[string]
 }
 
 type badState struct {
@@ -110,6 +115,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		x.dirty.Store(false)
 		e := &explorer{model: x, stopped: ctx}
 		res := e.run()
+		if x.full.Load() {
+			return nil, fmt.Errorf("check: %s, %s, on %d CPUs touches more than %d bytes of shared memory: want fewer CPUs or locks", c.Lock.Name, c.describe(), c.CPUs, c.grains*8)
+		}
 		if res == nil {
 			continue // what was taken for private or constant isn't
 		}
@@ -124,6 +132,9 @@ func (x *model) wander() {
 	r := &runner{x: x}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
+		if x.full.Load() {
+			return
+		}
 		s := r.initial()
 		for range 400 {
 			var acts []int
@@ -163,15 +174,19 @@ func (e *explorer) run() *Result {
 		e.worst = &badState{*r.bad, fp, -1}
 	}
 	for len(e.front) > 0 && e.worst == nil {
-		if e.dirty.Load() {
+		if e.dirty.Load() || e.full.Load() {
 			return nil
 		}
 		if res.Bound = e.bound(); res.Bound != "" {
 			break
 		}
 		e.expand()
+		if cut := e.cut.Load(); cut != nil {
+			res.Bound = *cut
+			break
+		}
 	}
-	if e.dirty.Load() {
+	if e.dirty.Load() || e.full.Load() {
 		return nil
 	}
 	res.States, res.Transitions, res.Depth = e.seen.count.Load(), e.trans, int(e.level)
@@ -195,17 +210,31 @@ func (e *explorer) run() *Result {
 
 func (e *explorer) bound() string {
 	states := e.seen.count.Load()
-	const edgeBytes, nodeBytes = 8 + 4 + 4, 1 << 10
-	bytes := states*visitBytes*3/2 + int64(len(e.edges))*edgeBytes + int64(e.numNodes)*nodeBytes
+	e.settled = int64(len(e.edges)) * edgeBytes
 	for _, c := range e.front {
-		bytes += int64(len(c)) * 2
+		e.settled += int64(len(c))
 	}
-	switch {
-	case e.cfg.States > 0 && states > e.cfg.States:
+	e.fresh.Store(0)
+	if e.cfg.States > 0 && states > e.cfg.States {
 		return fmt.Sprintf("%d states", e.cfg.States)
+	}
+	return e.room()
+}
+
+// edgeBytes is what an edge costs: itself, and its part of the way back from the ends.
+const edgeBytes = 8 + 4 + 4
+
+// room says what there is no room for any more, be it in the middle of a level.
+func (e *explorer) room() string {
+	const nodeBytes = 1 << 10
+	e.model.mu.Lock()
+	nodes := e.numNodes
+	e.model.mu.Unlock()
+	bytes := e.seen.count.Load()*visitBytes*3/2 + e.settled + e.fresh.Load() + int64(nodes)*nodeBytes
+	switch {
 	case bytes > e.cfg.Memory:
 		return fmt.Sprintf("%d MB of memory", e.cfg.Memory>>20)
-	case e.numNodes > maxNodes/2:
+	case nodes > maxNodes/2:
 		return fmt.Sprintf("%d places in the text", maxNodes/2)
 	case e.stopped.Err() != nil:
 		return "time"
@@ -225,13 +254,19 @@ func (e *explorer) expand() {
 			w := &worker{runner: runner{x: e.model}, e: e}
 			for {
 				i := int(at.Add(1)) - 1
-				if i >= len(e.front) || e.dirty.Load() {
+				if i >= len(e.front) || e.dirty.Load() || e.full.Load() || e.cut.Load() != nil {
+					break
+				}
+				if what := e.room(); what != "" {
+					e.cut.CompareAndSwap(nil, &what)
 					break
 				}
 				for rec := e.front[i]; len(rec) > 0; {
 					rec = w.expand(rec)
 				}
 				e.front[i] = nil
+				e.fresh.Add(w.bytes)
+				w.bytes = 0
 			}
 			w.finish()
 			e.mu.Lock()
@@ -261,6 +296,7 @@ type worker struct {
 	edges  [][2]uint32
 	finals []uint32
 	trans  int64
+	bytes  int64 // that edges and states take which the explorer doesn't know of yet
 	worst  *badState
 	from   state
 	to     state
@@ -298,9 +334,12 @@ func (w *worker) expand(rec []byte) []byte {
 			toid, fresh := e.seen.add(tofp, fp, e.level, act)
 			if !e.cfg.NoProgress && !environment(act) {
 				w.edges = append(w.edges, [2]uint32{id, toid})
+				w.bytes += edgeBytes
 			}
 			if fresh {
-				if w.cur = e.encode(w.cur, &w.to, tofp, toid); len(w.cur) > chunkBytes {
+				before := len(w.cur)
+				w.cur = e.encode(w.cur, &w.to, tofp, toid)
+				if w.bytes += int64(len(w.cur) - before); len(w.cur) > chunkBytes {
 					w.out = append(w.out, w.cur)
 					w.cur = make([]byte, 0, chunkBytes+1024)
 				}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -320,6 +321,75 @@ func TestBoundsAreSaid(t *testing.T) {
 	}
 }
 
+// A bound on memory is kept within a level too: what is used exceeds it by no more than each worker's piece of a level.
+func TestMemoryBoundWithinALevel(t *testing.T) {
+	c := Config{Lock: lock("pvqspin"), CPUs: 3, Client: Plain(3, 1), Spin: AnySpin, Spurious: true, Memory: 40 << 20, Workers: 2}
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	x, err := newModel(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.close()
+	x.wander()
+	e := &explorer{model: x, stopped: t.Context()}
+	r := e.run()
+	for r == nil {
+		x.dirty.Store(false)
+		e = &explorer{model: x, stopped: t.Context()}
+		r = e.run()
+	}
+	if e.cut.Load() == nil || r.Bound != "40 MB of memory" {
+		t.Fatalf("cut by %q, and not in the middle of a level", r.Bound)
+	}
+	bytes := e.seen.count.Load()*visitBytes*3/2 + int64(len(e.edges))*edgeBytes
+	if most := c.Memory + c.Memory/8; bytes > most {
+		t.Errorf("%d bytes of states and edges, with a bound of %d", bytes, c.Memory)
+	}
+}
+
+// A client that touches more memory than a state has room for is an error, and no crash.
+func TestTooMuchSharedMemoryIsAnError(t *testing.T) {
+	for _, grains := range []int{1, 3, 6} {
+		c := Config{Lock: lock("pvqspin"), CPUs: 2, Client: Plain(2, 1), grains: grains}
+		r, err := Run(t.Context(), c)
+		if want := fmt.Sprintf("more than %d bytes of shared memory", 8*grains); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%d grains: %v, %+v; want one line with %q", grains, err, r, want)
+		}
+	}
+}
+
+// The command's output says how far it went, and what cut it.
+func TestOutputSaysWhatWasCut(t *testing.T) {
+	var b strings.Builder
+	if _, err := Main(t.Context(), Options{Locks: []string{"tas", "pvqspin"}, States: 500}, &b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"explorations, ", "cut by a bound\n", "  cut: pvqspin, 2×3, spin any, spurious: 500 states\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in:\n%s", want, b.String())
+		}
+	}
+	b.Reset()
+	rep, err := Main(t.Context(), Options{Locks: []string{"mutex"}, States: 200, Necessity: true}, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := 0
+	for _, n := range rep.Necessity[0].Needs {
+		if n.Breaks == "" && !n.Complete {
+			open++
+			if len(n.Cut) == 0 {
+				t.Errorf("%s %s: neither found nor explored to the end, and nothing says why", n.At, n.Change)
+			}
+		}
+	}
+	if want := fmt.Sprintf("%d are not found, cut by a bound\n", open); open == 0 || !strings.Contains(b.String(), want) || !strings.Contains(b.String(), ": 200 states, ") {
+		t.Errorf("no %q in:\n%s", want, b.String())
+	}
+}
+
 // How far a waiter is passed over: fair locks serve it next, unfair ones when it happens.
 func TestPassing(t *testing.T) {
 	const times = 4
@@ -344,6 +414,25 @@ func TestWaste(t *testing.T) {
 	}
 }
 
+// Without names, a client is run over the locks that it is for.
+func TestClientsFindTheirLocks(t *testing.T) {
+	for client, want := range map[string]struct{ mutex, others bool }{"plain": {true, true}, "nested": {false, true}, "giving-up": {true, false}} {
+		o := Options{Client: client, CPUs: 2, Times: 1}
+		p, err := o.plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mutex, others bool
+		for _, c := range p.runs {
+			mutex = mutex || c.mutex()
+			others = others || !c.mutex()
+		}
+		if mutex != want.mutex || others != want.others {
+			t.Errorf("%s: mutex %v, others %v; want %v", client, mutex, others, want)
+		}
+	}
+}
+
 func TestBadOptions(t *testing.T) {
 	for _, c := range []struct {
 		o    Options
@@ -358,6 +447,8 @@ func TestBadOptions(t *testing.T) {
 		{Options{Client: "nested", CPUs: 2, Times: 1, Interrupts: 9}, "want 0 to 4"},
 		{Options{Buffer: 99}, "want 1 to 8"},
 		{Options{States: -1}, "less than 0"},
+		{Options{Locks: []string{"mutex"}, Client: "nested", CPUs: 2, Times: 1}, "want one of [plain try giving-up]"},
+		{Options{Locks: []string{"xen"}, Client: "giving-up", CPUs: 2, Times: 1}, "is for the mutex"},
 		{Options{Scenarios: []string{"nosuch"}}, "want all, or some of xen2008-fence"},
 	} {
 		err := c.o.Check()

@@ -23,8 +23,10 @@ type Need struct {
 	// Client is the one that shows it, Steps the length of the shortest way.
 	Client string `json:"client,omitempty"`
 	Steps  int    `json:"steps,omitempty"`
-	// Complete says that all clients were explored to the end with nothing found.
-	Complete bool `json:"complete"`
+	// Complete says that all clients were explored to the end with nothing found. If they weren't, Cut says
+	// which, and by what bound.
+	Complete bool     `json:"complete"`
+	Cut      []string `json:"cut,omitempty"`
 }
 
 // Necessity weakens every piece of a lock's text that the clients execute, one at a time, and says
@@ -57,9 +59,13 @@ func Necessity(ctx context.Context, clients []Config) ([]Need, error) {
 				need.Breaks, need.Client, need.Steps = r.Finding.Kind, r.Client, r.Finding.Steps
 			}
 			if r.Finding != nil {
+				need.Complete, need.Cut = false, nil
 				break
 			}
-			need.Complete = need.Complete && r.Complete
+			if !r.Complete {
+				need.Complete = false
+				need.Cut = append(need.Cut, r.Client+": "+r.Bound)
+			}
 		}
 		if applied {
 			table = append(table, need)

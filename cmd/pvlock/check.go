@@ -28,8 +28,11 @@ interrupts that wait for a lock themselves. A violation is shown as the shortest
 way there.
 
 Without --client each lock's default set of clients is explored; --full is what takes
-minutes. --scenario shows the faults that the locks had in their history, --necessity what each
-fence, locked instruction and second look is good for.
+ten minutes on two cores, within --memory. What a bound cut is listed at the end. --scenario shows the faults that the locks had in their history, --necessity what each
+fence, locked instruction and second look is good for; unless --states says otherwise, each of its
+explorations ends after 20000 states, so that a lock's table takes about a minute.
+
+The mutex is what a Go program imports; its CPUs are goroutines.
 
 Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 		Example: `  pvlock check
@@ -37,6 +40,7 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
   pvlock check --locks xen2008 --client plain --cpus 2 --times 2
   pvlock check --locks xen2008 --client plain --model sc
   pvlock check --scenario all
+  pvlock check --locks mutex --client giving-up --cpus 3 --times 1
   pvlock check --locks xen --necessity`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -74,6 +74,24 @@ func TestTwinKeepsItsLines(t *testing.T) {
 	}
 }
 
+// The mutex's methods aren't told which CPU executes them; in the twin the receiver knows.
+func TestMethodsOfTheMutexHaveACPU(t *testing.T) {
+	text := "package pvlock\n\nimport \"example.com/pvlock/internal/arch\"\n\nfunc (m *Mutex) F() {\n\tvar c arch.Core\n\tf(arch.Core{}, c)\n}\n\nfunc g() { f(arch.Core{}) }\n"
+	out, _, err := File("mutex/mutex.go", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"gen from mutex.go;", "\tc := coreOf(m)\n\tf(coreOf(m), c)\n", "func g() { f(arch.Core{}) }"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	out, _, _ = File("p/f.go", []byte(text), nil)
+	if strings.Contains(string(out), "coreOf") {
+		t.Errorf("another package's methods were changed:\n%s", out)
+	}
+}
+
 func TestUsesOfResults(t *testing.T) {
 	text := `package p
 
