@@ -44,6 +44,8 @@ func Traps() uint64 { return atomic.LoadUint64(&traps) }
 var runtimeHandler uintptr
 
 // trapHandler is the signal handler: code, not a Go function.
+//
+//lint:ignore U1000 assembly takes its address
 func trapHandler()
 
 func trapHandlerCode() uintptr

@@ -3,7 +3,6 @@
 package textpatch
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -73,15 +72,6 @@ func (m memory) write(addr uintptr, b []byte) error {
 		put += max(n, 0)
 	}
 	return nil
-}
-
-// expect returns a Mismatch if other bytes than want are at an address.
-func (m memory) expect(addr uintptr, want []byte) error {
-	have, err := m.read(addr, len(want))
-	if err == nil && !bytes.Equal(have, want) {
-		err = &Mismatch{Addr: addr, Want: want, Have: have}
-	}
-	return err
 }
 
 // An area is executable memory, from start up to end.

@@ -87,6 +87,7 @@ func hogCommand() *cobra.Command {
 		Use: "hog", Hidden: true, Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
 			go func() {
+				//lint:ignore SA5002 to burn a CPU is what it is for
 				for {
 				}
 			}()

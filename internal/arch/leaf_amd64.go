@@ -3,9 +3,13 @@
 package arch
 
 // leafSlow is where unlockLeaf goes when it can't release the lock.
+//
+//lint:ignore U1000 assembly reads it
 var leafSlow uintptr
 
 // unlockLeaf is code, not a Go function: its arguments are in registers.
+//
+//lint:ignore U1000 assembly takes its address
 func unlockLeaf()
 
 func unlockLeafCode() uintptr

@@ -25,6 +25,8 @@ func kickBell(cpu uint32) uintptr { return kickBells + 4*uintptr(cpu) }
 func ring(bell uintptr)
 
 // guestEntry is the first instruction of the guest. Only a vCPU gets there.
+//
+//lint:ignore U1000 assembly takes its address
 func guestEntry()
 
 // entryPC returns its address.

@@ -190,16 +190,6 @@ func (s *space) has(va, n uint64) bool {
 	return false
 }
 
-// find returns the region at an address, or nil.
-func (s *space) find(va uint64) *region {
-	for i := range s.regions {
-		if s.regions[i].contains(va) {
-			return &s.regions[i]
-		}
-	}
-	return nil
-}
-
 // disjoint reports an error if two regions overlap.
 func disjoint(regions []region) error {
 	for i, a := range regions {
