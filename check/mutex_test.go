@@ -2,6 +2,7 @@ package check
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +27,17 @@ func TestMutex(t *testing.T) {
 // The membarrier and the fence are needed, each alone, because stores are buffered: with sequential
 // consistency nobody misses them. (TestScenarios asserts what is found.)
 func TestMutexFencesMatterUnderTSOAlone(t *testing.T) {
+	named := mutexOf(2, Plain(2, 1), 0)
+	named.Change = Change{At: place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()"), What: Drop}
+	var b strings.Builder
+	if err := explore(t, named).Finding.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"A.lock 0 → 1", "A.wait is 0", "waiters[2].Older = 0", "mutex/mutex_queue.go:"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the counterexample doesn't show %q:\n%s", want, b.String())
+		}
+	}
 	for _, at := range []string{
 		place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()"),
 		place("mutex/mutex_slow.go", "next", "c.Fence()"),

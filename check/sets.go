@@ -98,6 +98,7 @@ func mutexSet(full bool) []Config {
 		one(2, GivingUp(2, 2, 3), AnySpin),
 		one(3, GivingUp(3, 1, 7), 0),
 		one(3, Plain(3, 1), 1),
+		one(3, Plain(3, 1), AnySpin),
 	)
 }
 

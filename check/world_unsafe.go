@@ -161,7 +161,7 @@ func part(off uintptr, width uint8) string {
 
 // fieldAt returns the path of the field of a type that an offset lies in.
 func fieldAt(t reflect.Type, off uintptr, width uint8) string {
-	if strings.HasSuffix(t.PkgPath(), "/arch") {
+	if strings.HasSuffix(t.PkgPath(), "/arch") && t != reflect.TypeFor[arch.Waiter]() {
 		if t.Name() == "Word" {
 			return part(off, width)
 		}
