@@ -8,10 +8,13 @@
 // # When to use Mutex
 //
 // Where locks are taken often and mostly uncontended; where a wait must be given up
-// (LockContext). Contended it behaves as sync.Mutex does, and costs what it does.
+// (LockContext).
 //
 // # When not to use Mutex
 //
+//   - Where two or a few goroutines fight for a lock all the time, with sections of up to a few µs: it takes up to twice
+//     sync.Mutex's time and CPU there. (The table below has the cells.) With very short sections and many goroutines
+//     it is the faster one.
 //   - Where a hot lock is the problem: no lock makes one goroutine at a time into two. On CPUs whose locked
 //     instructions are cheap, sync.Mutex is at its floor there, and so is this.
 //   - Where Unlock of an unlocked mutex has to be caught in production: it is caught under the race detector and with
@@ -40,23 +43,30 @@
 // # Figures
 //
 // "pvlock bench mutex" measures Mutex beside sync.Mutex, interleaved in one process, with sync.Mutex beside itself as
-// a control. On 2 vCPUs of an AMD EPYC (Zen 4), Linux 6.18, Go 1.26.8, on a busy machine (so that single cells are good to ±0.2 in
-// time at best, ±0.1 in CPU time; the controls of single cells went from 0.54 to 1.8), medians of 7 rounds of 25 ms, as ratios to sync.Mutex, from
+// a control. On 2 vCPUs of an AMD EPYC (Zen 4), Linux 6.18, Go 1.26.8, otherwise idle, medians of 7 rounds of 100 ms, as
+// ratios to sync.Mutex, from
 //
-//	pvlock bench mutex --groups alone,go,parking,contended --duration 25ms
+//	pvlock bench mutex --groups alone,go,contended --rounds 7 --duration 100ms
 //
-//	                                        time  control   CPU time  control
-//	uncontended, empty section              0.46   0.98       0.50      1.01
-//	uncontended, two lines                  0.44   0.89       0.50      1.01
-//	1000 mutexes in turn                    0.64   1.26       0.69      1.03
-//	Go's seven benchmarks, geometric mean   0.78   1.07       0.79      1.06
-//	the holder blocks, mean of 6 cells      1.02   1.04       1.01      0.96
-//	contended, mean of 24 cells             0.96   1.02       0.97      1.01
+//	                                              time  control   CPU time  control
+//	uncontended, empty section                    0.49   1.00       0.49      1.01
+//	uncontended, two lines                        0.46   1.02       0.46      1.01
+//	1000 mutexes in turn                          0.68   1.00       0.68      1.00
+//	Go's seven benchmarks, geometric mean         0.93   1.00       0.99      1.00
+//	  the worst of them, Mutex                    1.79   0.93       2.27      0.89
+//	contended, geometric mean of 24 cells         0.98   0.99       1.00      1.00
+//	  2 goroutines, 10 ns sections, 0 between     1.63   1.05       2.42      0.89
+//	  2 goroutines, 1 µs sections, 1 µs between   1.93   1.01       1.90      1.00
+//	  8 goroutines, 10 ns sections, 0 between     0.58   1.10       0.46      1.13
+//	  8 goroutines, 1 µs sections, 1 µs between   1.76   0.98       2.02      1.03
+//	  100 goroutines, 10 ns sections, 0 between   0.28   0.90       0.20      0.90
+//	  100 goroutines, 1 µs sections, 1 µs between 1.42   0.96       1.18      1.01
+//	  100 goroutines, 10 µs sections, 10 between  0.87   1.01       0.99      1.01
 //
-// The losing cells, beyond the control. In time: 2 and 8 goroutines with 100 ns sections and nothing between two (1.1); 8
-// goroutines with 10 µs sections 10 µs apart (1.3); a channel operation in the section (1.1). In CPU time: 8 goroutines
-// with 100 ns sections 100 ns apart (1.1), 100 goroutines with 1 µs sections and nothing between two (1.1). In
-// fairness: 8 goroutines with 100 ns sections and nothing between two (Jain's index 0.3 against 0.5). Spinlock does
-// 1.7 to 2.2 times as much as the same lock unpinned, 16 goroutines on 2 Ps, and its longest wait there was 34 to 68 ms
-// (go test -run '^$' -bench Spinlock -benchtime 300ms -count 3).
+// Its 99.9th percentile of waiting is below sync.Mutex's where goroutines outnumber CPUs and sections are of a µs and
+// more (0.2 to 0.6 of it in most cells), and above it with 2 goroutines. Where the holder blocks it is as fast as
+// sync.Mutex, on a busy machine (--groups parking: 1.02, control 1.04).
+//
+// Spinlock does 1.7 to 2.2 times as much as the same lock unpinned, 16 goroutines on 2 Ps, and its longest wait there
+// was 34 to 68 ms, on a busy machine (go test -run '^$' -bench Spinlock -benchtime 300ms -count 3).
 package pvlock
