@@ -96,7 +96,7 @@ func Kinds() []Kind {
 			IsContended: func(c *paravirt.CPU, w *Word) bool { return (*Xen2008)(unsafe.Pointer(w)).IsContended(c) },
 		},
 		{
-			Name: "xen", About: "Xen lock, every fault mended", From: "seed 2008, fixes to 2013",
+			Name: "xen", About: "Xen lock, every fault mended", From: "seed 2008, fixes to 2018",
 			Sleeps: true, MaxCPUs: paravirt.MaxCPUs,
 			Tunables:    paravirt.Tunables{Spin: budget2008},
 			Lock:        func(c *paravirt.CPU, w *Word) { (*Xen)(unsafe.Pointer(w)).Lock(c) },
@@ -144,7 +144,7 @@ func Kinds() []Kind {
 			IsContended: func(c *paravirt.CPU, w *Word) bool { return (*PVQSpin2015)(unsafe.Pointer(w)).IsContended(c) },
 		},
 		{
-			Name: "pvqspin", About: "paravirtual queued spinlock, repaired, hybrid", From: "seed 2015, fixes to 2017",
+			Name: "pvqspin", About: "paravirtual queued spinlock, repaired, hybrid", From: "seed 2015, fixes to 2018",
 			Fair: true, Sleeps: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
 			Lock:        func(c *paravirt.CPU, w *Word) { (*PVQSpin)(unsafe.Pointer(w)).Lock(c) },
 			Unlock:      func(c *paravirt.CPU, w *Word) { (*PVQSpin)(unsafe.Pointer(w)).Unlock(c) },
