@@ -172,7 +172,11 @@ func (b *Bench) Write(w io.Writer) error {
 			r.SpinRounds = []uint64{}
 		}
 	}
-	text, err := json.MarshalIndent(&out, "", "  ")
+	return writeJSON(w, &out)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}

@@ -13,24 +13,30 @@ import (
 // ReadBench reads what [Bench.Write] wrote. What is malformed, cut short, of another
 // kind or of a newer version is an error of one line, to which the caller adds the
 // file's name.
-func ReadBench(r io.Reader) (*Bench, error) {
+func ReadBench(r io.Reader) (*Bench, error) { return read[Bench](r, SchemaBench) }
+
+// read reads a result of type T, whose schema is want.
+func read[T any, P interface {
+	*T
+	check() error
+}](r io.Reader, want string) (P, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read result: %w", err)
 	}
-	if err := checkSchema(text, SchemaBench); err != nil {
+	if err := checkSchema(text, want); err != nil {
 		return nil, err
 	}
-	b := new(Bench)
+	t := P(new(T))
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(b); err != nil {
-		return nil, fmt.Errorf("a %s with a field that it can't have: %s", SchemaBench, strings.TrimPrefix(err.Error(), "json: "))
+	if err := d.Decode(t); err != nil {
+		return nil, fmt.Errorf("a %s with a field that it can't have: %s", want, strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if err := b.check(); err != nil {
-		return nil, fmt.Errorf("a %s that is incomplete: %w", SchemaBench, err)
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("a %s that is incomplete: %w", want, err)
 	}
-	return b, nil
+	return t, nil
 }
 
 // checkSchema says whether text is JSON, whole, and of the schema want.
