@@ -18,9 +18,8 @@ import "example.com/pvlock/internal/arch"
 // # Fairness
 //
 // One waiter at most, the heir, is woken to contend with the goroutines that run; the others sleep, first come, first served.
-// A heir that has waited for 1 ms has the mutex reserved: it is then handed over, and
-// only goroutines that were in the middle of Lock can still pass it, each once. It is handed on like that
-// until a waiter has it that has waited for less, or nobody sleeps. How long a goroutine that was woken waits
+// A heir that has waited for 1 ms, and finds the mutex held when it is awake, has it reserved: it is then handed over, and
+// only goroutines that were in the middle of Lock can still pass it, each once. How long a goroutine that was woken waits
 // for a P is up to the Go scheduler, and not bounded by the mutex.
 //
 // # Misuse
@@ -43,6 +42,8 @@ type Mutex struct {
 //	heirAwake  one waiter, the heir, is awake and looks at lock
 //	reserved   Lock fails: the mutex is for the heir, or for whoever is taken out of the queue next
 //	editing    somebody walks the queue, and may take from it
+//	hot        an owner was seen to come back sooner than the lock's cache line could go elsewhere: who finds the
+//	           mutex free makes sure that it stays so. A hint, which no argument below rests on
 //
 // Both words are changed by locked instructions only, but for the store with which Unlock frees lock.
 //
@@ -52,10 +53,10 @@ type Mutex struct {
 // keeps it by itself, being one compare-and-swap that sees all of wait:
 //
 //	enter      sets onUnlock unless heirAwake is set and not its own
-//	settle     clears heirAwake; sets onUnlock if the queue is not empty; keeps reserved only then
-//	resign     the same, and clears reserved
+//	settle     clears heirAwake and reserved; sets onUnlock if the queue is not empty
+//	resign     the same
 //	wake       sets heirAwake when it takes one out; clears onUnlock only if the queue is empty and heirAwake is clear
-//	contend    clears onUnlock, and sets reserved, with heirAwake set, which is its own
+//	contend    sets reserved, with heirAwake set, which is its own; sets hot
 //	takeOut    clears reserved when it empties the queue without an heir
 //
 // (H) heirAwake is set by exactly one of: an arrival, for itself; whoever takes a waiter out, for that one. It is cleared
@@ -89,7 +90,7 @@ type Mutex struct {
 // If the look finds lock held by a later owner, that one took it after the (3) in question was visible. Its own Unlock is
 // another instance of the right column. (4) of the last such Unlock before (1) is covered as above.
 //
-// onUnlock, once seen, can be cleared: by an heir, which is then awake; or with an empty queue. An owner that settles sets it
+// onUnlock, once seen, is cleared with an empty queue and no heir only. An owner that settles sets it
 // without (2), and needs none: it holds the mutex, so no (3) is under way, and its Unlock's (4) comes after.
 //
 // wake does nothing if lock is held: the holder's Unlock is to come, and with it a (4) that sees onUnlock, or finds an heir
@@ -118,10 +119,11 @@ const (
 	onUnlock  = arch.GateBell
 	heirAwake = 1 << 1
 	editing   = 1 << 2
+	hot       = 1 << 3
 	reserved  = arch.GateClosed
 
-	youngestShift = 3
-	flags         = onUnlock | heirAwake | editing | reserved
+	youngestShift = 4
+	flags         = onUnlock | heirAwake | editing | hot | reserved
 )
 
 // youngest returns the waiter that went to sleep last, 0 if none sleeps.

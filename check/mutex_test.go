@@ -33,7 +33,7 @@ func TestMutexFencesMatterUnderTSOAlone(t *testing.T) {
 	if err := explore(t, named).Finding.Print(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"A.lock 0 → 1", "A.wait is 0", "waiters[2].Older = 0", "mutex/mutex_queue.go:"} {
+	for _, want := range []string{"A.lock 0 → 1", "A.wait is 0", "waiters[", "].Older = 0", "mutex/mutex_queue.go:"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the counterexample doesn't show %q:\n%s", want, b.String())
 		}
@@ -65,7 +65,7 @@ func TestMutexMutantsAreCaught(t *testing.T) {
 	}{
 		{"Lock is a plain compare and store", Change{At: place("mutex/mutex.go", "tryLock", "c.Take("), What: Split}, plain},
 		{"nobody looks after he has entered", Change{At: place(slow, "next", "c.Load32(&m.lock) != free"), What: Return, Value: 1}, plain},
-		{"the heir takes it by a plain store", Change{At: place(slow, "contend", "c.Load32(&m.lock) == free"), What: Split}, plain},
+		{"the heir takes it by a plain store", Change{At: place(slow, "contend", "c.Cas32(&m.lock, free, held)"), What: Split}, plain},
 		{"entered by a plain store", Change{At: place(queue, "enter", "c.Cas32(&m.wait, b, n)"), What: Split}, three},
 		{"nobody is roused", Change{At: place(slow, "wake", "c.Unpark(x, handoff, 0)"), What: Drop}, plain},
 		{"who gives up takes his wake-up with him", Change{At: place(slow, "abandon", "c.ParkUntil(w.node, arch.Done{})"), What: Drop}, giving},

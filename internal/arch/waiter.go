@@ -101,7 +101,9 @@ func (Core) MayGiveUp(i uint32, d Done) {
 	if d.c != nil && b.token == nil {
 		b.token = make(chan struct{}, 1)
 	}
-	b.byToken.Store(d.c != nil)
+	if by := d.c != nil; b.byToken.Load() != by {
+		b.byToken.Store(by)
+	}
 }
 
 // ParkUntil is Park for a waiter that may give up: it reports whether it was unparked, and

@@ -4,20 +4,17 @@ package pvlock
 
 import "example.com/pvlock/internal/twin/arch"
 
-// How long waiters do what, in ns. The waits were chosen by measuring CPU time against sync.Mutex's on
-// a Zen 4 and are of the size that sync's have there: a spinner's look takes the lock's
-// cache line from its owner.
+// How long waiters do what, in ns. The waits were chosen by measuring time and CPU time against sync.Mutex's, alone on a
+// Zen 4. Beside others they look as good when they are five times as long: measure them alone.
 const (
 	// patience is after what wait a waiter has a right to the mutex: sync's starvation threshold.
 	patience = 1e6
 
-	// An arrival that may not be the heir looks again after arrivalPause, so often, before it sleeps.
-	arrivalLooks = 2
-	arrivalPause = 1600
+	// pause is what goes by between two looks: each takes the lock's cache line from its owner.
+	pause = 400
 
-	// The heir looks again after heirPause, and sleeps when it has spun for heirSpin.
-	heirPause = 2000
-	heirSpin  = 4e3
+	// The heir sleeps when it has spun for heirSpin.
+	heirSpin = 4e3
 
 	// A heir that has a right to the mutex spins for handOver until it is released, before it
 	// has itself woken when it is.
@@ -25,14 +22,26 @@ const (
 
 	// A heir whose clock jumped by so much more than it meant to pause was preempted.
 	preempted = 50e3
+
+	// An owner that takes the mutex again within some comeback of its release comes back sooner than the lock's cache
+	// line could go to another CPU and back.
+	comeback = 50
 )
 
 const (
+	// An arrival that may not be the heir looks again so often before it sleeps.
+	arrivalLooks = 4
+
+	// One arrival in so many doubts, when it finds the mutex free, that its owner has gone.
+	doubtful = 8
+
 	// Where spinning is of no use the heir lets others of its P run, so often, before it sleeps.
 	heirYields = 2
 
-	// An unlocker that finds nobody to look after spares later ones the look, once in so many times.
-	calm = 8
+	// An unlocker that finds nobody to look after spares later ones the look, once in so many times. What it spares is
+	// the fence of next, some 10 ns; what it costs is the membarrier of the next waiter that
+	// goes to sleep, some 5 µs with the interrupt that it is to the owner.
+	calm = 512
 
 	// Of Lock's and Unlock's frames those that the profiles leave out: lockSlow's, unlockSlow's.
 	ownFrames = 1
@@ -40,10 +49,11 @@ const (
 
 // A waiter is a goroutine in the slow path.
 type waiter struct {
-	done  arch.Done
-	node  uint32 // its place in the queue, 0 as long as it has had none
-	heir  bool
-	began int64 // when it began to wait; 0 as long as it has not had to look at the clock
+	done   arch.Done
+	node   uint32 // its place in the queue, 0 as long as it has had none
+	heir   bool
+	doubts bool  // it makes sure, when it finds the mutex free, that the owner has gone
+	began  int64 // when it began to wait; 0 as long as it has not had to look at the clock
 }
 
 // entitled reports whether the waiter has waited for so long that it has a right to the mutex.
@@ -104,27 +114,26 @@ func (w *waiter) end(c arch.Core) {
 
 // arrive waits as one among several. If none sleeps and there is no heir, it becomes the heir.
 func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
-	for looks := uint32(0); ; {
+	for looks := uint32(0); ; looks++ {
 		c.Head(looks)
-		if tryLock(c, m) {
+		b := c.Load32(&m.wait)
+		spin := b&reserved == 0 && looks < arrivalLooks && c.SpinIsOfUse()
+		if spin {
+			// Nobody has to answer for anybody yet, so heirAwake is a promise, and no duty: (H) in mutex.go.
+			if b&heirAwake == 0 && youngest(b) == 0 && c.Cas32(&m.wait, b, b|heirAwake) {
+				w.doubts = c.OneIn(doubtful)
+				c.Delay(c.Rounds(pause))
+				return inherited
+			}
+			c.Delay(c.Rounds(pause))
+		}
+		if c.Load32(&m.lock) == free && tryLock(c, m) {
 			return acquired
 		}
 		if c.IsDone(w.done) {
 			return gaveUp
 		}
-		b := c.Load32(&m.wait)
-		spin := b&reserved == 0 && looks < arrivalLooks && c.SpinIsOfUse()
-		switch {
-		case spin && b&heirAwake == 0 && youngest(b) == 0:
-			// Nobody has to answer for anybody yet, so heirAwake is a promise, and no duty: (H) in mutex.go.
-			if c.Cas32(&m.wait, b, b|heirAwake) {
-				w.began = c.Nanotime()
-				return inherited
-			}
-		case spin:
-			looks++
-			c.Delay(c.Rounds(arrivalPause))
-		default:
+		if !spin {
 			w.began = c.Nanotime()
 			return tired
 		}
@@ -133,18 +142,34 @@ func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
 
 // contend is what the heir does: it gets the mutex, or goes to sleep again.
 func contend(c arch.Core, m *Mutex, w *waiter) outcome {
-	began := c.Nanotime()
-	last, reservedAt := began, int64(0)
+	began, last, reservedAt := int64(0), int64(0), int64(0)
 	yields := uint32(0)
 	for {
-		c.Head(w.node<<16 | yields<<1 | uint32(min(reservedAt, 1)))
-		if c.Load32(&m.lock) == free && c.Cas32(&m.lock, free, held) {
-			settle(c, m, w)
-			return acquired
+		c.Head(w.node<<16 | bit(w.doubts)<<8 | bit(began != 0)<<7 | yields<<1 | bit(reservedAt != 0))
+		b := c.Load32(&m.wait)
+		if c.Load32(&m.lock) == free {
+			switch ask := b&hot != 0 || w.doubts; {
+			case reservedAt == 0 && ask && !staysFree(c, m):
+				if b&hot != 0 {
+					return tired
+				}
+				c.Cas32(&m.wait, b, b|hot)
+			case c.Cas32(&m.lock, free, held):
+				settle(c, m, ask)
+				return acquired
+			}
 		}
 		if c.IsDone(w.done) {
 			resign(c, m)
 			return gaveUp
+		}
+		if began == 0 {
+			// Who finds the mutex free at once needs no clock.
+			began = c.Nanotime()
+			last = began
+			if w.began == 0 {
+				w.began = began
+			}
 		}
 		if !c.SpinIsOfUse() {
 			if yields == heirYields {
@@ -155,16 +180,16 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			last = c.Nanotime()
 			continue
 		}
-		c.Delay(c.Rounds(heirPause))
+		c.Delay(c.Rounds(pause))
 		now := c.Nanotime()
-		if now-last > heirPause+preempted {
+		if now-last > pause+preempted {
 			// The machine is shared and wants its CPU for others: spinning burns this process's share of it.
 			c.Preempted()
 			return tired
 		}
 		last = now
 
-		b := c.Load32(&m.wait)
+		b = c.Load32(&m.wait)
 		switch {
 		case b&reserved == 0 && w.entitled(now):
 			if c.Cas32(&m.wait, b, b|reserved) {
@@ -176,31 +201,40 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			}
 		case now-began > heirSpin:
 			return tired
-		case b&onUnlock != 0 && c.FenceAllIsCheap():
-			// Awake, the heir sees for itself when the mutex is free.
-			c.Cas32(&m.wait, b, b&^onUnlock)
 		}
 	}
 }
 
-// settle is the heir's duty once it has the mutex. It is the heir no longer; from now on unlockers
-// answer for those who sleep, and the first of them will be its own, or at least come after it.
-func settle(c arch.Core, m *Mutex, w *waiter) {
-	// Clocks are for those who may have a right to hand on.
-	keep := c.Load32(&m.wait) & reserved
-	if keep != 0 && !w.entitled(c.Nanotime()) {
-		keep = 0
+// staysFree reports whether the mutex, found free, is free at two more looks, comeback apart.
+func staysFree(c arch.Core, m *Mutex) bool {
+	c.Delay(c.Rounds(comeback))
+	if c.Load32(&m.lock) != free {
+		return false
 	}
+	c.Delay(c.Rounds(comeback))
+	return c.Load32(&m.lock) == free
+}
+
+func bit(is bool) uint32 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// settle is the heir's duty once it has the mutex. It is the heir no longer; from now on unlockers
+// answer for those who sleep, and the first of them will be its own, or at least come after it. calm says that the mutex
+// is not hot.
+func settle(c arch.Core, m *Mutex, calm bool) {
 	for {
-		c.Head(keep)
+		c.Head(bit(calm))
 		b := c.Load32(&m.wait)
-		n := b &^ heirAwake
+		n := b &^ (heirAwake | reserved)
+		if calm {
+			n &^= hot
+		}
 		if youngest(b) != 0 {
 			n |= onUnlock
-		}
-		if youngest(b) == 0 || keep == 0 {
-			// Otherwise the next in the queue has waited for long as well, and gets it directly.
-			n &^= reserved
 		}
 		if c.Cas32(&m.wait, b, n) {
 			return
@@ -229,6 +263,7 @@ func line(c arch.Core, m *Mutex, w *waiter) {
 	if w.node == 0 {
 		w.node = c.TakeWaiter()
 	}
+	w.doubts = false
 	how, mine, keep := uint32(0), uint32(0), uint32(0)
 	if w.heir {
 		how, mine = urgent, heirAwake
