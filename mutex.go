@@ -19,7 +19,8 @@ import "example.com/pvlock/internal/arch"
 //
 // One waiter at most, the heir, is woken to contend with the goroutines that run; the others sleep, first come, first served.
 // A heir that has waited for 1 ms, and finds the mutex held when it is awake, has it reserved: it is then handed over, and
-// only goroutines that were in the middle of Lock can still pass it, each once. How long a goroutine that was woken waits
+// only goroutines that were in the middle of Lock can still pass it, each once. It is handed on to the next in the queue by one
+// that had it handed over, seven times of eight if it had waited for 1 ms itself. How long a goroutine that was woken waits
 // for a P is up to the Go scheduler, and not bounded by the mutex.
 //
 // # Misuse
@@ -53,8 +54,8 @@ type Mutex struct {
 // keeps it by itself, being one compare-and-swap that sees all of wait:
 //
 //	enter      sets onUnlock unless heirAwake is set and not its own
-//	settle     clears heirAwake and reserved; sets onUnlock if the queue is not empty
-//	resign     the same
+//	settle     clears heirAwake; sets onUnlock if the queue is not empty; keeps reserved only then
+//	resign     the same, and clears reserved
 //	wake       sets heirAwake when it takes one out; clears onUnlock only if the queue is empty and heirAwake is clear
 //	contend    sets reserved, with heirAwake set, which is its own; sets hot
 //	takeOut    clears reserved when it empties the queue without an heir

@@ -6,15 +6,15 @@ package twin
 // the whole.
 func Uses() []Use {
 	return []Use{
-		{"mutex/mutex.go:178:Load32", Compared, 0},
+		{"mutex/mutex.go:179:Load32", Compared, 0},
 		{"mutex/mutex_queue.go:57:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:128:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:148:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:154:Cas32", Unused, 0},
-		{"mutex/mutex_slow.go:209:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:213:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:316:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:321:Cas32", Unused, 0},
+		{"mutex/mutex_slow.go:131:Load32", Compared, 0},
+		{"mutex/mutex_slow.go:151:Load32", Compared, 0},
+		{"mutex/mutex_slow.go:157:Cas32", Unused, 0},
+		{"mutex/mutex_slow.go:212:Load32", Compared, 0},
+		{"mutex/mutex_slow.go:216:Load32", Compared, 0},
+		{"mutex/mutex_slow.go:328:Load32", Compared, 0},
+		{"mutex/mutex_slow.go:333:Cas32", Unused, 0},
 		{"paravirt/channel.go:117:Xchg32", Unused, 0},
 		{"paravirt/channel.go:118:Xchg32", Unused, 0},
 		{"paravirt/channel.go:119:Load32", Compared, 1},

@@ -35,6 +35,9 @@ const (
 	// One arrival in so many doubts, when it finds the mutex free, that its owner has gone.
 	doubtful = 8
 
+	// The mutex is handed on by a heir that had it handed over, but for one in so many times.
+	handOns = 8
+
 	// Where spinning is of no use the heir lets others of its P run, so often, before it sleeps.
 	heirYields = 2
 
@@ -155,7 +158,7 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 				}
 				c.Cas32(&m.wait, b, b|hot)
 			case c.Cas32(&m.lock, free, held):
-				settle(c, m, ask)
+				settle(c, m, w, ask)
 				return acquired
 			}
 		}
@@ -225,16 +228,25 @@ func bit(is bool) uint32 {
 // settle is the heir's duty once it has the mutex. It is the heir no longer; from now on unlockers
 // answer for those who sleep, and the first of them will be its own, or at least come after it. calm says that the mutex
 // is not hot.
-func settle(c arch.Core, m *Mutex, calm bool) {
+func settle(c arch.Core, m *Mutex, w *waiter, calm bool) {
+	// The next has waited for as long. To hand the mutex on and on costs a switch between goroutines each time,
+	// so it ends by chance.
+	keep := uint32(0)
+	if c.Load32(&m.wait)&reserved != 0 && w.entitled(c.Nanotime()) && !c.OneIn(handOns) {
+		keep = reserved
+	}
 	for {
-		c.Head(bit(calm))
+		c.Head(keep | bit(calm))
 		b := c.Load32(&m.wait)
-		n := b &^ (heirAwake | reserved)
+		n := b &^ heirAwake
 		if calm {
 			n &^= hot
 		}
 		if youngest(b) != 0 {
 			n |= onUnlock
+		}
+		if youngest(b) == 0 || keep == 0 {
+			n &^= reserved
 		}
 		if c.Cas32(&m.wait, b, n) {
 			return
