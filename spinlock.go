@@ -16,8 +16,9 @@ import (
 //
 // The same goroutine must unlock, and must not block in between: not on a channel,
 // a mutex, a system call or the network, and it must not end. If it does block, the program
-// ends with the runtime's "schedule: holding locks", whose traceback shows where. A garbage collection waits for the holder. Spinlocks may be nested,
-// always in the same order.
+// ends: on a [Mutex] with "pvlock: a goroutine went to sleep that holds a Spinlock", on what is not
+// pvlock's with the runtime's "schedule: holding locks". The traceback shows where. A garbage collection waits for the holder.
+// Spinlocks may be nested, always in the same order.
 //
 // A waiter spins for about 10 µs, without being preempted, then gives its P up and sleeps
 // until the lock is handed on. Waiters queue; newcomers pass the queue while the one at its head is being woken. (The lock is
@@ -39,7 +40,7 @@ const SpinlockPins = arch.CanPin
 func (l *Spinlock) Lock() {
 	var c arch.Core
 	p := c.Pin()
-	held := nest(c, p, 1)
+	held := c.Hold(p, 1)
 	if !l.lock.TryLock(&noCPU) {
 		l.lockSlow(c, held)
 	}
@@ -50,7 +51,7 @@ func (l *Spinlock) TryLock() bool {
 	var c arch.Core
 	p := c.Pin()
 	if l.lock.TryLock(&noCPU) {
-		nest(c, p, 1)
+		c.Hold(p, 1)
 		return true
 	}
 	c.Unpin()
@@ -62,10 +63,10 @@ func (l *Spinlock) Unlock() {
 	var c arch.Core
 	// Once more, for the number of the P; the goroutine is on it since Lock.
 	p := c.Pin()
-	if SpinlockPins && nesting(c, p) == 0 {
+	if SpinlockPins && c.Holds(p) == 0 {
 		c.Fatal("pvlock: unlock of unlocked Spinlock, or by another goroutine than locked it")
 	}
-	nested := nest(c, p, ^uint32(0)) > 1
+	nested := c.Hold(p, ^uint32(0)) > 1
 	kicked := !l.lock.UnlockFast(&noCPU)
 	if kicked {
 		// Somebody sleeps, and so there is a pool; or it isn't locked at all.
@@ -83,25 +84,35 @@ func (l *Spinlock) Unlock() {
 	}
 }
 
-// owes reports whether it is time to let others of the P run. Who is woken is put in line for this P, and would wait
-// until the goroutine's slice is over, 10 ms, while it takes the lock again and again.
+// owes reports whether it is time to let others of the P run. Who is woken is put in line for this P, and those who are
+// in front of it in that line would each take the lock again and again until their slices are over, 10 ms.
 func owes(c arch.Core, p int, kicked bool) bool {
-	cell := &ps[p%maxPs].owed
-	switch n := c.Load32(cell); {
-	case n > 1:
-		c.Store32(cell, n-1)
-	case n == 1:
-		c.Store32(cell, 0)
-		return true
-	case kicked:
-		c.Store32(cell, patienceUnlocks)
+	cell := &owed[p%len(owed)].after
+	n := c.Load32(cell)
+	if kicked {
+		n = patienceTurns*patienceUnlocks + n%patienceUnlocks
+	} else if n == 0 {
+		return false
 	}
-	return false
+	n--
+	c.Store32(cell, n)
+	return n%patienceUnlocks == 0
 }
 
-// patienceUnlocks is how many unlocks of a P go by before one that was woken is let in: about 0.1 ms
-// of short sections.
-const patienceUnlocks = 512
+// owed is after how many unlocks the goroutines of a P let others run, 0 if there is no hurry. Ps may share one.
+var owed [512]struct {
+	after arch.U32
+	_     [60]byte
+}
+
+const (
+	// patienceUnlocks is how many unlocks of a P go by before it lets others run, about 0.1 ms of short sections.
+	patienceUnlocks = 512
+
+	// patienceTurns is how often it does so after the last time that somebody was woken: for some 26 ms. (With 16 the
+	// longest wait of 16 goroutines on 2 Ps was 40 to 90 ms, with 256 it is below 12.)
+	patienceTurns = 256
+)
 
 // noCPU executes what needs no more of a CPU than its instructions.
 var noCPU paravirt.CPU
@@ -141,46 +152,10 @@ const stealLooks = 32
 func unpinned(c arch.Core, f func()) {
 	p := c.Pin()
 	c.Unpin()
-	nest(c, p, ^uint32(0))
+	c.Hold(p, ^uint32(0))
 	c.Unpin()
 	f()
-	nest(c, c.Pin(), 1)
-}
-
-// perP is how many Spinlocks the goroutine that is pinned to a P holds, or is about to hold.
-type perP struct {
-	held arch.U32
-	owed arch.U32 // after how many unlocks the goroutine lets others run, 0 if there is no hurry
-	_    [56]byte
-}
-
-// maxPs is how many Ps have a count of their own. Those beyond share counts among themselves, and may find themselves
-// nested when they are not: then they spin where they could sleep.
-const maxPs = 512
-
-var ps [2 * maxPs]perP
-
-// nest adds d to what the P's goroutine holds, and returns what it held before.
-func nest(c arch.Core, p int, d uint32) uint32 {
-	if !SpinlockPins {
-		return 0
-	}
-	cell := countOf(p)
-	if p >= maxPs {
-		return c.Add32(cell, d) - d
-	}
-	n := c.Load32(cell)
-	c.Store32(cell, n+d)
-	return n
-}
-
-func nesting(c arch.Core, p int) uint32 { return c.Load32(countOf(p)) }
-
-func countOf(p int) *arch.U32 {
-	if p >= maxPs {
-		p = maxPs + p%maxPs
-	}
-	return &ps[p].held
+	c.Hold(c.Pin(), 1)
 }
 
 // cpuPool is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know

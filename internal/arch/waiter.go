@@ -108,7 +108,8 @@ func (Core) MayGiveUp(i uint32, d Done) {
 
 // ParkUntil is Park for a waiter that may give up: it reports whether it was unparked, and
 // not done. Being both, it may say either; the unpark is then still to be had, by another ParkUntil.
-func (Core) ParkUntil(i uint32, d Done) bool {
+func (c Core) ParkUntil(i uint32, d Done) bool {
+	c.mustNotHold()
 	select {
 	case <-bedOf(i).token:
 		return true

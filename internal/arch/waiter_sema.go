@@ -5,7 +5,10 @@ package arch
 // Park puts the goroutine to sleep until its waiter i is unparked. An Unpark that came
 // first ends it at once. The block profile gets the stack above the caller of Park and skip more frames, of which
 // the runtime allows one.
-func (Core) Park(i uint32, skip int) { semacquire(&bedOf(i).sema, false, 1+skip) }
+func (c Core) Park(i uint32, skip int) {
+	c.mustNotHold()
+	semacquire(&bedOf(i).sema, false, 1+skip)
+}
 
 // Unpark ends waiter i's sleep, or the next one. With handoff it runs next on this
 // P, at once. The mutex profile gets the stack above the caller and skip more frames.
