@@ -54,6 +54,7 @@ type waiter struct {
 	node   uint32 // its place in the queue, 0 as long as it has had none
 	heir   bool
 	doubts bool  // it makes sure, when it finds the mutex free, that the owner has gone
+	handed bool  // the mutex was reserved for it when it got it
 	began  int64 // when it began to wait; 0 as long as it has not had to look at the clock
 }
 
@@ -70,7 +71,8 @@ const (
 	tired     // it is to sleep
 )
 
-// lockUntil is LockContext: it reports whether the waiter got the mutex, or gave up because it was done.
+// lockUntil is LockContext with a done that is possible: it reports whether the waiter got the mutex, or gave up
+// because it was done.
 func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
 	if tryLock(c, m) {
 		return true
@@ -85,7 +87,7 @@ func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
 			is = gaveUp
 		}
 	}
-	w.end(c)
+	w.end(c, m, is == acquired)
 	return is == acquired
 }
 
@@ -106,12 +108,44 @@ func proceed(c arch.Core, m *Mutex, w *waiter) outcome {
 	return is
 }
 
-// end gives back what the waiter has.
-func (w *waiter) end(c arch.Core) {
+// end gives back what the waiter has. got says whether it got the mutex.
+func (w *waiter) end(c arch.Core, m *Mutex, got bool) {
 	if w.node != 0 {
 		c.DropWaiter(w.node)
 	}
+	if s := c.Observed(&m.lock); s != nil {
+		w.tell(c, s, got)
+	}
 }
+
+// tell tells of a wait that ended.
+func (w *waiter) tell(c arch.Core, s *arch.Seen, got bool) {
+	switch {
+	case !got:
+		s.Tell(seenGaveUp, 1)
+	case w.handed:
+		s.Tell(seenHandedOver, 1)
+	}
+	if got {
+		s.Tell(seenContended, 1)
+	}
+	if w.node != 0 {
+		s.Tell(seenSlept, 1)
+	}
+	if w.began != 0 {
+		s.Tell(seenNanos, uint64(c.Nanotime()-w.began))
+	}
+}
+
+// What an observer is told, by the number of the sum; see MutexCounts.
+const (
+	seenContended = iota
+	seenSlept
+	seenHandedOver
+	seenGaveUp
+	seenWoken
+	seenNanos
+)
 
 // arrive waits as one among several. If none sleeps and there is no heir, it becomes the heir.
 func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
@@ -230,7 +264,7 @@ func settle(c arch.Core, m *Mutex, w *waiter, calm bool) {
 	// The next has waited for as long. To hand the mutex on and on costs a switch between goroutines each time,
 	// so it ends by chance.
 	keep := uint32(0)
-	if c.Load32(&m.wait)&reserved != 0 && w.entitled(c.Nanotime()) && !c.OneIn(handOns) {
+	if w.handed = c.Load32(&m.wait)&reserved != 0; w.handed && w.entitled(c.Nanotime()) && !c.OneIn(handOns) {
 		keep = reserved
 	}
 	for {
@@ -339,6 +373,7 @@ func next(c arch.Core, m *Mutex) (x uint32, handoff bool) {
 		if c.Cas32(&m.wait, b, b|heirAwake|editing) {
 			x = takeOut(c, m, 0)
 			c.Unpin()
+			c.Observed(&m.lock).Tell(seenWoken, 1)
 			return x, b&reserved != 0
 		}
 		c.Unpin()

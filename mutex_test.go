@@ -324,3 +324,23 @@ func TestLockContextLeavesNoTrace(t *testing.T) {
 		checkIdle(t, &m)
 	})
 }
+
+// A context that is never done makes no difference.
+func TestLockContextThatIsNeverDoneSleepsAndWakes(t *testing.T) {
+	arch.NoSpin(true)
+	defer arch.NoSpin(false)
+	for _, ctx := range []context.Context{context.Background(), context.WithoutCancel(t.Context())} {
+		var m Mutex
+		m.Lock()
+		got := make(chan error)
+		go func() { got <- m.LockContext(ctx) }()
+		for youngest((arch.Core{}).Load32(&m.wait)) == 0 {
+			runtime.Gosched()
+		}
+		m.Unlock()
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		m.Unlock()
+	}
+}

@@ -106,7 +106,7 @@ func (Core) MayGiveUp(i uint32, d Done) {
 	}
 }
 
-// ParkUntil is Park for a waiter that may give up: it reports whether it was unparked, and
+// ParkUntil is Park for a waiter that MayGiveUp was told may give up: it reports whether it was unparked, and
 // not done. Being both, it may say either; the unpark is then still to be had, by another ParkUntil.
 func (c Core) ParkUntil(i uint32, d Done) bool {
 	c.mustNotHold()

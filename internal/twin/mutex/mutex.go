@@ -161,7 +161,7 @@ func (m *Mutex) lockSlow() {
 	for proceed(c, m, &w) == tired {
 		c.Park(w.node, ownFrames)
 	}
-	w.end(c)
+	w.end(c, m, true)
 }
 
 //go:noinline
