@@ -28,7 +28,7 @@ func simSample() *Sim {
 			Values: map[string]float64{"ops_per_s": 1000.5}, Counters: map[string]uint64{"event_kick": 31}, SpinRounds: []uint64{1, 2}, Stalled: true,
 		}},
 		Timelines: []Timeline{{
-			Title: "xen", FromNanos: 10, ToNanos: 20,
+			Cell: 1, Title: "xen", FromNanos: 10, ToNanos: 20,
 			Tracks: []Track{
 				{Name: "CPU 0", Kind: "pcpu", Spans: []Span{{FromNanos: 10, ToNanos: 15, State: "running", Who: "vCPU 1"}}},
 				{Name: "vCPU 1", Kind: "vcpu", Spans: []Span{}},
