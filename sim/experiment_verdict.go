@@ -3,11 +3,13 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"math"
+	"maps"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 
+	"example.com/pvlock/internal/twin/arch"
 	"example.com/pvlock/result"
 )
 
@@ -97,7 +99,7 @@ func thresholds(all runs) (lines []string) {
 				where = "at " + power(r[i].Values["spin"]) + " rounds or fewer"
 			}
 		}
-		lines = append(lines, fmt.Sprintf("%s, overcommit %.3g: 98 %% %s; throughput is best at %s.", s, r[0].Values["overcommit"], where, power(best.Values["spin"])))
+		lines = append(lines, fmt.Sprintf("%s: 98 %% %s; throughput is best at %s.", s, where, power(best.Values["spin"])))
 	}
 	return lines
 }
@@ -119,7 +121,7 @@ func choices(all runs) (lines []string) {
 		}
 		for _, k := range []KickChoice{KickRotating, KickOldest} {
 			if r := all.at("kick", string(k), "overcommit", x); r != nil && first.Values[ops] > 0 && first.Latency.Max > 0 {
-				others = append(others, fmt.Sprintf("%s: Jain %.3f, longest wait x%.2f, throughput x%.2f", k, r.Values["jain"], float64(r.Latency.Max)/float64(first.Latency.Max), r.Values[ops]/first.Values[ops]))
+				others = append(others, fmt.Sprintf("%s: Jain %.3f, longest wait x %.2g, throughput x %.3g", k, r.Values["jain"], float64(r.Latency.Max)/float64(first.Latency.Max), r.Values[ops]/first.Values[ops]))
 			}
 		}
 		lines = append(lines, fmt.Sprintf("Overcommit %.3g: first found: Jain %.3f; %s.", x, first.Values["jain"], strings.Join(others, "; ")))
@@ -140,58 +142,93 @@ func stealing(all runs) (lines []string) {
 }
 
 func cascade(all runs) []string {
-	return compare(all, "wait-early", "with waiting early, throughput is %s of what it is without")
+	return compare(all, "wait-early", "waiting early")
 }
 
 func boosted(all runs) []string {
-	return compare(all, "boost-head", "boosting the head makes throughput %s of what it is without")
+	return compare(all, "boost-head", "boosting the head")
 }
 
-// compare says at each number of VMs what a switch does.
-func compare(all runs, name, text string) (lines []string) {
-	for _, x := range all.values("vms") {
-		off, on := all.at(name, "false", "vms", x), all.at(name, "true", "vms", x)
-		if off == nil || on == nil || off.Values[ops] == 0 {
-			continue
+// compare says what a switch does to the throughput of each pair of runs that differ in it alone.
+func compare(all runs, name, what string) (lines []string) {
+	rest := func(r *result.SimRun) string {
+		others := maps.Clone(r.Setting)
+		delete(others, name)
+		return fmt.Sprint(r.Lock, r.Scheduler, r.PCPUs, r.VCPUs, r.VMs, r.Background, r.CSNanos, r.NCSNanos, others)
+	}
+	var by []string
+	changes := make(map[string][]string) // by the series without the switch
+	for i := range all {
+		for j := range all {
+			off, on := &all[i], &all[j]
+			if off.Setting[name] != "false" || on.Setting[name] != "true" || rest(off) != rest(on) || off.Values[ops] == 0 {
+				continue
+			}
+			s := strings.Replace(off.Series, " "+name+"=false", "", 1)
+			if changes[s] == nil {
+				by = append(by, s)
+			}
+			changes[s] = append(changes[s], fmt.Sprintf("%+.0f %% in %s", (on.Values[ops]/off.Values[ops]-1)*100, plural(off.VMs, "VM")))
 		}
-		lines = append(lines, fmt.Sprintf("%g VMs: "+text+".", x, percent(on.Values[ops]/off.Values[ops])))
+	}
+	for _, s := range by {
+		lines = append(lines, fmt.Sprintf("%s: what %s does to throughput: %s.", s, what, strings.Join(changes[s], ", ")))
 	}
 	return lines
 }
 
-func nativeCost(all runs) (lines []string) {
-	// What each is compared with: the lock that a kernel without paravirtual help has in its place.
-	for _, pair := range [][2]string{{"xen", "bytelock"}, {"pvticket", "ticket"}, {"pvqspin2015", "qspin"}, {"pvqspin", "qspin"}} {
-		pv, native := all.along(pair[0], "vcpus"), all.along(pair[1], "vcpus")
-		if len(pv) == 0 || len(native) == 0 {
-			continue
-		}
-		var costs []string
-		for _, r := range pv {
-			for _, n := range native {
-				if n.VCPUs == r.VCPUs && n.Values[ops] > 0 && r.Values[ops] > 0 {
-					costs = append(costs, fmt.Sprintf("%+.1f ns at %d", 1e9*(float64(r.VCPUs)/r.Values[ops]-float64(n.VCPUs)/n.Values[ops]), r.VCPUs))
-				}
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// nativeCost compares each with what a kernel without paravirtual help has in its place, uncontended: what contention
+// costs, the table has.
+func nativeCost(all runs) []string {
+	var costs []string
+	alone := func(lock string) float64 {
+		for _, r := range all {
+			if r.Lock == lock && r.VCPUs == 1 && r.Values[ops] > 0 {
+				return 1e9 / r.Values[ops]
 			}
 		}
-		lines = append(lines, fmt.Sprintf("%s against %s, time for each acquisition and all around it: %s vCPUs.", pair[0], pair[1], strings.Join(costs, ", ")))
+		return 0
 	}
-	return lines
+	for _, pair := range [][2]string{{"xen", "bytelock"}, {"pvticket", "ticket"}, {"pvqspin2015", "qspin"}, {"pvqspin", "qspin"}} {
+		if pv, native := alone(pair[0]), alone(pair[1]); pv > 0 && native > 0 {
+			costs = append(costs, fmt.Sprintf("%s %+.1f ns over %s", pair[0], pv-native, pair[1]))
+		}
+	}
+	if costs == nil {
+		return nil
+	}
+	return []string{"A pair of Lock and Unlock by one vCPU: " + strings.Join(costs, ", ") + "."}
 }
 
 // power writes a number of rounds, as 2^n if it is one.
 func power(rounds float64) string {
-	if n := uint64(rounds); bits.OnesCount64(n) == 1 {
+	switch n := uint64(rounds); {
+	case n == uint64(arch.Forever):
+		return "forever"
+	case n > 1 && bits.OnesCount64(n) == 1:
 		return fmt.Sprintf("2^%d", bits.TrailingZeros64(n))
+	default:
+		return strconv.FormatUint(n, 10)
 	}
-	return fmt.Sprint(rounds)
 }
 
+// percent writes a share, with a second decimal where the first would round it to all.
 func percent(share float64) string {
-	if p := share * 100; p != 0 && math.Abs(p) < 9.95 {
-		return fmt.Sprintf("%.2g %%", p)
+	switch p := share * 100; {
+	case p != 0 && p < 0.095:
+		return strconv.FormatFloat(p, 'g', 1, 64) + " %"
+	case p > 99 && p < 99.95:
+		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
+	default:
+		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
 	}
-	return fmt.Sprintf("%.0f %%", share*100)
 }
 
 // list joins what may be nothing.
