@@ -43,7 +43,7 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 	// What isn't known of the host is unknown in the result.
 	facts, _ := host.Collect()
 	arch.Calibrate()
-	b := &result.Bench{Host: hostOf(facts), Command: command, Started: time.Now()}
+	b := &result.Bench{Host: Host(facts), Command: command, Started: time.Now()}
 	steal := func(at func(*result.Steal) *int64) {
 		if s, err := host.Steal(); err == nil {
 			if b.Host.Steal == nil {
@@ -97,7 +97,8 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 // waits once more: 128 vCPUs in a fair queue over 2 CPUs, some 10 s.
 const defaultDrain = time.Minute
 
-func hostOf(f host.Facts) result.Host {
+// Host makes facts into a result's.
+func Host(f host.Facts) result.Host {
 	return result.Host{
 		CPU: f.CPUModel, CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Name, Emulated: f.Emulated, Kernel: f.Kernel,
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,

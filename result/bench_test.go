@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -137,16 +138,21 @@ func TestErrorsOfTheFileItselfAreKept(t *testing.T) {
 
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(BenchSchema()))
+	return compile(t, BenchSchema())
+}
+
+func compile(t *testing.T, text []byte) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource("bench-1.json", doc); err != nil {
+	if err := c.AddResource("schema.json", doc); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Compile("bench-1.json")
+	s, err := c.Compile("schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,36 +187,42 @@ func TestWhatIsWrittenIsOfTheSchema(t *testing.T) {
 func TestTheSchemaIsStrict(t *testing.T) {
 	for _, at := range [][]string{{}, {"host"}, {"host", "steal"}, {"runs", "0"}, {"runs", "0", "latency_ns"}, {"runs", "0", "latency_closed_ns"}} {
 		t.Run("/"+strings.Join(at, "/"), func(t *testing.T) {
-			object := func() (root any, o map[string]any) {
-				if err := json.Unmarshal(write(t, sample()), &root); err != nil {
-					t.Fatal(err)
-				}
-				here := root
-				for _, step := range at {
-					if list, ok := here.([]any); ok {
-						here = list[0]
-						continue
-					}
-					here = here.(map[string]any)[step]
-				}
-				return root, here.(map[string]any)
-			}
-			root, o := object()
-			o["more"] = true
-			if schema(t).Validate(root) == nil {
-				t.Error("a field more is valid")
-			}
-			_, o = object()
-			for field := range o {
-				if field == "steal" || field == "steal_ns" || field == "emulated" || field == "neighbours" {
-					continue // absent where unknown or none
-				}
-				root, o := object()
-				delete(o, field)
-				if schema(t).Validate(root) == nil {
-					t.Errorf("without %q it is valid", field)
-				}
-			}
+			// Absent where unknown or none.
+			strict(t, schema(t), write(t, sample()), at, "steal", "steal_ns", "emulated", "neighbours")
 		})
+	}
+}
+
+// strict tests that the object at a place of the text may have no field more, and no field less but the optional ones.
+func strict(t *testing.T, s *jsonschema.Schema, text []byte, at []string, optional ...string) {
+	t.Helper()
+	object := func() (root any, o map[string]any) {
+		if err := json.Unmarshal(text, &root); err != nil {
+			t.Fatal(err)
+		}
+		here := root
+		for _, step := range at {
+			if list, ok := here.([]any); ok {
+				here = list[0]
+				continue
+			}
+			here = here.(map[string]any)[step]
+		}
+		return root, here.(map[string]any)
+	}
+	root, o := object()
+	o["more"] = true
+	if s.Validate(root) == nil {
+		t.Error("a field more is valid")
+	}
+	for field := range o {
+		if field == "more" || slices.Contains(optional, field) {
+			continue
+		}
+		root, o := object()
+		delete(o, field)
+		if s.Validate(root) == nil {
+			t.Errorf("without %q it is valid", field)
+		}
 	}
 }

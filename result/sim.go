@@ -1,6 +1,7 @@
 package result
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,12 @@ import (
 
 // SchemaSim is the schema of the files that "pvlock sim" writes.
 const SchemaSim = "pvlock/sim/1"
+
+//go:embed schema/sim-1.json
+var simSchema []byte
+
+// SimSchema returns the JSON Schema of [SchemaSim]; see [BenchSchema].
+func SimSchema() []byte { return append([]byte(nil), simSchema...) }
 
 // Sim is the result of one "pvlock sim": a sweep of cells, or a shard of one. It holds nothing of the
 // machine that computed it and no clock, so the same command gives the same bytes anywhere.
@@ -112,6 +119,8 @@ type SimRun struct {
 
 // Timeline is what CPUs did in a stretch of virtual time.
 type Timeline struct {
+	// Cell is the number of the run that it is of.
+	Cell      int    `json:"cell"`
 	Title     string `json:"title"`
 	FromNanos int64  `json:"from_ns"`
 	ToNanos   int64  `json:"to_ns"`
@@ -154,7 +163,28 @@ func (s *Sim) Write(w io.Writer) error {
 	out.Command = append([]string{}, s.Command...)
 	out.Plots = append([]Plot{}, s.Plots...)
 	out.Runs = append([]SimRun{}, s.Runs...)
+	for i := range out.Runs {
+		r := &out.Runs[i]
+		// As in Bench.Write: empty, and never null.
+		r.Setting, r.Values, r.Counters = notNil(r.Setting), notNil(r.Values), notNil(r.Counters)
+		r.SpinRounds = append([]uint64{}, r.SpinRounds...)
+	}
+	out.Timelines = append([]Timeline(nil), s.Timelines...)
+	for i := range out.Timelines {
+		t := &out.Timelines[i]
+		t.Tracks, t.Flows = append([]Track{}, t.Tracks...), append([]Flow{}, t.Flows...)
+		for j := range t.Tracks {
+			t.Tracks[j].Spans = append([]Span{}, t.Tracks[j].Spans...)
+		}
+	}
 	return writeJSON(w, &out)
+}
+
+func notNil[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
 }
 
 // ReadSim reads what [Sim.Write] wrote; see [ReadBench].

@@ -8,7 +8,9 @@ func Jain(shares []uint64) float64 {
 	var sum, squares float64
 	for _, x := range shares {
 		sum += float64(x)
-		squares += float64(x) * float64(x)
+		// The conversion of the product keeps it from being fused with the sum, so that the result is the same on
+		// every architecture.
+		squares += float64(float64(x) * float64(x))
 	}
 	if squares == 0 {
 		return 0

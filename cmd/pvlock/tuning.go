@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 
 	"github.com/spf13/pflag"
 
-	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
+	"example.com/pvlock/sim"
 )
 
 // tuning is the flags that override the parameters of all locks.
@@ -46,18 +45,7 @@ func (r *rounds) String() string { return strconv.FormatUint(uint64(*r), 10) }
 func (r *rounds) Type() string { return "rounds" }
 
 func (r *rounds) Set(s string) error {
-	if s == "forever" {
-		*r = rounds(arch.Forever)
-		return nil
-	}
-	if len(s) > 2 && s[:2] == "2^" {
-		if n, err := strconv.ParseUint(s[2:], 10, 8); err == nil && n < 32 {
-			*r = 1 << n
-			return nil
-		}
-	} else if n, err := strconv.ParseUint(s, 10, 32); err == nil && uint32(n) != arch.Forever {
-		*r = rounds(n)
-		return nil
-	}
-	return fmt.Errorf("want 0 to %d rounds, 2^0 to 2^31, or forever", arch.Forever-1)
+	n, err := sim.ParseRounds(s)
+	*r = rounds(n)
+	return err
 }
