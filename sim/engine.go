@@ -87,6 +87,9 @@ type task struct {
 	op       op
 	cpu      int32 // the physical CPU that it runs on, or ran
 	drained  int64 // when its stores are done
+	// ahead is how much of the next waits for lines is hidden by what it has just computed, behind how much of
+	// the last ones what it computes next can hide.
+	ahead, behind int64
 
 	spin struct {
 		on, skipping bool
@@ -212,6 +215,22 @@ func (t *task) fatal(msg string) {
 	}
 }
 
+// compute computes, and hides waits for lines behind that.
+func (t *task) compute(d int64) {
+	t.at += d - min(d, t.behind)
+	t.ahead, t.behind = min(d, t.e.costs.Overlap), 0
+}
+
+// fetched moves the task's clock to when an access is done, that waits until then for a line.
+func (t *task) fetched(done int64) {
+	e := t.e
+	wait := done - e.now - e.costs.Hit
+	hidden := min(wait, t.ahead)
+	t.ahead -= hidden
+	t.behind = min(t.behind+wait-hidden, e.costs.Overlap)
+	t.at = done - hidden
+}
+
 // contextEvery is how many events pass between two looks at the context.
 const contextEvery = 1 << 16
 
@@ -220,7 +239,7 @@ func (t *task) Exec(ev arch.Event) (v uint64, rounds uint32) {
 	e := t.e
 	switch ev.Kind {
 	case arch.Work:
-		t.at += int64(ev.N)
+		t.compute(int64(ev.N))
 		return uint64(ev.N), 0
 	case arch.Pause:
 		t.at += e.costs.Pause
@@ -274,6 +293,7 @@ func (t *task) spinOn(ev *arch.Event) (v uint64, rounds uint32) {
 	s.line = s.cell / lineSize
 	s.width, s.mask, s.value = ev.Width, ev.A, ev.B
 	s.limit, s.done, s.row, s.on = uint64(ev.N), 0, 0, true
+	t.ahead, t.behind = 0, 0
 	if ev.N == arch.Forever {
 		s.limit = never
 	}
@@ -401,7 +421,7 @@ func (t *task) park(ev *arch.Event) {
 		return
 	}
 	l := &e.mem.lines[at/lineSize]
-	t.woken = false
+	t.woken, t.ahead, t.behind = false, 0, 0
 	p := &l.sleepers
 	for *p != nil {
 		p = &(*p).nextSleep
