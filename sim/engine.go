@@ -20,6 +20,7 @@ type engine struct {
 	now    int64
 	cur    uint64 // the key of the event that is being executed
 	events uint64
+	look   uint64 // at how many the context is looked at
 	actors []actor // what is due for an actor; nil for tasks
 	tasks  []*task // by actor
 	tasks0 int32   // the first one's actor
@@ -140,11 +141,20 @@ func (t *task) wait() {
 	}
 }
 
+// lookEvery is how many events pass at least between two looks at the context.
+const lookEvery = 1 << 16
+
 // pump executes events until a task's text goes on, and returns the task; nil is the end of the run.
 func (e *engine) pump() *task {
 	for {
 		if e.over || e.err != nil || len(e.queue.keys) == 0 {
 			return nil
+		}
+		if e.events >= e.look {
+			e.look = e.events + lookEvery
+			if e.err = e.ctx.Err(); e.err != nil {
+				return nil
+			}
 		}
 		k := e.queue.pop()
 		e.cur, e.now = k, keyTime(k)
@@ -231,9 +241,6 @@ func (t *task) fetched(done int64) {
 	t.at = done - hidden
 }
 
-// contextEvery is how many events pass between two looks at the context.
-const contextEvery = 1 << 16
-
 // Exec executes an event of the lock text.
 func (t *task) Exec(ev arch.Event) (v uint64, rounds uint32) {
 	e := t.e
@@ -252,11 +259,6 @@ func (t *task) Exec(ev arch.Event) (v uint64, rounds uint32) {
 	}
 	t.sync()
 	e.events++
-	if e.events%contextEvery == 0 && e.ctx.Err() != nil && e.err == nil {
-		e.err = e.ctx.Err()
-		e.queue.set(t.id, t.at)
-		t.wait()
-	}
 	switch ev.Kind {
 	case arch.Load:
 		if e.cfg.StealTime {

@@ -93,9 +93,9 @@ func (e *engine) read(t *task, line uintptr) (done int64) {
 func (e *engine) write(t *task, line uintptr, locked bool) (done int64) {
 	cpu := t.cpu
 	l := &e.mem.lines[line]
-	begin := e.now
+	begin := e.now - t.ahead // a store's line is asked for when its address is known
 	if locked {
-		begin = max(begin, t.drained)
+		begin = max(e.now, t.drained)
 	}
 	if l.owner == cpu {
 		done = begin + e.costs.Hit
@@ -111,7 +111,7 @@ func (e *engine) write(t *task, line uintptr, locked bool) (done int64) {
 		l.free = max(l.free, done)
 		return done
 	}
-	t.drained = max(t.drained, done)
+	t.drained = max(t.drained, done, e.now+e.costs.Hit)
 	l.free = max(l.free, t.drained)
 	return e.now + e.costs.Hit
 }
