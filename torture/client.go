@@ -79,6 +79,7 @@ const (
 	knobSpurious
 	knobDelay
 	knobCancel
+	knobYield
 )
 
 // object is a lock in memory that is freed as soon as everybody of a small group has had it, by whoever had it
@@ -103,6 +104,8 @@ type ops struct {
 	try          func(c *paravirt.CPU, w *arch.Word) bool
 	// give is lock, but may give up; nil if the lock can't.
 	give func(c *paravirt.CPU, w *arch.Word) bool
+	// yield lets others run while the lock is held; nil if its holder may not.
+	yield func()
 }
 
 // Phases of a client.
@@ -153,7 +156,7 @@ type client struct {
 
 // times are lengths of the workload, in units of work.
 type times struct {
-	critical, think, longer, longest, still uint32
+	critical, think, longer, longest, still, stillest uint32
 }
 
 // run drives the locks until stop. It takes one at least.
@@ -224,6 +227,9 @@ func (cl *client) critical(c *paravirt.CPU, g *guarded, knobs uint32) {
 		}
 	}
 	c.Work(units)
+	if knobs&knobYield != 0 && cl.ops.yield != nil && cl.rand.Uint32()&3 == 0 {
+		cl.ops.yield()
+	}
 	if alone := g.leave(c.Core, me, n); !alone || !whole {
 		cl.violation.Add(1)
 	}
@@ -296,7 +302,11 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	}
 	c.Store32(o.word.Whole(), scribble)
 	c.Store32(o.more.Whole(), scribble)
-	c.Work(cl.times.still)
+	still := cl.times.still
+	if cl.rand.Uint32()&7 == 0 {
+		still = cl.times.stillest
+	}
+	c.Work(still)
 	if c.Load32(o.word.Whole()) != scribble || c.Load32(o.more.Whole()) != scribble {
 		cl.scribbled.Add(1)
 	}

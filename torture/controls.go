@@ -29,7 +29,7 @@ func bustedTry(c *paravirt.CPU, w *arch.Word) bool {
 func bustedUnlock(c *paravirt.CPU, w *arch.Word) { c.Store32(w.Whole(), 0) }
 
 // bustedGap is long enough for the vCPU to lose its CPU in it now and then, should there be but one.
-const bustedGap = 64
+const bustedGap = 256
 
 // deaf sleeps, and its unlock wakes nobody.
 func deafLock(c *paravirt.CPU, w *arch.Word) {
@@ -49,16 +49,18 @@ func deafLock(c *paravirt.CPU, w *arch.Word) {
 
 func deafUnlock(c *paravirt.CPU, w *arch.Word) { c.Store8(w.Byte(0), 0) }
 
-// clingy is a good lock until it has released: then, after a while, it writes to its memory once more.
+// clingy is a good lock until it has released: then it writes to its memory once more, often after a while.
 func clingyUnlock(c *paravirt.CPU, w *arch.Word) {
 	c.Store8(w.Byte(0), 0)
-	c.Work(uint32(c.Ticks() % clingyGap))
+	if gap := uint32(c.Ticks() % clingyGap); gap&1 != 0 {
+		c.Work(gap)
+	}
 	c.Store16(w.Half(1), 0)
 }
 
 // clingyGap is long enough for somebody else to take the lock, release it, and use its memory for
 // something else.
-const clingyGap = 4096
+const clingyGap = 1 << 14
 
 // leaky is a good lock that says a vCPU waits for it, and forgets to take that back.
 func leakyLock(c *paravirt.CPU, w *arch.Word) {

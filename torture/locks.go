@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"example.com/pvlock/internal/arch"
@@ -22,9 +23,16 @@ type lock struct {
 	on string
 	// give is Lock that may give up.
 	give func(c *paravirt.CPU, w *arch.Word) bool
+	// yield lets others run while the lock is held, which only some locks allow.
+	yield func()
+	// stretch is by how much the critical section and the time between two are longer than others': a mutex whose waiters
+	// sleep is seldom found taken by two goroutines that do little else. 0 is not at all.
+	stretch stretch
 	// keeps says that its memory may not be used for something else while an Unlock is still under way.
 	keeps bool
 }
+
+type stretch struct{ critical, think uint32 }
 
 // locks returns all locks: the catalogue, what a program imports, and the controls.
 func locks() []lock {
@@ -42,7 +50,8 @@ func locks() []lock {
 				Name: "mutex", About: "pvlock.Mutex", From: "what a program imports", Sleeps: true, MaxCPUs: paravirt.MaxCPUs,
 				Lock: mutexLock, Unlock: mutexUnlock, TryLock: mutexTry, IsLocked: wordIs, IsContended: never,
 			},
-			on: rig.Goroutines, give: mutexGive, keeps: true,
+			on: rig.Goroutines, give: mutexGive, yield: runtime.Gosched, keeps: true,
+			stretch: stretch{20, 30},
 		},
 		lock{
 			kind: spinlock.Kind{

@@ -60,7 +60,7 @@ func (r *round) make(vcpus int) error {
 	r.objects = make([]object, vcpus/group)
 	r.clients = make([]client, vcpus)
 	r.in = newInjector(r.arena, vcpus, units(20*time.Microsecond), r.rand.Uint64())
-	driven := &ops{lock: r.lock.kind.Lock, unlock: r.lock.kind.Unlock, try: r.lock.kind.TryLock, give: r.lock.give}
+	driven := &ops{lock: r.lock.kind.Lock, unlock: r.lock.kind.Unlock, try: r.lock.kind.TryLock, give: r.lock.give, yield: r.lock.yield}
 	seed := r.rand.Uint64()
 	for i := range r.objects {
 		arch.Core{}.Store32(&r.objects[i].left, group)
@@ -69,8 +69,8 @@ func (r *round) make(vcpus int) error {
 		cl := &r.clients[i]
 		cl.arena, cl.ops, cl.rand = r.arena, driven, arch.NewRand(seed, uint64(i))
 		cl.times = times{
-			critical: units(r.cfg.Critical), think: units(r.cfg.Think),
-			longer: units(3 * time.Microsecond), longest: units(200 * time.Microsecond), still: units(100 * time.Nanosecond),
+			critical: units(r.cfg.Critical) * max(r.lock.stretch.critical, 1), think: units(r.cfg.Think) * max(r.lock.stretch.think, 1),
+			longer: units(3 * time.Microsecond), longest: units(200 * time.Microsecond), still: units(100 * time.Nanosecond), stillest: units(20 * time.Microsecond),
 		}
 		if i/group < len(r.objects) {
 			cl.own = &r.objects[i/group]
@@ -87,7 +87,7 @@ func (r *round) make(vcpus int) error {
 	pv := r.m.Paravirt()
 	r.watch = newWatch(r.clients, func(i int) bool { return r.in.asleep(pv, i) })
 	r.tormentor = tormentor{
-		arena: r.arena, chosen: r.chosen, spell: r.cell.spell,
+		arena: r.arena, chosen: r.chosen, spell: r.cell.spell, all: r.lock.control != "",
 		scene: scene{cfg: r.cfg, on: r.on, pv: pv, rand: r.rand},
 	}
 	return nil

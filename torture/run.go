@@ -52,10 +52,11 @@ const (
 )
 
 // A round is at most this long; with the torment "remake" each is another machine's. A control must show what it
-// is there for within its time.
+// is there for within its time, and a lock that doesn't exclude within a second.
 const (
 	roundTime   = time.Second
-	controlTime = time.Second
+	controlTime = 5 * time.Second
+	bustedTime  = time.Second
 )
 
 // plan is a lock on a machine at an overcommit, which is to be tortured.
@@ -154,7 +155,8 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 	return plans, skipped, nil
 }
 
-// vcpus returns the numbers of vCPUs for a lock, those that it can have. A control has but one chance: the most.
+// vcpus returns the numbers of vCPUs for a lock, those that it can have. A control gets the
+// fewest: they run at the same time.
 func (cfg *Config) vcpus(l *lock) (all []int) {
 	for _, o := range cfg.Overcommit {
 		n := max(int(o*float64(len(cfg.HostCPUs))+0.5), 2)
@@ -163,7 +165,7 @@ func (cfg *Config) vcpus(l *lock) (all []int) {
 		}
 	}
 	if l.control != "" && len(all) > 1 {
-		return []int{slices.Max(all)}
+		return []int{slices.Min(all)}
 	}
 	return all
 }
@@ -243,7 +245,10 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 			}
 		}
 		d := controlTime
-		if p.lock.control == "" {
+		switch p.lock.control {
+		case result.FindingExclusion:
+			d = bustedTime
+		case "":
 			d = max(time.Until(end)/time.Duration(left), minDuration)
 		}
 		err := c.run(ctx, d)
@@ -296,7 +301,7 @@ func (c *cell) run(ctx context.Context, d time.Duration) error {
 	switch {
 	case c.lock.control != "":
 		// Some of what they must show is found at the end of a round.
-		part = d / 5
+		part = bustedTime / 5
 	case slices.Contains(c.Torments, remake):
 		part = min(roundTime, d)
 	}

@@ -47,6 +47,7 @@ func torments() []torment {
 		{name: "reuse", about: "a lock's memory is used for something else right after the last release", knob: knobReuse, missing: reusable},
 		{name: "come-and-go", about: "vCPUs go down, use locks without an event channel, come up", knob: knobComeAndGo},
 		{name: "cancel", about: "LockContext that gives up", knob: knobCancel, missing: cancellable},
+		{name: "yield", about: "holders let others run", knob: knobYield, missing: yielding},
 		{name: "spurious-wakes", about: "sleeps end for no reason, and CPUs are kicked for none", knob: knobSpurious, around: kick, missing: hasChannel},
 		{name: "delayed-kicks", about: "notifications are late", knob: knobDelay, missing: hasChannel},
 		{name: budgets, about: "spin budgets from 0 up, another for each machine", missing: hasBudget},
@@ -88,6 +89,13 @@ func reusable(_ *Config, l *lock, _ string) error {
 func cancellable(_ *Config, l *lock, _ string) error {
 	if l.give == nil {
 		return errors.New("it can't give up")
+	}
+	return nil
+}
+
+func yielding(_ *Config, l *lock, _ string) error {
+	if l.yield == nil {
+		return errors.New("its holder must not")
 	}
 	return nil
 }
@@ -181,10 +189,11 @@ type tormentor struct {
 	scene  scene
 	chosen []torment
 	spell  func(on []string) // is told what is on
+	all    bool              // what the vCPUs do themselves is always on
 }
 
 // A spell is 20 ms to 80 ms. In half of them nothing is done from outside, and each knob is on in a third: a
-// lock must be fast now and then to be hammered at all.
+// lock must be fast now and then to be hammered at all. A control has but a second, and all knobs on.
 const (
 	spell   = 20 * time.Millisecond
 	spells  = 4
@@ -203,7 +212,7 @@ func (t *tormentor) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		knobs, on := uint32(0), []string{}
 		for _, c := range t.chosen {
-			if c.knob != 0 && t.scene.rand.IntN(inside) == 0 {
+			if c.knob != 0 && (t.scene.rand.IntN(inside) == 0 || t.all) {
 				knobs |= c.knob
 				on = append(on, c.name)
 			}
