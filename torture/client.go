@@ -138,6 +138,7 @@ type client struct {
 
 	held    uint32
 	visited uint32 // the generation of the object that was used last, plus one
+	lay     uint64 // when its memory lay still for long
 	state   arch.Hint
 
 	counts    [allLocks]arch.Counter // acquisitions
@@ -156,7 +157,7 @@ type client struct {
 
 // times are lengths of the workload, in units of work.
 type times struct {
-	critical, think, longer, longest, still, stillest uint32
+	critical, think, longer, longest, still, stiller, stillest uint32
 }
 
 // run drives the locks until stop. It takes one at least.
@@ -302,11 +303,7 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	}
 	c.Store32(o.word.Whole(), scribble)
 	c.Store32(o.more.Whole(), scribble)
-	still := cl.times.still
-	if cl.rand.Uint32()&7 == 0 {
-		still = cl.times.stillest
-	}
-	c.Work(still)
+	cl.lieStill(c)
 	if c.Load32(o.word.Whole()) != scribble || c.Load32(o.more.Whole()) != scribble {
 		cl.scribbled.Add(1)
 	}
@@ -316,6 +313,23 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	c.Store32(&o.left, group)
 	c.Store32(&o.generation, life)
 }
+
+// lieStill leaves the memory be that was freed: for a moment, for some microseconds, and now and then for longer
+// than a slice, so that one who lost its CPU in the middle of an Unlock gets it back meanwhile.
+func (cl *client) lieStill(c *paravirt.CPU) {
+	switch now := c.Now(); {
+	case now-cl.lay > apart:
+		c.Work(cl.times.stillest)
+		cl.lay = c.Now()
+	case cl.rand.Uint32()&7 == 0:
+		c.Work(cl.times.stiller)
+	default:
+		c.Work(cl.times.still)
+	}
+}
+
+// apart is how much time there is at least between two times that memory lies still for long, in ns.
+const apart = 100e6
 
 // comeAndGo takes the vCPU down, uses a lock without an event channel, as one may that isn't up yet, and
 // brings it up again.

@@ -28,8 +28,9 @@ func bustedTry(c *paravirt.CPU, w *arch.Word) bool {
 
 func bustedUnlock(c *paravirt.CPU, w *arch.Word) { c.Store32(w.Whole(), 0) }
 
-// bustedGap is long enough for the vCPU to lose its CPU in it now and then, should there be but one.
-const bustedGap = 256
+// bustedGap is about as long as its critical section, so that both are where a vCPU loses its CPU, should there be
+// but one.
+const bustedGap = 1 << 10
 
 // deaf sleeps, and its unlock wakes nobody.
 func deafLock(c *paravirt.CPU, w *arch.Word) {
@@ -49,18 +50,25 @@ func deafLock(c *paravirt.CPU, w *arch.Word) {
 
 func deafUnlock(c *paravirt.CPU, w *arch.Word) { c.Store8(w.Byte(0), 0) }
 
-// clingy is a good lock until it has released: then it writes to its memory once more, often after a while.
+// clingy is a good lock until it has released: then it writes to its memory once more, often after a while, and now
+// and then after so long that it has lost its CPU meanwhile.
 func clingyUnlock(c *paravirt.CPU, w *arch.Word) {
 	c.Store8(w.Byte(0), 0)
-	if gap := uint32(c.Ticks() % clingyGap); gap&1 != 0 {
+	switch gap := uint32(c.Ticks()>>2) % clingyGap; {
+	case gap < clingyGap/64:
+		c.Work(clingyLong)
+	case gap&1 != 0:
 		c.Work(gap)
 	}
 	c.Store16(w.Half(1), 0)
 }
 
 // clingyGap is long enough for somebody else to take the lock, release it, and use its memory for
-// something else.
-const clingyGap = 1 << 14
+// something else; clingyLong is some milliseconds.
+const (
+	clingyGap  = 1 << 13
+	clingyLong = 1 << 22
+)
 
 // leaky is a good lock that says a vCPU waits for it, and forgets to take that back.
 func leakyLock(c *paravirt.CPU, w *arch.Word) {
@@ -93,6 +101,7 @@ func controlLocks() []lock {
 	return []lock{
 		{
 			kind:    kind("busted", "looks, then takes: does not exclude", bustedLock, bustedUnlock, bustedTry),
+			stretch: stretch{15, 1},
 			control: result.FindingExclusion, known: []string{result.FindingExclusion, result.FindingSum, result.FindingReuse},
 		},
 		{kind: kind("deaf", "its unlock wakes nobody", deafLock, deafUnlock, byteTry), control: result.FindingLost, known: []string{result.FindingLost}},

@@ -51,7 +51,7 @@ func locks() []lock {
 				Lock: mutexLock, Unlock: mutexUnlock, TryLock: mutexTry, IsLocked: wordIs, IsContended: never,
 			},
 			on: rig.Goroutines, give: mutexGive, yield: runtime.Gosched, keeps: true,
-			stretch: stretch{20, 30},
+			stretch: stretch{30, 45},
 		},
 		lock{
 			kind: spinlock.Kind{

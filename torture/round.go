@@ -49,8 +49,10 @@ var budgetsFrom0 = []uint32{0, 1, 16, 1 << 8, 1 << 10, 1 << 12}
 func (r *round) make(vcpus int) error {
 	tune := r.lock.kind.Tunables
 	for _, t := range r.chosen {
-		if t.name == budgets && r.rand.IntN(2) == 0 {
-			tune.Spin = budgetsFrom0[r.rand.IntN(len(budgetsFrom0))]
+		if t.name == budgets {
+			if i := r.rand.IntN(len(budgetsFrom0) + 1); i < len(budgetsFrom0) {
+				tune.Spin = budgetsFrom0[i]
+			}
 			r.cell.Counters["torment_"+t.name]++
 		}
 	}
@@ -70,7 +72,8 @@ func (r *round) make(vcpus int) error {
 		cl.arena, cl.ops, cl.rand = r.arena, driven, arch.NewRand(seed, uint64(i))
 		cl.times = times{
 			critical: units(r.cfg.Critical) * max(r.lock.stretch.critical, 1), think: units(r.cfg.Think) * max(r.lock.stretch.think, 1),
-			longer: units(3 * time.Microsecond), longest: units(200 * time.Microsecond), still: units(100 * time.Nanosecond), stillest: units(20 * time.Microsecond),
+			longer: units(3 * time.Microsecond), longest: units(200 * time.Microsecond), still: units(100 * time.Nanosecond), stiller: units(20 * time.Microsecond),
+			stillest: units(12 * time.Millisecond),
 		}
 		if i/group < len(r.objects) {
 			cl.own = &r.objects[i/group]

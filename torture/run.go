@@ -42,6 +42,8 @@ type Config struct {
 	Stop func()
 	// Hog starts a process that computes until stop is called; nil if there is none.
 	Hog func() (stop func(), err error)
+
+	more []lock // of tests
 }
 
 // Bounds of what can be asked for.
@@ -55,7 +57,7 @@ const (
 // is there for within its time, and a lock that doesn't exclude within a second.
 const (
 	roundTime   = time.Second
-	controlTime = 5 * time.Second
+	controlTime = 10 * time.Second
 	bustedTime  = time.Second
 )
 
@@ -171,7 +173,7 @@ func (cfg *Config) vcpus(l *lock) (all []int) {
 }
 
 func (cfg *Config) locks() ([]lock, error) {
-	all := locks()
+	all := append(locks(), cfg.more...)
 	if len(cfg.Locks) == 0 {
 		return all, nil
 	}
@@ -233,7 +235,7 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 		if ctx.Err() != nil {
 			return t, nil
 		}
-		c := newCell(&cfg, p, rand.New(rand.NewPCG(cfg.Seed, uint64(i))))
+		c := newCell(&cfg, p, newRand(cfg.Seed, uint64(i)))
 		threads = max(threads, hold().threads+p.vcpus+spareThreads)
 		c.threads = threads
 		c.watch(&w, t, i, len(plans))
@@ -263,6 +265,8 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 	}
 	return t, nil
 }
+
+func newRand(seed, i uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, i)) }
 
 // spareThreads are what Go's runtime may have besides: the collector's, those in system calls.
 const spareThreads = 64

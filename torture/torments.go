@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/rig"
 )
@@ -202,25 +203,29 @@ const (
 )
 
 func (t *tormentor) run(ctx context.Context) {
-	core := paravirt.CPU{}.Core
+	var core arch.Core
 	var around []torment
 	for _, c := range t.chosen {
 		if c.around != nil {
 			around = append(around, c)
 		}
 	}
+	// What was asked for alone is always on.
+	alone := len(t.chosen) == 1
 	for ctx.Err() == nil {
 		knobs, on := uint32(0), []string{}
 		for _, c := range t.chosen {
-			if c.knob != 0 && (t.scene.rand.IntN(inside) == 0 || t.all) {
+			if c.knob != 0 && (t.scene.rand.IntN(inside) == 0 || t.all || alone) {
 				knobs |= c.knob
 				on = append(on, c.name)
 			}
 		}
 		var c torment
-		if len(around) > 0 && t.scene.rand.IntN(outside) == 0 {
+		if len(around) > 0 && (t.scene.rand.IntN(outside) == 0 || alone) {
 			c = around[t.scene.rand.IntN(len(around))]
-			on = append(on, c.name)
+			if !slices.Contains(on, c.name) {
+				on = append(on, c.name)
+			}
 		}
 		t.spell(on)
 		core.Store32(&t.arena.knobs, knobs)

@@ -45,7 +45,7 @@ What is verified:
   reuse         a lock's memory is not touched after the last release has begun elsewhere
   leak          goroutines, threads, open files; queue nodes, waiters and lock words
 
-Torments (--torments; default all that apply):
+Torments (--torments; default all that apply; one that is given alone is always on):
 
 ` + torture.AboutTorments() + `
 
@@ -98,7 +98,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	f.IntVar(&cpus, "cpus", 0, "how many CPUs the vCPUs share (default all that this process may use)")
 	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4}, "vCPUs per CPU, each at least 1; controls get the least")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long all of it takes")
-	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond, "length of the critical section, besides its six cache lines")
+	f.DurationVar(&cfg.Critical, "cs", 70*time.Nanosecond, "length of the critical section, besides its six cache lines")
 	f.DurationVar(&cfg.Think, "ncs", 100*time.Nanosecond, "mean time between two, half as much to half as much again")
 	f.DurationVar(&cfg.Patience, "patience", time.Minute, "how long nobody may get a lock before a machine is given up")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of all that is chosen at random (default another each time)")

@@ -65,6 +65,9 @@ func guard(ctx context.Context, seed uint64) error {
 			if code := cmd.ProcessState.ExitCode(); code >= 0 {
 				os.Exit(code)
 			}
+			if cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGPIPE {
+				os.Exit(128 + int(syscall.SIGPIPE)) // as a shell says it: nobody reads what is written
+			}
 			return finding{fmt.Errorf("the tortured process ended by itself: %v", cmd.ProcessState)}
 		}
 	}
