@@ -14,6 +14,7 @@ import (
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/result"
+	"example.com/pvlock/rig"
 	"example.com/pvlock/workload"
 )
 
@@ -40,10 +41,7 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 	if err != nil {
 		return nil, err
 	}
-	// What isn't known of the host is unknown in the result.
-	facts, _ := host.Collect()
-	arch.Calibrate()
-	b := &result.Bench{Host: Host(facts), Command: command, Started: time.Now()}
+	b := &result.Bench{Host: rig.Host(), Command: command, Started: time.Now()}
 	steal := func(at func(*result.Steal) *int64) {
 		if s, err := host.Steal(); err == nil {
 			if b.Host.Steal == nil {
@@ -96,15 +94,6 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 // defaultDrain is far above what the slowest lock needs to serve everyone who
 // waits once more: 128 vCPUs in a fair queue over 2 CPUs, some 10 s.
 const defaultDrain = time.Minute
-
-// Host makes facts into a result's.
-func Host(f host.Facts) result.Host {
-	return result.Host{
-		CPU: f.CPUModel, CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Name, Emulated: f.Emulated, Kernel: f.Kernel,
-		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
-		QuotaCPUs: f.Quota.CPUs, PauseNanos: arch.PauseNanos(),
-	}
-}
 
 // runOf makes a cell into a result.
 func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {

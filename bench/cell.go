@@ -9,6 +9,7 @@ import (
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/machine"
 	"example.com/pvlock/paravirt"
+	"example.com/pvlock/rig"
 	"example.com/pvlock/workload"
 )
 
@@ -50,7 +51,7 @@ func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint6
 	if cfg.Tune != nil {
 		cfg.Tune(&mcfg.Tunables)
 	}
-	m, err := newMachine(cfg.On, mcfg)
+	m, err := rig.New(cfg.On, mcfg)
 	if err != nil {
 		return nil, err
 	}

@@ -7,55 +7,23 @@ import (
 	"strings"
 	"time"
 
-	"example.com/pvlock/machine"
-	"example.com/pvlock/machine/goroutine"
-	"example.com/pvlock/machine/kvm"
-	"example.com/pvlock/machine/thread"
-	"example.com/pvlock/machine/xen"
 	"example.com/pvlock/paravirt"
+	"example.com/pvlock/rig"
 )
 
 // The machines that locks are measured on.
 const (
-	OnThreads    = "threads"
-	OnGoroutines = "goroutines"
-	OnKVM        = "kvm"
-	OnXen        = "xen"
+	OnThreads    = rig.Threads
+	OnGoroutines = rig.Goroutines
+	OnKVM        = rig.KVM
+	OnXen        = rig.Xen
 )
 
 // Machines returns the names of the machines.
-func Machines() []string { return []string{OnThreads, OnGoroutines, OnKVM, OnXen} }
+func Machines() []string { return rig.Machines() }
 
 // Probe reports why there can be no such machine here, or nil.
-func Probe(on string) error {
-	switch on {
-	case OnThreads, OnGoroutines:
-		return nil
-	case OnKVM:
-		return kvm.Probe()
-	case OnXen:
-		return xen.Probe()
-	}
-	return unknownMachine(on)
-}
-
-func unknownMachine(on string) error {
-	return fmt.Errorf("unknown machine %q: want one of %s", on, strings.Join(Machines(), ", "))
-}
-
-func newMachine(on string, cfg machine.Config) (machine.Machine, error) {
-	switch on {
-	case OnThreads:
-		return thread.New(cfg)
-	case OnGoroutines:
-		return goroutine.New(cfg)
-	case OnKVM:
-		return kvm.New(cfg)
-	case OnXen:
-		return xen.New(cfg)
-	}
-	return nil, unknownMachine(on)
-}
+func Probe(on string) error { return rig.Probe(on) }
 
 // Config says what to measure.
 type Config struct {

@@ -23,10 +23,17 @@ type Config struct {
 	Wait     func(c *paravirt.CPU, p *arch.U8, v uint8)
 	Kick     func(c *paravirt.CPU, cpu uint32)
 	Stats    bool
+
+	// Around, if not nil, is given the machine's event channels and returns what is put in their place:
+	// what disturbs them, as the contract of [paravirt.ChannelOps] allows.
+	Around func(paravirt.ChannelOps) paravirt.ChannelOps
 }
 
 // Paravirt returns the configuration of the machine that lock text sees.
 func (cfg Config) Paravirt(channel paravirt.ChannelOps) paravirt.Config {
+	if cfg.Around != nil {
+		channel = cfg.Around(channel)
+	}
 	return paravirt.Config{
 		CPUs: cfg.VCPUs, Channel: channel,
 		Tunables: cfg.Tunables, Wait: cfg.Wait, Kick: cfg.Kick, Stats: cfg.Stats,

@@ -17,6 +17,7 @@ import (
 	"example.com/pvlock/bench"
 	"example.com/pvlock/host"
 	"example.com/pvlock/result"
+	"example.com/pvlock/rig"
 	"example.com/pvlock/sim"
 	"example.com/pvlock/sim/calibrate"
 )
@@ -64,7 +65,7 @@ func measureCosts(cmd *cobra.Command) (*result.Costs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &result.Costs{Host: bench.Host(facts), Measured: began, Costs: m.Costs.Map(), How: m.How}, nil
+	return &result.Costs{Host: rig.Host(), Measured: began, Costs: m.Costs.Map(), How: m.How}, nil
 }
 
 // runValidate measures locks here, simulates the same, and compares.

@@ -19,7 +19,7 @@ import (
 var layers = [][]string{
 	{"cmd", "machine/xen/testbed", "internal/rules"},
 	{"bench", "torture", "sim", "check", "report", "boot"},
-	{"internal/twin"},
+	{"internal/twin", "rig"},
 	{"machine", "textpatch", "host", "result", "internal/chanmachine", "paravirt/contract"},
 	{"workload", "."},
 	{"spinlock"},

@@ -1,0 +1,111 @@
+package torture
+
+import (
+	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/paravirt"
+	"example.com/pvlock/result"
+	"example.com/pvlock/spinlock"
+)
+
+// The controls are locks that are broken on purpose, each so that one detector must see it. If it doesn't,
+// that it sees nothing in the others means nothing.
+
+// busted looks, and then takes what it saw free: in between somebody else may do the same.
+func bustedLock(c *paravirt.CPU, w *arch.Word) {
+	for !bustedTry(c, w) {
+		c.SpinWhile32(w.Whole(), ^uint32(0), 1, 1<<10)
+	}
+}
+
+func bustedTry(c *paravirt.CPU, w *arch.Word) bool {
+	if c.Load32(w.Whole()) != 0 {
+		return false
+	}
+	c.Work(bustedGap)
+	c.Store32(w.Whole(), 1)
+	return true
+}
+
+func bustedUnlock(c *paravirt.CPU, w *arch.Word) { c.Store32(w.Whole(), 0) }
+
+// bustedGap is about as long as its critical section, so that both are where a vCPU loses its CPU, should there be
+// but one.
+const bustedGap = 1 << 10
+
+// deaf sleeps, and its unlock wakes nobody.
+func deafLock(c *paravirt.CPU, w *arch.Word) {
+	for c.Xchg8(w.Byte(0), 1) != 0 {
+		a := c.Contend()
+		if v, _ := c.SpinWhile8(w.Byte(0), 0xff, 1, 64); v != 0 && c.Bound() {
+			c.ClearPending()
+			if c.Xchg8(w.Byte(0), 1) == 0 {
+				return
+			}
+			a.Blocks++
+			c.Poll()
+		}
+		c.Acquired(&a)
+	}
+}
+
+func deafUnlock(c *paravirt.CPU, w *arch.Word) { c.Store8(w.Byte(0), 0) }
+
+// clingy is a good lock until it has released: then it writes to its memory once more, often after a while, and now
+// and then after so long that it has lost its CPU meanwhile.
+func clingyUnlock(c *paravirt.CPU, w *arch.Word) {
+	c.Store8(w.Byte(0), 0)
+	switch gap := uint32(c.Ticks()>>2) % clingyGap; {
+	case gap < clingyGap/64:
+		c.Work(clingyLong)
+	case gap&1 != 0:
+		c.Work(gap)
+	}
+	c.Store16(w.Half(1), 0)
+}
+
+// clingyGap is long enough for somebody else to take the lock, release it, and use its memory for
+// something else; clingyLong is some milliseconds.
+const (
+	clingyGap  = 1 << 13
+	clingyLong = 1 << 22
+)
+
+// leaky is a good lock that says a vCPU waits for it, and forgets to take that back.
+func leakyLock(c *paravirt.CPU, w *arch.Word) {
+	if c.Xchg8(w.Byte(0), 1) == 0 {
+		return
+	}
+	c.StorePtr(&c.Slot().Lock, c.Addr(w))
+	for c.Xchg8(w.Byte(0), 1) != 0 {
+		c.SpinWhile8(w.Byte(0), 0xff, 1, arch.Forever)
+	}
+}
+
+func byteTry(c *paravirt.CPU, w *arch.Word) bool { return c.Xchg8(w.Byte(0), 1) == 0 }
+func byteIs(c *paravirt.CPU, w *arch.Word) bool  { return c.Load8(w.Byte(0)) != 0 }
+func never(*paravirt.CPU, *arch.Word) bool       { return false }
+
+func byteLock(c *paravirt.CPU, w *arch.Word) {
+	for c.Xchg8(w.Byte(0), 1) != 0 {
+		c.SpinWhile8(w.Byte(0), 0xff, 1, arch.Forever)
+	}
+}
+
+func controlLocks() []lock {
+	kind := func(name, about string, take, release func(*paravirt.CPU, *arch.Word), try func(*paravirt.CPU, *arch.Word) bool) spinlock.Kind {
+		return spinlock.Kind{
+			Name: name, About: about, From: "control", MaxCPUs: paravirt.MaxCPUs,
+			Lock: take, Unlock: release, TryLock: try, IsLocked: byteIs, IsContended: never,
+		}
+	}
+	return []lock{
+		{
+			kind:    kind("busted", "looks, then takes: does not exclude", bustedLock, bustedUnlock, bustedTry),
+			stretch: stretch{15, 1},
+			control: result.FindingExclusion, known: []string{result.FindingExclusion, result.FindingSum, result.FindingReuse},
+		},
+		{kind: kind("deaf", "its unlock wakes nobody", deafLock, deafUnlock, byteTry), control: result.FindingLost, known: []string{result.FindingLost}},
+		{kind: kind("clingy", "writes to its memory after the release", byteLock, clingyUnlock, byteTry), control: result.FindingReuse, known: []string{result.FindingReuse, result.FindingLeak}},
+		{kind: kind("leaky", "leaves a vCPU as waiting", leakyLock, deafUnlock, byteTry), control: result.FindingLeak, known: []string{result.FindingLeak}},
+	}
+}

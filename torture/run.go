@@ -1,0 +1,396 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"example.com/pvlock/host"
+	"example.com/pvlock/paravirt"
+	"example.com/pvlock/result"
+	"example.com/pvlock/rig"
+)
+
+// Config says what to torture, and how.
+type Config struct {
+	// Locks are names of locks or of controls; none means all.
+	Locks []string
+	// On are the machines; none means all that there are here.
+	On []string
+	// Torments are names of torments; none means all that apply.
+	Torments []string
+	// HostCPUs are the CPUs that the vCPUs share.
+	HostCPUs []int
+	// Overcommit lists the numbers of vCPUs, each as a multiple of len(HostCPUs), at least 1. Each lock
+	// goes through all of them on each machine.
+	Overcommit []float64
+	// Duration is how long all of it takes together.
+	Duration time.Duration
+	// Critical is the length of a critical section, Think the mean time between two.
+	Critical, Think time.Duration
+	// Seed repeats what is chosen at random, as far as the machine allows.
+	Seed uint64
+	// Patience is how long nobody may get a lock, of the time that this process runs, before the machine is given up.
+	Patience time.Duration
+
+	// Stop stops this process, as SIGSTOP does; whoever set it sees to it that it is continued. nil if nobody does.
+	Stop func()
+	// Hog starts a process that computes until stop is called; nil if there is none.
+	Hog func() (stop func(), err error)
+
+	more []lock // of tests
+}
+
+// Bounds of what can be asked for.
+const (
+	minDuration = 10 * time.Millisecond
+	maxDuration = 7 * 24 * time.Hour
+	maxSection  = time.Millisecond
+)
+
+// A round is at most this long; with the torment "remake" each is another machine's. A control must show what it
+// is there for within its time, and a lock that doesn't exclude within a second.
+const (
+	roundTime   = time.Second
+	controlTime = 10 * time.Second
+	bustedTime  = time.Second
+)
+
+// plan is a lock on a machine at an overcommit, which is to be tortured.
+type plan struct {
+	lock  lock
+	on    string
+	vcpus int
+}
+
+// Check returns an error if something can't be done: it says what is wrong and what is allowed.
+func (cfg *Config) Check() error {
+	_, _, err := cfg.plan()
+	return err
+}
+
+func (cfg *Config) checkNumbers() error {
+	if len(cfg.HostCPUs) == 0 {
+		return errors.New("no CPUs to run on: want at least 1")
+	}
+	if len(cfg.Overcommit) == 0 {
+		return errors.New("no overcommit given: want a list of numbers of at least 1, such as 1,4")
+	}
+	for _, o := range cfg.Overcommit {
+		// Written so that NaN fails.
+		if !(o >= 1) || o*float64(len(cfg.HostCPUs)) > paravirt.MaxCPUs {
+			return fmt.Errorf("overcommit %v of %d CPUs: want at least 1, and at most %d vCPUs", o, len(cfg.HostCPUs), paravirt.MaxCPUs)
+		}
+	}
+	for _, d := range []struct {
+		what     string
+		is       time.Duration
+		from, to time.Duration
+	}{
+		{"duration", cfg.Duration, minDuration, maxDuration},
+		{"critical section", cfg.Critical, 0, maxSection},
+		{"time between critical sections", cfg.Think, 0, maxSection},
+		{"patience", cfg.Patience, time.Second, maxDuration},
+	} {
+		if d.is < d.from || d.is > d.to {
+			return fmt.Errorf("%s of %v: want %v to %v", d.what, d.is, d.from, d.to)
+		}
+	}
+	for _, name := range cfg.Torments {
+		if !slices.Contains(Torments(), name) {
+			return fmt.Errorf("unknown torment %q: want some of %s", name, strings.Join(Torments(), ", "))
+		}
+	}
+	return nil
+}
+
+// plan returns what is to be done, and what is left out.
+func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error) {
+	if err := cfg.checkNumbers(); err != nil {
+		return nil, nil, err
+	}
+	on := cfg.On
+	if len(on) == 0 {
+		for _, name := range rig.Machines() {
+			if err := rig.Probe(name); err != nil {
+				skipped = append(skipped, result.TortureSkip{What: name, Why: err.Error()})
+				continue
+			}
+			on = append(on, name)
+		}
+	}
+	for _, name := range on {
+		if err := rig.Probe(name); err != nil {
+			return nil, nil, err
+		}
+	}
+	chosen, err := cfg.locks()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range torments() {
+		// What applies to no lock and no machine, because it isn't there at all.
+		if slices.Contains([]string{"affinity", "signals", "stop", "hogs"}, t.name) {
+			if err := t.missing(cfg, nil, ""); err != nil {
+				skipped = append(skipped, result.TortureSkip{What: t.name, Why: err.Error()})
+			}
+		}
+	}
+	for _, name := range on {
+		for _, l := range chosen {
+			if l.on != "" && l.on != name {
+				continue
+			}
+			for _, vcpus := range cfg.vcpus(&l) {
+				plans = append(plans, plan{l, name, vcpus})
+			}
+		}
+	}
+	if len(plans) == 0 {
+		return nil, nil, fmt.Errorf("none of the locks %s is for any of the machines %s", strings.Join(cfg.Locks, ", "), strings.Join(on, ", "))
+	}
+	return plans, skipped, nil
+}
+
+// vcpus returns the numbers of vCPUs for a lock, those that it can have. A control gets the
+// fewest: they run at the same time.
+func (cfg *Config) vcpus(l *lock) (all []int) {
+	for _, o := range cfg.Overcommit {
+		n := max(int(o*float64(len(cfg.HostCPUs))+0.5), 2)
+		if n <= l.kind.MaxCPUs && !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	if l.control != "" && len(all) > 1 {
+		return []int{slices.Min(all)}
+	}
+	return all
+}
+
+func (cfg *Config) locks() ([]lock, error) {
+	all := append(locks(), cfg.more...)
+	if len(cfg.Locks) == 0 {
+		return all, nil
+	}
+	var chosen []lock
+	for _, name := range cfg.Locks {
+		i := slices.IndexFunc(all, func(l lock) bool { return l.kind.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("unknown lock %q: want some of %s", name, strings.Join(Locks(), ", "))
+		}
+		if len(cfg.vcpus(&all[i])) == 0 {
+			return nil, fmt.Errorf("lock %s is for at most %d vCPUs, and every overcommit given has more", name, all[i].kind.MaxCPUs)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// Progress says how things are.
+type Progress struct {
+	// Done of Cells are over; the one that is under way is of Lock on Machine with VCPUs.
+	Done, Cells   int
+	Lock, Machine string
+	VCPUs         int
+	// Acquisitions is what it has come to, all cells together, Findings how many were unexpected.
+	Acquisitions uint64
+	Findings     int
+	// Now is what goes on.
+	Now string
+}
+
+// Watcher is told how things go: Progress about every second, Done when a cell is over. Either may be nil.
+type Watcher struct {
+	Progress func(Progress)
+	Done     func(result.TortureRun)
+}
+
+// Run tortures. Command is what is recorded as the command. When ctx is done Run stops cleanly and returns what there is,
+// the cell that was cut short included; so it does, with an error, when a machine fails or can't be stopped.
+func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.Torture, error) {
+	plans, skipped, err := cfg.plan()
+	if err != nil {
+		return nil, err
+	}
+	t := &result.Torture{Host: rig.Host(), Command: command, Started: time.Now(), Seed: cfg.Seed, Skipped: skipped}
+	steal := func(at func(*result.Steal) *int64) {
+		if s, err := host.Steal(); err == nil {
+			if t.Host.Steal == nil {
+				t.Host.Steal = new(result.Steal)
+			}
+			*at(t.Host.Steal) = s.Steal.Nanoseconds()
+		}
+	}
+	steal(func(s *result.Steal) *int64 { return &s.BeforeNanos })
+	defer steal(func(s *result.Steal) *int64 { return &s.AfterNanos })
+
+	end := t.Started.Add(cfg.Duration)
+	threads := hold().threads + spareThreads
+	for i, p := range plans {
+		if ctx.Err() != nil {
+			return t, nil
+		}
+		c := newCell(&cfg, p, newRand(cfg.Seed, uint64(i)))
+		threads = max(threads, hold().threads+p.vcpus+spareThreads)
+		c.threads = threads
+		c.watch(&w, t, i, len(plans))
+		// What is left of the time, in equal parts, without the controls', which hardly take any.
+		left := 0
+		for _, q := range plans[i:] {
+			if q.lock.control == "" {
+				left++
+			}
+		}
+		d := controlTime
+		switch p.lock.control {
+		case result.FindingExclusion:
+			d = bustedTime
+		case "":
+			d = max(time.Until(end)/time.Duration(left), minDuration)
+		}
+		err := c.run(ctx, d)
+		c.finish()
+		t.Runs = append(t.Runs, c.TortureRun)
+		if w.Done != nil {
+			w.Done(c.TortureRun)
+		}
+		if err != nil {
+			return t, fmt.Errorf("%s on %s, %d vCPUs: %w", p.lock.kind.Name, p.on, p.vcpus, err)
+		}
+	}
+	return t, nil
+}
+
+func newRand(seed, i uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, i)) }
+
+// spareThreads are what Go's runtime may have besides: the collector's, those in system calls.
+const spareThreads = 64
+
+// A cell is what one lock goes through on one machine at one overcommit.
+type cell struct {
+	result.TortureRun
+	plan
+	cfg     *Config
+	chosen  []torment
+	rand    *rand.Rand
+	threads int
+	began   time.Time
+	each    []uint64 // acquisitions of each vCPU
+	now     atomic.Pointer[string]
+	tick    func(r *round) // nil if nobody wants to know
+}
+
+func newCell(cfg *Config, p plan, r *rand.Rand) *cell {
+	c := &cell{
+		plan: p, cfg: cfg, rand: r, each: make([]uint64, p.vcpus), chosen: choose(cfg, &p.lock, p.on), began: time.Now(),
+		TortureRun: result.TortureRun{
+			Lock: p.lock.kind.Name, Machine: p.on, CPUs: len(cfg.HostCPUs), VCPUs: p.vcpus,
+			Overcommit: float64(p.vcpus) / float64(len(cfg.HostCPUs)), Counters: make(map[string]uint64),
+		},
+	}
+	for _, t := range c.chosen {
+		c.Torments = append(c.Torments, t.name)
+	}
+	return c
+}
+
+// run makes machine after machine.
+func (c *cell) run(ctx context.Context, d time.Duration) error {
+	part := d
+	switch {
+	case c.lock.control != "":
+		// Some of what they must show is found at the end of a round.
+		part = bustedTime / 5
+	case slices.Contains(c.Torments, remake):
+		part = min(roundTime, d)
+	}
+	for first := true; first || ctx.Err() == nil && time.Since(c.began)+part/2 < d && !c.caught(); first = false {
+		r := &round{cfg: c.cfg, lock: &c.lock, on: c.on, chosen: c.chosen, rand: c.rand, threads: c.threads, cell: c}
+		if err := r.make(c.vcpus); err != nil {
+			return err
+		}
+		c.Machines++
+		if err := r.run(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spell notes what goes on now.
+func (c *cell) spell(on []string) {
+	for _, name := range on {
+		c.Counters["torment_"+name]++
+	}
+	now := strings.Join(on, " ")
+	c.now.Store(&now)
+}
+
+// report notes a finding.
+func (c *cell) report(kind, text string, n uint64) {
+	for i := range c.Findings {
+		if f := &c.Findings[i]; f.Kind == kind {
+			f.Count += n
+			return
+		}
+	}
+	c.Findings = append(c.Findings, result.TortureFinding{Kind: kind, AtSeconds: time.Since(c.began).Seconds(), Count: n, Text: text})
+}
+
+// caught reports whether the cell is a control's and has shown what it is there for.
+func (c *cell) caught() bool {
+	return c.lock.control != "" && slices.ContainsFunc(c.Findings, func(f result.TortureFinding) bool { return f.Kind == c.lock.control })
+}
+
+// finish completes the result.
+func (c *cell) finish() {
+	c.Seconds = time.Since(c.began).Seconds()
+	c.Slow = min(c.Counters[paravirt.Contended.String()], c.Acquisitions)
+	c.Fewest = slices.Min(c.each)
+	c.Expected = c.unexpected() == 0
+	c.Missed = c.lock.control != "" && !c.caught() && !c.Interrupted
+}
+
+// unexpected is how many kinds of findings there are that aren't known of the lock.
+func (c *cell) unexpected() (n int) {
+	for _, f := range c.Findings {
+		if !slices.Contains(c.lock.known, f.Kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// watch has the watcher told about every second.
+func (c *cell) watch(w *Watcher, t *result.Torture, done, cells int) {
+	if w.Progress == nil {
+		return
+	}
+	var last time.Time
+	c.tick = func(r *round) {
+		if time.Since(last) < time.Second {
+			return
+		}
+		last = time.Now()
+		p := Progress{Done: done, Cells: cells, Lock: c.Lock, Machine: c.Machine, VCPUs: c.VCPUs, Findings: c.unexpected()}
+		for i := range t.Runs {
+			p.Acquisitions += t.Runs[i].Acquisitions
+			if !t.Runs[i].Expected {
+				p.Findings++
+			}
+		}
+		p.Acquisitions += c.Acquisitions
+		for i := range r.clients {
+			p.Acquisitions += r.clients[i].acquisitions()
+		}
+		if now := c.now.Load(); now != nil {
+			p.Now = *now
+		}
+		w.Progress(p)
+	}
+}

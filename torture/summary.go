@@ -1,0 +1,163 @@
+package torture
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"example.com/pvlock/result"
+)
+
+// Verdict says in a line what is wrong with a torture; "" if nothing is. Findings that a lock is known for are
+// not wrong; a control that showed nothing is.
+func Verdict(t *result.Torture) string {
+	var bad []string
+	for i := range t.Runs {
+		r := &t.Runs[i]
+		switch {
+		case !r.Expected:
+			bad = append(bad, fmt.Sprintf("%s on %s has a fault", r.Lock, r.Machine))
+		case r.Missed:
+			bad = append(bad, fmt.Sprintf("the control %s on %s showed nothing", r.Lock, r.Machine))
+		}
+	}
+	slices.Sort(bad)
+	return strings.Join(slices.Compact(bad), "; ")
+}
+
+// Line says in a line how a cell went.
+func Line(r result.TortureRun) string {
+	return fmt.Sprintf("%-11s %-10s %4d vCPUs %13s times  %5.1f%% slow  longest wait %-8s  %s", r.Lock, r.Machine, r.VCPUs,
+		grouped(r.Acquisitions), percent(r.Slow, r.Acquisitions), time.Duration(r.LongestWaitNanos).Round(10*time.Microsecond), outcomeOf(&r))
+}
+
+func outcomeOf(r *result.TortureRun) string {
+	if len(r.Findings) == 0 {
+		if r.Missed {
+			return "MISSED: a control, and nothing was found"
+		}
+		return "ok"
+	}
+	var kinds []string
+	for _, f := range r.Findings {
+		kinds = append(kinds, fmt.Sprintf("%s (%d, first after %s)", f.Kind, f.Count, seconds(f.AtSeconds)))
+	}
+	said := strings.Join(kinds, ", ")
+	switch {
+	case !r.Expected:
+		return "FAULT: " + said
+	case r.Missed:
+		return "MISSED: a control, and found was only " + said
+	}
+	return "as expected: " + said
+}
+
+func seconds(s float64) string {
+	return time.Duration(s * 1e9).Round(time.Millisecond).String()
+}
+
+// WriteSummary writes what all of it came to, for people.
+func WriteSummary(w io.Writer, t *result.Torture) error {
+	out := new(strings.Builder)
+	type sum struct {
+		taken, slow, unlocks, lost uint64
+		longest                    int64
+		control                    bool
+	}
+	var names []string
+	of := make(map[string]*sum)
+	var total, slow, machines uint64
+	controls := make(map[string]bool)
+	for _, l := range controlLocks() {
+		controls[l.kind.Name] = true
+	}
+	for i := range t.Runs {
+		r := &t.Runs[i]
+		s := of[r.Lock]
+		if s == nil {
+			s = &sum{control: controls[r.Lock]}
+			of[r.Lock] = s
+			names = append(names, r.Lock)
+		}
+		s.taken += r.Acquisitions
+		s.slow += r.Slow
+		s.unlocks += r.Unlocks
+		s.lost += r.LostWakeups
+		s.longest = max(s.longest, r.LongestWaitNanos)
+		machines += uint64(r.Machines)
+		if !s.control {
+			total += r.Acquisitions
+			slow += r.Slow
+		}
+	}
+	fmt.Fprintln(out)
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "lock\tacquisitions\tslow path\tlongest wait\tlost wake-ups\tper 10^9 unlocks\t")
+	for _, name := range names {
+		if s := of[name]; !s.control {
+			fmt.Fprintf(tw, "%s\t%s\t%.1f%%\t%s\t%d\t%s\t\n", name, grouped(s.taken), percent(s.slow, s.taken),
+				time.Duration(s.longest).Round(10*time.Microsecond), s.lost, perBillion(s.lost, s.unlocks))
+		}
+	}
+	tw.Flush()
+	fmt.Fprintf(out, "\n%s acquisitions in all, %.1f%% of them by the slow path; %d machines; seed %d.\n", grouped(total), percent(slow, total), machines, t.Seed)
+	if least, share := leastSlow(names, func(name string) (uint64, uint64, bool) { s := of[name]; return s.slow, s.taken, s.control }); least != "" {
+		fmt.Fprintf(out, "The least share by the slow path is %s's, %.1f%%.\n", least, share)
+	}
+	for _, s := range t.Skipped {
+		fmt.Fprintf(out, "Left out: %s: %s\n", s.What, s.Why)
+	}
+	for i := range t.Runs {
+		r := &t.Runs[i]
+		if r.Expected && !r.Missed {
+			continue
+		}
+		for _, f := range r.Findings {
+			fmt.Fprintf(out, "\nFAULT: %s on %s, %d vCPUs: %s, %d times, first after %s: %s\n", r.Lock, r.Machine, r.VCPUs, f.Kind, f.Count, seconds(f.AtSeconds), f.Text)
+		}
+		if r.Missed {
+			fmt.Fprintf(out, "\nMISSED: the control %s on %s, %d vCPUs: it is broken, and that was not found.\n", r.Lock, r.Machine, r.VCPUs)
+		}
+	}
+	if slices.ContainsFunc(t.Runs, func(r result.TortureRun) bool { return r.Interrupted }) {
+		fmt.Fprint(out, "\nInterrupted: what comes after was not tortured.\n")
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func leastSlow(names []string, of func(name string) (slow, taken uint64, control bool)) (least string, share float64) {
+	for _, name := range names {
+		slow, taken, control := of(name)
+		if p := percent(slow, taken); !control && (least == "" || p < share) {
+			least, share = name, p
+		}
+	}
+	return least, share
+}
+
+func percent(part, whole uint64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}
+
+func perBillion(n, of uint64) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g", 1e9*float64(n)/float64(of))
+}
+
+// grouped writes a number with a space between thousands.
+func grouped(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return s
+}
