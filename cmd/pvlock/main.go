@@ -67,6 +67,6 @@ which shows, in under a minute, which locks survive that here.`,
 			return err
 		},
 	}
-	root.AddCommand(benchCommand(), checkCommand(), patchCommand(), doctorCommand())
+	root.AddCommand(benchCommand(), checkCommand(), patchCommand(), doctorCommand(), reportCommand())
 	return root
 }

@@ -1,0 +1,144 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"example.com/pvlock/result"
+)
+
+// The picture, in its own units: about what it has as CSS pixels, on a phone a little less.
+const (
+	plotWidth, plotHeight                = 400.0, 300.0
+	leftEdge, rightEdge, topEdge, bottom = 54.0, 388.0, 26.0, 256.0
+)
+
+// A drawing is a picture, ready for the template.
+type drawing struct {
+	Width, Height float64
+	YTitle        string
+	XTitle        string
+	XTicks        []mark
+	YTicks        []mark
+	Marks         []mark
+	Series        []drawnSeries
+	// Frame is the path of the two axes.
+	Frame string
+}
+
+// A mark is a line, and a word at a place.
+type mark struct {
+	Path, X, Y, Text, Anchor string
+}
+
+type drawnSeries struct {
+	Name, Class string
+	// Line is a path through all points, Bars one of the error bars; "" for none.
+	Line, Bars string
+	Points     []drawnPoint
+}
+
+type drawnPoint struct {
+	X, Y, Symbol, Text, Value string
+	Hollow                    bool
+}
+
+func (c *chart) draw() drawing {
+	d := drawing{Width: plotWidth, Height: plotHeight, YTitle: axisTitle(c.y), XTitle: axisTitle(c.x)}
+	d.Frame = fmt.Sprintf("M%s %sV%sH%s", pixels(leftEdge), pixels(topEdge), pixels(bottom), pixels(rightEdge))
+	x, y := c.scales()
+	c.ticks(&d, x, y)
+	c.marks(&d, x, y)
+	for i, s := range c.series {
+		d.Series = append(d.Series, c.line(s, x, y, c.dodge(i)))
+	}
+	return d
+}
+
+func (c *chart) scales() (x, y scale) {
+	xs := c.xs()
+	ys := append([]float64{}, c.within...)
+	for _, s := range c.series {
+		for _, p := range s.points {
+			ys = append(ys, p.y, p.low, p.high)
+		}
+	}
+	for _, m := range c.x.Marks {
+		xs = append(xs, m.At)
+	}
+	for _, m := range c.y.Marks {
+		ys = append(ys, m.At)
+	}
+	x = newScale(xs, c.x.Log, leftEdge, rightEdge).roomy(0.06)
+	y = newScale(ys, c.y.Log, bottom, topEdge).roomy(0.03)
+	return x, y
+}
+
+func (c *chart) ticks(d *drawing, x, y scale) {
+	for _, v := range y.ticks(6) {
+		at := pixels(y.at(v))
+		d.YTicks = append(d.YTicks, mark{fmt.Sprintf("M%s %sH%s", pixels(leftEdge), at, pixels(rightEdge)), pixels(leftEdge - 5), at, number(v, c.y.Unit), "end"})
+	}
+	// The values themselves, if they are few.
+	at := c.xs()
+	if len(at) > 7 && c.steps == nil {
+		at = x.ticks(6)
+	}
+	for i, v := range at {
+		if len(at) > 7 && i%(1+len(at)/7) != 0 {
+			continue
+		}
+		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", pixels(x.at(v)), pixels(bottom)), pixels(x.at(v)), pixels(bottom + 18), c.step(v), "middle"})
+	}
+}
+
+func (c *chart) marks(d *drawing, x, y scale) {
+	for i, m := range c.x.Marks {
+		at := x.at(m.At)
+		// Words of marks that are close are below each other.
+		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(topEdge), pixels(bottom)), pixels(at - 4), pixels(topEdge + 11 + 13*float64(i%4)), m.Label, "end"}
+		if at < (leftEdge+rightEdge)/2 {
+			t.X, t.Anchor = pixels(at+4), "start"
+		}
+		d.Marks = append(d.Marks, t)
+	}
+	for _, m := range c.y.Marks {
+		at := y.at(m.At)
+		d.Marks = append(d.Marks, mark{fmt.Sprintf("M%s %sH%s", pixels(leftEdge), pixels(at), pixels(rightEdge)), pixels(leftEdge + 4), pixels(at - 4), m.Label, "start"})
+	}
+}
+
+// dodge moves series apart, so that bars and markers of equal values can be seen.
+func (c *chart) dodge(i int) float64 {
+	n := float64(len(c.series))
+	if len(c.xs()) > 8 || n < 2 {
+		return 0
+	}
+	return (float64(i) - (n-1)/2) * min(3, 22/n)
+}
+
+func (c *chart) line(s series, x, y scale, dx float64) drawnSeries {
+	d := drawnSeries{Name: s.name, Class: s.look.Class()}
+	var line, bars strings.Builder
+	for i, p := range s.points {
+		px, py := pixels(x.at(p.x)+dx), pixels(y.at(p.y))
+		fmt.Fprintf(&line, "%c%s %s", "ML"[min(i, 1)], px, py)
+		if p.low != p.high {
+			fmt.Fprintf(&bars, "M%s %sV%s", px, pixels(y.at(p.low)), pixels(y.at(p.high)))
+		}
+		d.Points = append(d.Points, drawnPoint{
+			X: px, Y: py, Symbol: s.look.Marker(), Value: c.text(p), Hollow: c.y.Log && p.y <= 0,
+			Text: fmt.Sprintf("%s, %s: %s", s.name, strings.TrimSpace(c.x.Label+" "+c.step(p.x)), c.text(p)),
+		})
+	}
+	if len(s.points) > 1 {
+		d.Line = line.String()
+	}
+	d.Bars = bars.String()
+	return d
+}
+
+// axis is short for an axis.
+func axis(label, unit string, log bool) result.Axis {
+	return result.Axis{Label: label, Unit: unit, Log: log}
+}

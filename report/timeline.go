@@ -1,0 +1,156 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"example.com/pvlock/result"
+)
+
+// The picture of a timeline. It is wide, and scrolls where there is no room.
+const (
+	timeWidth, timeLeft, timeRight = 900.0, 70.0, 890.0
+	rowHeight, rowGap, timeTop     = 16.0, 6.0, 8.0
+)
+
+// states are what a CPU can be in, the ones that hold the lock or wait for it first. Each is a class of the page, and has a
+// height of its own for who can't tell the colours: what runs fills its row, what doesn't is a line.
+var states = []struct {
+	name, about string
+	height      float64
+}{
+	{"holding", "holds the lock", 1},
+	{"spinning", "spins", 0.75},
+	{"running", "runs", 0.45},
+	{"preempted", "has no CPU", 0.18},
+	{"blocked", "sleeps", 0.06},
+	{"idle", "idle", 0.06},
+}
+
+// A timeline is what each CPU did in a stretch of time.
+type timeline struct {
+	ID, Title, Desc string
+	Width, Height   float64
+	Rows            []timeRow
+	Ticks           []mark
+	// Flows are arrows from who kicks to who wakes, Tip where each ends.
+	Flows  []string
+	States []timeState
+	Table  table
+}
+
+type timeRow struct {
+	Name, X, Y string
+	// Paths are a path for each state.
+	Paths []timeState
+}
+
+type timeState struct {
+	Class, About, Path string
+}
+
+func newTimeline(t *result.Timeline, id string) timeline {
+	d := timeline{ID: id, Title: t.Title, Width: timeWidth, Height: timeTop + float64(len(t.Tracks))*(rowHeight+rowGap) + 34}
+	x := scale{float64(t.FromNanos), float64(t.ToNanos), timeLeft, timeRight, false}
+	if t.ToNanos <= t.FromNanos {
+		x.high = x.low + 1
+	}
+	d.Table = table{Caption: t.Title + ": share of the time in each state, and how often it was entered", Head: []string{""}}
+	used := usedStates(t)
+	for _, s := range used {
+		d.Table.Head = append(d.Table.Head, states[s].about)
+		d.States = append(d.States, timeState{Class: states[s].name, About: states[s].about, Path: bar(x.from, x.from+22, 6, states[s].height)})
+	}
+	for i := range t.Tracks {
+		d.row(&t.Tracks[i], i, x, used)
+	}
+	for _, f := range t.Flows {
+		if in(f.From, t.Tracks) && in(f.To, t.Tracks) {
+			d.Flows = append(d.Flows, flow(&f, x))
+		}
+	}
+	base := d.Height - 28
+	for _, v := range x.ticks(6) {
+		d.Ticks = append(d.Ticks, mark{fmt.Sprintf("M%s %sV%s", pixels(x.at(v)), pixels(timeTop), pixels(base)), pixels(x.at(v)), pixels(base + 14), nanos(v - x.low), "middle"})
+	}
+	d.Desc = fmt.Sprintf("%s, from %s to %s of virtual time: a row for each CPU, the physical ones first; %s. The table below has each state's share.",
+		t.Title, nanos(x.low), nanos(x.high), plural(len(d.Flows), "kick"))
+	return d
+}
+
+func in(i int, tracks []result.Track) bool { return i >= 0 && i < len(tracks) }
+
+// usedStates are those of states that occur; what isn't known counts as running.
+func usedStates(t *result.Timeline) (used []int) {
+	for _, track := range t.Tracks {
+		for _, s := range track.Spans {
+			used = append(used, stateOf(s.State))
+		}
+	}
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
+func stateOf(name string) int {
+	for i, s := range states {
+		if s.name == name {
+			return i
+		}
+	}
+	return 2
+}
+
+func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
+	middle := timeTop + float64(i)*(rowHeight+rowGap) + rowHeight/2
+	row := timeRow{Name: t.Name, X: pixels(timeLeft - 8), Y: pixels(middle)}
+	cells := []string{t.Name}
+	for _, state := range used {
+		var path strings.Builder
+		total, entered := 0.0, 0
+		// Spans of less than a tenth of a unit that touch are drawn as one: nobody could see them apart.
+		from, to := math.Inf(-1), math.Inf(-1)
+		for _, s := range t.Spans {
+			if stateOf(s.State) != state || s.ToNanos <= s.FromNanos {
+				continue
+			}
+			total += min(float64(s.ToNanos), x.high) - max(float64(s.FromNanos), x.low)
+			entered++
+			a, b := x.at(float64(s.FromNanos)), x.at(float64(s.ToNanos))
+			if a-to < 0.1 {
+				to = max(b, to)
+				continue
+			}
+			path.WriteString(bar(from, to, middle, states[state].height))
+			from, to = a, b
+		}
+		path.WriteString(bar(from, to, middle, states[state].height))
+		row.Paths = append(row.Paths, timeState{states[state].name, fmt.Sprintf("%s %s", t.Name, states[state].about), path.String()})
+		cells = append(cells, fmt.Sprintf("%s (%d)", number(100*max(0, total)/(x.high-x.low), "%"), entered))
+	}
+	d.Rows = append(d.Rows, row)
+	d.Table.Rows = append(d.Table.Rows, cells)
+}
+
+// bar is the path of a box around the middle of a row.
+func bar(from, to, middle, height float64) string {
+	if math.IsInf(from, 0) {
+		return ""
+	}
+	h := height * rowHeight
+	return fmt.Sprintf("M%s %sH%sv%sH%sz", fine(from), fine(middle-h/2), fine(max(to, from+0.2)), fine(h), fine(from))
+}
+
+func flow(f *result.Flow, x scale) string {
+	y := func(track int) float64 { return timeTop + float64(track)*(rowHeight+rowGap) + rowHeight/2 }
+	fromX, toX, fromY, toY := x.at(float64(f.AtNanos)), x.at(float64(f.WokenNanos)), y(f.From), y(f.To)
+	// An arrow's tip, along the line.
+	length := math.Hypot(toX-fromX, toY-fromY)
+	if length < 1 {
+		return ""
+	}
+	ux, uy := (toX-fromX)/length*5, (toY-fromY)/length*5
+	return fmt.Sprintf("M%s %sL%s %sM%s %sL%s %sL%s %s", fine(fromX), fine(fromY), fine(toX), fine(toY),
+		fine(toX-ux-uy*0.6), fine(toY-uy+ux*0.6), fine(toX), fine(toY), fine(toX-ux+uy*0.6), fine(toY-uy-ux*0.6))
+}
