@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/pvlock/bench"
+	"example.com/pvlock/result"
 )
 
 func benchUnlockCommand() *cobra.Command {
@@ -27,8 +28,8 @@ patched forms. All in one run, interleaved.`,
 			if err := cfg.Check(); err != nil {
 				return err
 			}
-			out, err := openOutputs(cmd.OutOrStdout(), []output[*bench.Unlocks]{
-				{jsonFile, func(w io.Writer, u *bench.Unlocks) error { return u.WriteJSON(w) }},
+			out, err := openOutputs(cmd.OutOrStdout(), []output[*result.Unlocks]{
+				{jsonFile, func(w io.Writer, u *result.Unlocks) error { return u.Write(w) }},
 			})
 			if err != nil {
 				return err
@@ -40,7 +41,7 @@ patched forms. All in one run, interleaved.`,
 			if err := out.write(u); err != nil || jsonFile == "-" {
 				return err
 			}
-			return u.WriteText(cmd.OutOrStdout())
+			return bench.WriteUnlockTable(cmd.OutOrStdout(), u)
 		},
 	}
 	f := cmd.Flags()

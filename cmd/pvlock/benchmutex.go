@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/pvlock/bench/mutex"
+	"example.com/pvlock/result"
 )
 
 func benchMutexCommand() *cobra.Command {
@@ -39,8 +40,8 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 			if err := cfg.Check(); err != nil {
 				return err
 			}
-			outputs, err := openOutputs(cmd.OutOrStdout(), []output[*mutex.Result]{
-				{jsonFile, func(w io.Writer, r *mutex.Result) error { return r.Write(w) }},
+			outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Mutexes]{
+				{jsonFile, func(w io.Writer, r *result.Mutexes) error { return r.Write(w) }},
 			})
 			if err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/pvlock/check"
+	"example.com/pvlock/result"
 )
 
 func checkCommand() *cobra.Command {
@@ -47,7 +48,7 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 			if err := o.Check(); err != nil {
 				return err
 			}
-			outs, err := openOutputs(cmd.OutOrStdout(), []output[*check.Report]{{jsonFile, func(w io.Writer, r *check.Report) error { return r.WriteJSON(w) }}})
+			outs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Check]{{jsonFile, func(w io.Writer, r *result.Check) error { return r.Write(w) }}})
 			if err != nil {
 				return err
 			}

@@ -58,5 +58,5 @@ func readResult(name string) (any, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return result.ReadBench(f)
+	return result.Read(f)
 }
