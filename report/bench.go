@@ -145,7 +145,7 @@ func (u *setup) words(b *result.Bench) string {
 	if u.neighbours > 0 {
 		text += fmt.Sprintf(" Another virtual machine's %s computed on the same CPUs all the time.", plural(u.neighbours, "vCPU"))
 	}
-	return text + u.finding()
+	return text + u.finding() + " In the plots points are medians over the rounds, and bars reach from the least to the most."
 }
 
 func vcpusOn(machine string, counts []string) string {
@@ -330,7 +330,7 @@ func (u *setup) overcommitFigures(id string, l *looks) (figures []figure) {
 		{"CPU burnt", "CPU time, user and system, that an acquisition costs all vCPUs together. Lower is better.", axis("CPU time per acquisition", "ns", true), nil, cpuPerOp, false},
 		{"Fairness", "Jain's index over the vCPUs' acquisitions: 1 if all got the same, 1/n if one got everything.", axis("Jain's index", "", false), []float64{0, 1}, jain, false},
 		{"Contended", "Acquisitions that the fast path didn't make.", axis("share of acquisitions", "%", false), []float64{0, 100}, contended, true},
-		{"Slow path", "Acquisitions for which a vCPU gave its CPU up.", axis("share of acquisitions", "%", false), []float64{0}, blocked, true},
+		{"Slow path", "Acquisitions for which a vCPU gave its CPU up.", axis("share of acquisitions", "%", true), nil, blocked, true},
 	} {
 		c := chart{title: p.title, about: p.about, x: x, y: p.y, within: p.within}
 		for _, lock := range u.locks {
@@ -430,19 +430,64 @@ func buckets(c result.Rounds) int {
 
 // budgets are the budgets of some locks, and 2^16.
 func budgets(locks []string) []result.Mark {
-	names := map[uint32][]string{1 << 16: {"98% expected"}}
+	at := []uint32{1 << 16}
 	for _, k := range spinlock.Kinds() {
 		if slices.Contains(locks, k.Name) && k.Sleeps && k.Tunables.Spin > 0 {
-			names[k.Tunables.Spin] = append(names[k.Tunables.Spin], k.Name)
+			at = append(at, k.Tunables.Spin)
 		}
 	}
+	slices.Sort(at)
 	var marks []result.Mark
-	for _, spin := range []uint32{1 << 10, 1 << 15, 1 << 16} {
-		if names[spin] != nil {
-			marks = append(marks, result.Mark{At: float64(spin), Label: fmt.Sprintf("2^%d", int(math.Log2(float64(spin))))})
+	for _, spin := range slices.Compact(at) {
+		label := "budget " + number(float64(spin), "2^n")
+		if spin == 1<<16 {
+			label = "2^16"
 		}
+		marks = append(marks, result.Mark{At: float64(spin), Label: label})
 	}
 	return marks
 }
 
-func (u *setup) histograms(id string, l *looks) []figure { return nil }
+// histograms are the rounds that each lock spun for an acquisition, with most vCPUs.
+func (u *setup) histograms(id string, l *looks) (figures []figure) {
+	vcpus := u.vcpus()
+	n := vcpus[len(vcpus)-1]
+	for i, lock := range u.locks {
+		cell := u.cell(lock, n)
+		c := chart{title: fmt.Sprintf("%s, at overcommit %s", lock, short(u.overcommit(n))), bars: true, within: []float64{0},
+			x: axis("rounds, below", "2^n", true), y: axis("contended acquisitions", "%", false)}
+		var points []point
+		for b := range buckets(cell) {
+			share := func(r *result.Run) float64 {
+				if b >= len(r.SpinRounds) {
+					return 0
+				}
+				return percent(r.SpinRounds[b], r.Contended)
+			}
+			if p, ok := over(math.Pow(2, float64(b)), values(cell, share)); ok {
+				// The rounds' range has no room in bars.
+				points = append(points, point{p.x, p.y, p.y, p.y})
+			}
+		}
+		if !u.counts(lock) || points == nil {
+			continue
+		}
+		c.add(lock, l.of(lock), points)
+		c.x.Marks = budgets([]string{lock})
+		c.about = won98(cell)
+		f := c.figure(fmt.Sprintf("%s-hist-%d", id, i+1))
+		f.Legend = nil
+		figures = append(figures, f)
+	}
+	return figures
+}
+
+// won98 says within how many rounds 98% are won.
+func won98(c result.Rounds) string {
+	for n := range 33 {
+		if p, ok := over(0, values(c, func(r *result.Run) float64 { return within(r, n) })); ok && p.y >= 98 {
+			return fmt.Sprintf("98%% are won within 2^%d rounds.", n)
+		}
+	}
+	return "98% are not won by spinning."
+}

@@ -16,6 +16,10 @@ type chart struct {
 	x, y         result.Axis
 	// steps are the names of x's values 0, 1, 2, …; nil for numbers.
 	steps []string
+	// rows draws the steps below each other, and y from left to right.
+	rows bool
+	// bars draws each point as a bar from 0, in a smaller picture.
+	bars bool
 	// within are bounds of y that are drawn whatever the values are.
 	within []float64
 	series []series
@@ -69,18 +73,6 @@ func (c *chart) xs() []float64 {
 	return slices.Compact(all)
 }
 
-// ranges says whether there was more than one round.
-func (c *chart) ranges() bool {
-	for _, s := range c.series {
-		for _, p := range s.points {
-			if p.low != p.high {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // hollow says whether there is a zero that a logarithmic scale can't show.
 func (c *chart) hollow() bool {
 	return c.y.Log && slices.ContainsFunc(c.series, func(s series) bool {
@@ -130,18 +122,25 @@ func axisTitle(a result.Axis) string {
 	return a.Label + " (" + a.Unit + ")"
 }
 
+func (c *chart) drawing() drawing {
+	switch {
+	case c.rows:
+		return c.drawRows()
+	case c.bars:
+		return c.draw(small)
+	}
+	return c.draw(large)
+}
+
 // figure makes the chart into what the page shows.
 func (c *chart) figure(id string) figure {
-	f := figure{ID: id, Title: c.title, About: c.about, Table: c.table(), Drawing: c.draw()}
+	f := figure{ID: id, Title: c.title, About: c.about, Table: c.table(), Drawing: c.drawing(), Small: c.bars}
 	var names []string
 	for _, s := range c.series {
 		names = append(names, s.name)
 		f.Legend = append(f.Legend, legend{s.name, s.look})
 	}
 	f.Desc = fmt.Sprintf("%s over %s, for %s. The table below has the values.", axisTitle(c.y), cmp.Or(axisTitle(c.x), "what was measured"), strings.Join(names, ", "))
-	if c.ranges() {
-		f.Notes = append(f.Notes, "Points are medians over the rounds, bars reach from the least to the most.")
-	}
 	if c.hollow() {
 		f.Notes = append(f.Notes, "A hollow point at the lower edge is a zero, which a logarithmic scale can't show.")
 	}

@@ -7,10 +7,14 @@ import (
 	"example.com/pvlock/result"
 )
 
-// The picture, in its own units: about what it has as CSS pixels, on a phone a little less.
-const (
-	plotWidth, plotHeight                = 400.0, 300.0
-	leftEdge, rightEdge, topEdge, bottom = 54.0, 388.0, 26.0, 256.0
+// A frame is where a picture has its axes, in its own units: about what it has as CSS pixels, on a phone a little less.
+type frame struct{ width, height, left, right, top, bottom float64 }
+
+const plotWidth = 400
+
+var (
+	large = frame{plotWidth, 300, 54, 388, 26, 256}
+	small = frame{300, 200, 46, 292, 26, 156}
 )
 
 // A drawing is a picture, ready for the template.
@@ -40,22 +44,28 @@ type drawnSeries struct {
 
 type drawnPoint struct {
 	X, Y, Symbol, Text, Value string
-	Hollow                    bool
+	// Path is a bar, in place of a symbol.
+	Path   string
+	Hollow bool
 }
 
-func (c *chart) draw() drawing {
-	d := drawing{Width: plotWidth, Height: plotHeight, YTitle: axisTitle(c.y), XTitle: axisTitle(c.x)}
-	d.Frame = fmt.Sprintf("M%s %sV%sH%s", pixels(leftEdge), pixels(topEdge), pixels(bottom), pixels(rightEdge))
-	x, y := c.scales()
-	c.ticks(&d, x, y)
-	c.marks(&d, x, y)
+func (c *chart) draw(f frame) drawing {
+	d := drawing{Width: f.width, Height: f.height, YTitle: axisTitle(c.y), XTitle: axisTitle(c.x)}
+	d.Frame = fmt.Sprintf("M%s %sV%sH%s", pixels(f.left), pixels(f.top), pixels(f.bottom), pixels(f.right))
+	x, y := c.scales(f)
+	c.ticks(&d, f, x, y)
+	c.marks(&d, f, x, y)
 	for i, s := range c.series {
+		if c.bars {
+			d.Series = append(d.Series, c.columns(s, x, y))
+			continue
+		}
 		d.Series = append(d.Series, c.line(s, x, y, c.dodge(i)))
 	}
 	return d
 }
 
-func (c *chart) scales() (x, y scale) {
+func (c *chart) scales(f frame) (x, y scale) {
 	xs := c.xs()
 	ys := append([]float64{}, c.within...)
 	for _, s := range c.series {
@@ -69,15 +79,15 @@ func (c *chart) scales() (x, y scale) {
 	for _, m := range c.y.Marks {
 		ys = append(ys, m.At)
 	}
-	x = newScale(xs, c.x.Log, leftEdge, rightEdge).roomy(0.06)
-	y = newScale(ys, c.y.Log, bottom, topEdge).roomy(0.03)
+	x = newScale(xs, c.x.Log, f.left, f.right).roomy(0.06)
+	y = newScale(ys, c.y.Log, f.bottom, f.top).roomy(0.03)
 	return x, y
 }
 
-func (c *chart) ticks(d *drawing, x, y scale) {
+func (c *chart) ticks(d *drawing, f frame, x, y scale) {
 	for _, v := range y.ticks(6) {
 		at := pixels(y.at(v))
-		d.YTicks = append(d.YTicks, mark{fmt.Sprintf("M%s %sH%s", pixels(leftEdge), at, pixels(rightEdge)), pixels(leftEdge - 5), at, number(v, c.y.Unit), "end"})
+		d.YTicks = append(d.YTicks, mark{fmt.Sprintf("M%s %sH%s", pixels(f.left), at, pixels(f.right)), pixels(f.left - 5), at, number(v, c.y.Unit), "end"})
 	}
 	// The values themselves, if they are few.
 	at := c.xs()
@@ -88,23 +98,23 @@ func (c *chart) ticks(d *drawing, x, y scale) {
 		if len(at) > 7 && i%(1+len(at)/7) != 0 {
 			continue
 		}
-		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", pixels(x.at(v)), pixels(bottom)), pixels(x.at(v)), pixels(bottom + 18), c.step(v), "middle"})
+		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", pixels(x.at(v)), pixels(f.bottom)), pixels(x.at(v)), pixels(f.bottom + 18), c.step(v), "middle"})
 	}
 }
 
-func (c *chart) marks(d *drawing, x, y scale) {
+func (c *chart) marks(d *drawing, f frame, x, y scale) {
 	for i, m := range c.x.Marks {
 		at := x.at(m.At)
 		// Words of marks that are close are below each other.
-		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(topEdge), pixels(bottom)), pixels(at - 4), pixels(topEdge + 11 + 13*float64(i%4)), m.Label, "end"}
-		if at < (leftEdge+rightEdge)/2 {
+		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(f.top), pixels(f.bottom)), pixels(at - 4), pixels(f.top + 11 + 13*float64(i%4)), m.Label, "end"}
+		if at < (f.left+f.right)/2 {
 			t.X, t.Anchor = pixels(at+4), "start"
 		}
 		d.Marks = append(d.Marks, t)
 	}
 	for _, m := range c.y.Marks {
 		at := y.at(m.At)
-		d.Marks = append(d.Marks, mark{fmt.Sprintf("M%s %sH%s", pixels(leftEdge), pixels(at), pixels(rightEdge)), pixels(leftEdge + 4), pixels(at - 4), m.Label, "start"})
+		d.Marks = append(d.Marks, mark{fmt.Sprintf("M%s %sH%s", pixels(f.left), pixels(at), pixels(f.right)), pixels(f.left + 4), pixels(at - 4), m.Label, "start"})
 	}
 }
 
@@ -135,6 +145,24 @@ func (c *chart) line(s series, x, y scale, dx float64) drawnSeries {
 		d.Line = line.String()
 	}
 	d.Bars = bars.String()
+	return d
+}
+
+// columns draws a series as bars from the lower edge.
+func (c *chart) columns(s series, x, y scale) drawnSeries {
+	d := drawnSeries{Name: s.name, Class: s.look.Class()}
+	width := (x.to - x.from) / float64(len(s.points)+2)
+	for _, p := range s.points {
+		// One that is not 0 is at least a line.
+		top := min(y.at(p.y), y.from-1)
+		if p.y <= 0 {
+			top = y.from
+		}
+		d.Points = append(d.Points, drawnPoint{
+			Path: fmt.Sprintf("M%s %sh%sV%sh-%sz", pixels(x.at(p.x)-width*0.4), pixels(y.from), pixels(width*0.8), pixels(top), pixels(width*0.8)),
+			Text: fmt.Sprintf("%s, %s: %s", s.name, c.step(p.x), c.text(p)), Value: c.text(p),
+		})
+	}
 	return d
 }
 

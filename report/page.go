@@ -69,8 +69,6 @@ type figure struct {
 	Table                  table
 	// Small figures stand more in a row.
 	Small bool
-	// Tall pictures have no fixed shape.
-	Tall bool
 }
 
 type legend struct {
@@ -104,6 +102,16 @@ func sectionOf(r any, id string, l *looks) (section, error) {
 	switch r := r.(type) {
 	case *result.Bench:
 		return benchSection(r, id, l), nil
+	case *result.Sim:
+		return simSection(r, id, l), nil
+	case *result.Torture:
+		return tortureSection(r, id, l), nil
+	case *result.Check:
+		return checkSection(r), nil
+	case *result.Mutexes:
+		return mutexSection(r, id, l), nil
+	case *result.Unlocks:
+		return unlockSection(r, id, l), nil
 	}
 	return section{}, fmt.Errorf("no report is made of a %T", r)
 }

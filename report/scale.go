@@ -118,6 +118,8 @@ func number(v float64, unit string) string {
 		return nanos(v)
 	case unit == "%":
 		return short(v) + "%"
+	case unit == "2^n":
+		return "2^" + short(math.Log2(v))
 	}
 	a := math.Abs(v)
 	for _, p := range []struct {

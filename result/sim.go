@@ -112,6 +112,8 @@ type SimRun struct {
 
 // Timeline is what CPUs did in a stretch of virtual time.
 type Timeline struct {
+	// Cell is the number of the run that it is of.
+	Cell      int    `json:"cell"`
 	Title     string `json:"title"`
 	FromNanos int64  `json:"from_ns"`
 	ToNanos   int64  `json:"to_ns"`
