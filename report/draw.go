@@ -153,10 +153,10 @@ func (c *chart) columns(s series, x, y scale) drawnSeries {
 	d := drawnSeries{Name: s.name, Class: s.look.Class()}
 	width := (x.to - x.from) / float64(len(s.points)+2)
 	for _, p := range s.points {
-		// One that is not 0 is at least a line.
-		top := min(y.at(p.y), y.from-1)
+		// One that is not 0 is at least a line above the axis.
+		top := min(y.at(p.y), y.from-1.5)
 		if p.y <= 0 {
-			top = y.from
+			top = y.from - 0.3
 		}
 		d.Points = append(d.Points, drawnPoint{
 			Path: fmt.Sprintf("M%s %sh%sV%sh-%sz", pixels(x.at(p.x)-width*0.4), pixels(y.from), pixels(width*0.8), pixels(top), pixels(width*0.8)),

@@ -54,8 +54,8 @@ type timeState struct {
 func newTimeline(t *result.Timeline, id string) timeline {
 	d := timeline{ID: id, Title: t.Title, Width: timeWidth, Height: timeTop + float64(len(t.Tracks))*(rowHeight+rowGap) + 34}
 	x := scale{float64(t.FromNanos), float64(t.ToNanos), timeLeft, timeRight, false}
-	if t.ToNanos <= t.FromNanos {
-		x.high = x.low + 1
+	if x.high <= x.low {
+		x.low, x.high = 0, 1
 	}
 	d.Table = table{Caption: t.Title + ": share of the time in each state, and how often it was entered", Head: []string{""}}
 	used := usedStates(t)
