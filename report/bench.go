@@ -23,6 +23,9 @@ func benchSection(b *result.Bench, id string, l *looks) section {
 	setups := setupsOf(b.Runs)
 	for i, u := range setups {
 		s.Words = append(s.Words, u.words(b))
+		if f := u.finding(); f != "" {
+			s.Words = append(s.Words, f)
+		}
 		name := ""
 		if len(setups) > 1 {
 			name = u.name()
@@ -145,7 +148,7 @@ func (u *setup) words(b *result.Bench) string {
 	if u.neighbours > 0 {
 		text += fmt.Sprintf(" Another virtual machine's %s computed on the same CPUs all the time.", plural(u.neighbours, "vCPU"))
 	}
-	return text + u.finding() + " In the plots points are medians over the rounds, and bars reach from the least to the most."
+	return text
 }
 
 func vcpusOn(machine string, counts []string) string {
@@ -182,7 +185,7 @@ func (u *setup) finding() string {
 		if before == 0 {
 			continue
 		}
-		left := fmt.Sprintf("%s (%s)", lock, number(100*after/before, "%"))
+		left := fmt.Sprintf("%s (%s)", lock, roughly(100*after/before))
 		switch {
 		case after >= before/2:
 			survive = append(survive, left)
@@ -190,7 +193,7 @@ func (u *setup) finding() string {
 			collapse = append(collapse, left)
 		}
 	}
-	text := fmt.Sprintf(" From %d to %d vCPUs, ", least, most)
+	text := fmt.Sprintf("From %d to %d vCPUs, ", least, most)
 	switch {
 	case survive == nil && collapse == nil:
 		return ""
@@ -200,6 +203,14 @@ func (u *setup) finding() string {
 		return text + list(collapse) + " fell below a tenth of their throughput, and none kept half of it."
 	}
 	return text + list(survive) + " kept half of their throughput or more; " + list(collapse) + " fell below a tenth of theirs."
+}
+
+// roughly writes a percentage with two digits that count.
+func roughly(p float64) string {
+	if p >= 10 {
+		return fmt.Sprintf("%.0f%%", p)
+	}
+	return fmt.Sprintf("%.2g%%", p)
 }
 
 // cell returns the rounds of a lock with so many vCPUs; there may be none.
@@ -256,8 +267,8 @@ func (u *setup) parts(id, name string, l *looks) []part {
 		suffix = " — " + name
 	}
 	parts := []part{
-		{Title: "In figures" + suffix, Tables: u.summary()},
-		{Title: "Against overcommit" + suffix, Figures: u.overcommitFigures(id, l)},
+		u.summary("In figures" + suffix),
+		{Title: "Against overcommit" + suffix, Words: []string{"Points are medians over the rounds, and bars reach from the least to the most."}, Figures: u.overcommitFigures(id, l)},
 		{Title: "How long they wait" + suffix, Figures: u.latencyFigures(id, l),
 			Words: []string{"From wanting the lock to having it. Corrected for coordinated omission: a stall counts for all who would have come meanwhile."}},
 	}
@@ -269,8 +280,9 @@ func (u *setup) parts(id, name string, l *looks) []part {
 	return parts
 }
 
-// summary is a table for each number of vCPUs.
-func (u *setup) summary() (tables []table) {
+// summary is a table for each number of vCPUs: the one with most in sight.
+func (u *setup) summary(title string) part {
+	var tables []table
 	for _, n := range u.vcpus() {
 		t := table{
 			Caption: fmt.Sprintf("Overcommit %s: %s on %s. Medians; * is a peer.", short(u.overcommit(n)), plural(n, "vCPU"), plural(u.cpus, "CPU")),
@@ -308,7 +320,8 @@ func (u *setup) summary() (tables []table) {
 		}
 		tables = append(tables, t)
 	}
-	return tables
+	slices.Reverse(tables)
+	return part{Title: title, Tables: tables[:1], Folded: tables[1:]}
 }
 
 func quantile(i int) func(*result.Run) float64 {
@@ -332,7 +345,7 @@ func (u *setup) overcommitFigures(id string, l *looks) (figures []figure) {
 		{"Contended", "Acquisitions that the fast path didn't make.", axis("share of acquisitions", "%", false), []float64{0, 100}, contended, true},
 		{"Slow path", "Acquisitions for which a vCPU gave its CPU up.", axis("share of acquisitions", "%", true), nil, blocked, true},
 	} {
-		c := chart{title: p.title, about: p.about, x: x, y: p.y, within: p.within}
+		c := chart{title: p.title, about: p.about, x: x, y: p.y, within: p.within, first: i == 0}
 		for _, lock := range u.locks {
 			if p.counted && !u.counts(lock) {
 				continue
@@ -389,7 +402,7 @@ func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 	for _, n := range u.vcpus() {
 		c := chart{
 			title: fmt.Sprintf("Won by spinning, at overcommit %s", short(u.overcommit(n))),
-			x:     axis("rounds", "2^n", true), y: axis("won within so many rounds, of the contended", "%", false), within: []float64{0, 100},
+			x:     axis("rounds", powers, true), y: axis("won within so many rounds, of the contended", "%", false), within: []float64{0, 100},
 		}
 		c.y.Marks = []result.Mark{{At: 98, Label: "98%"}}
 		for _, lock := range u.locks {
@@ -439,7 +452,7 @@ func budgets(locks []string) []result.Mark {
 	slices.Sort(at)
 	var marks []result.Mark
 	for _, spin := range slices.Compact(at) {
-		label := "budget " + number(float64(spin), "2^n")
+		label := "budget " + number(float64(spin), powers)
 		if spin == 1<<16 {
 			label = "2^16"
 		}
@@ -455,7 +468,7 @@ func (u *setup) histograms(id string, l *looks) (figures []figure) {
 	for i, lock := range u.locks {
 		cell := u.cell(lock, n)
 		c := chart{title: fmt.Sprintf("%s, at overcommit %s", lock, short(u.overcommit(n))), bars: true, within: []float64{0},
-			x: axis("rounds, below", "2^n", true), y: axis("contended acquisitions", "%", false)}
+			x: axis("rounds, below", powers, true), y: axis("contended acquisitions", "%", false)}
 		var points []point
 		for b := range buckets(cell) {
 			share := func(r *result.Run) float64 {

@@ -20,6 +20,8 @@ type chart struct {
 	rows bool
 	// bars draws each point as a bar from 0, in a smaller picture.
 	bars bool
+	// first has more height.
+	first bool
 	// within are bounds of y that are drawn whatever the values are.
 	within []float64
 	series []series
@@ -128,13 +130,15 @@ func (c *chart) drawing() drawing {
 		return c.drawRows()
 	case c.bars:
 		return c.draw(small)
+	case c.first:
+		return c.draw(tall)
 	}
 	return c.draw(large)
 }
 
 // figure makes the chart into what the page shows.
 func (c *chart) figure(id string) figure {
-	f := figure{ID: id, Title: c.title, About: c.about, Table: c.table(), Drawing: c.drawing(), Small: c.bars}
+	f := figure{ID: id, Title: c.title, About: c.about, Table: c.table(), Drawing: c.drawing(), Small: c.bars, First: c.first}
 	var names []string
 	for _, s := range c.series {
 		names = append(names, s.name)

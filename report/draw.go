@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"example.com/pvlock/result"
@@ -10,11 +11,12 @@ import (
 // A frame is where a picture has its axes, in its own units: about what it has as CSS pixels, on a phone a little less.
 type frame struct{ width, height, left, right, top, bottom float64 }
 
-const plotWidth = 400
+const plotWidth = 340
 
 var (
-	large = frame{plotWidth, 300, 54, 388, 26, 256}
-	small = frame{300, 200, 46, 292, 26, 156}
+	large = frame{plotWidth, 270, 50, 330, 24, 228}
+	tall  = frame{plotWidth, 500, 50, 330, 24, 458}
+	small = frame{260, 190, 42, 252, 24, 148}
 )
 
 // A drawing is a picture, ready for the template.
@@ -91,13 +93,23 @@ func (c *chart) ticks(d *drawing, f frame, x, y scale) {
 	}
 	// The values themselves, if they are few.
 	at := c.xs()
-	if len(at) > 7 && c.steps == nil {
+	switch {
+	case c.x.Unit == powers:
+		at = x.powersOf2(6)
+	case len(at) > 7 && c.steps == nil:
 		at = x.ticks(6)
 	}
-	for i, v := range at {
-		if len(at) > 7 && i%(1+len(at)/7) != 0 {
+	last := math.Inf(-1)
+	for _, v := range at {
+		// The names of steps need more room than numbers do.
+		room := 32.0
+		if c.steps != nil {
+			room = 7 * float64(len(c.step(v)))
+		}
+		if x.at(v)-last < room {
 			continue
 		}
+		last = x.at(v)
 		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", pixels(x.at(v)), pixels(f.bottom)), pixels(x.at(v)), pixels(f.bottom + 18), c.step(v), "middle"})
 	}
 }
@@ -148,10 +160,10 @@ func (c *chart) line(s series, x, y scale, dx float64) drawnSeries {
 	return d
 }
 
-// columns draws a series as bars from the lower edge.
+// columns draws a series as bars from the lower edge, one for each power of two.
 func (c *chart) columns(s series, x, y scale) drawnSeries {
 	d := drawnSeries{Name: s.name, Class: s.look.Class()}
-	width := (x.to - x.from) / float64(len(s.points)+2)
+	width := x.at(2) - x.at(1)
 	for _, p := range s.points {
 		// One that is not 0 is at least a line above the axis.
 		top := min(y.at(p.y), y.from-1.5)

@@ -69,6 +69,8 @@ type figure struct {
 	Table                  table
 	// Small figures stand more in a row.
 	Small bool
+	// First is taller.
+	First bool
 }
 
 type legend struct {

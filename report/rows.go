@@ -9,7 +9,7 @@ import (
 // Rows have their names above them, so that long ones have room on a phone.
 const (
 	rowTop, rowStep        = 24.0, 32.0
-	rowLeft, rowRight      = 14.0, 386.0
+	rowLeft, rowRight      = 12.0, 328.0
 	rowNameDown, rowMarker = 11.0, 22.0
 )
 

@@ -86,11 +86,29 @@ func (s scale) ticks(want int) []float64 {
 				}
 			}
 		}
+		if len(ticks) < 3 {
+			s.log = false
+			return s.ticks(want)
+		}
 		return ticks
 	}
-	step := math.Ceil((last - first) / float64(want))
+	step := math.Max(1, math.Ceil((last-first)/float64(want)))
 	for e := first; e <= last; e += step {
 		ticks = append(ticks, math.Pow(10, e))
+	}
+	return ticks
+}
+
+// powersOf2 returns as many powers of two as have room.
+func (s scale) powersOf2(most int) []float64 {
+	first, last := math.Ceil(math.Log2(s.low)), math.Floor(math.Log2(s.high))
+	step := 1.0
+	for (last-first)/step > float64(most) {
+		step *= 2
+	}
+	var ticks []float64
+	for e := math.Ceil(first/step) * step; e <= last; e += step {
+		ticks = append(ticks, math.Pow(2, e))
 	}
 	return ticks
 }
@@ -106,6 +124,9 @@ func roundUp(v float64) float64 {
 	return 10 * p
 }
 
+// powers is the unit of what is written as a power of two.
+const powers = "2^n"
+
 // number writes a value for people: with three digits that count, a time with its unit, anything else with the
 // prefix of a power of a thousand.
 func number(v float64, unit string) string {
@@ -118,7 +139,7 @@ func number(v float64, unit string) string {
 		return nanos(v)
 	case unit == "%":
 		return short(v) + "%"
-	case unit == "2^n":
+	case unit == powers:
 		return "2^" + short(math.Log2(v))
 	}
 	a := math.Abs(v)

@@ -11,7 +11,7 @@ import (
 
 // The picture of a timeline. It is wide, and scrolls where there is no room.
 const (
-	timeWidth, timeLeft, timeRight = 900.0, 70.0, 890.0
+	timeWidth, timeLeft, timeRight = 900.0, 70.0, 870.0
 	rowHeight, rowGap, timeTop     = 16.0, 6.0, 8.0
 )
 
