@@ -274,7 +274,7 @@ func (u *setup) parts(id, name string, l *looks) []part {
 	}
 	if f := u.spinFigures(id, l); f != nil {
 		parts = append(parts, part{Title: "How long they spin" + suffix, Figures: f, Words: []string{
-			"Of the contended acquisitions, the share that was won within so many rounds without sleeping; the rest slept. The 2008 document expects 98% within 2^16 rounds."}})
+			"Of the contended acquisitions, the share that was not won within so many rounds of spinning: medians. The 2008 document expects 98% to be won within 2^16 rounds, and 2% to sleep."}})
 		parts = append(parts, part{Figures: u.histograms(id, l)})
 	}
 	return parts
@@ -397,14 +397,14 @@ func within(r *result.Run, n int) float64 {
 	return 100 * min(1, won/float64(r.Contended))
 }
 
-// spinFigures are, for each number of vCPUs, the share of acquisitions that is won within so many rounds.
+// spinFigures are, for each number of vCPUs, the share of acquisitions that isn't made within so many rounds.
 func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 	for _, n := range u.vcpus() {
 		c := chart{
-			title: fmt.Sprintf("Won by spinning, at overcommit %s", short(u.overcommit(n))),
-			x:     axis("rounds", powers, true), y: axis("won within so many rounds, of the contended", "%", false), within: []float64{0, 100},
+			title: fmt.Sprintf("Not yet won, at overcommit %s", short(u.overcommit(n))), about: "Lower is better. A line that goes on level is of those that sleep.",
+			x: axis("rounds", powers, true), y: axis("contended acquisitions that took more", "%", true), within: []float64{100},
 		}
-		c.y.Marks = []result.Mark{{At: 98, Label: "98%"}}
+		c.y.Marks = []result.Mark{{At: 2, Label: "98% won"}}
 		for _, lock := range u.locks {
 			if !u.counts(lock) {
 				continue
@@ -412,8 +412,9 @@ func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 			var points []point
 			cell := u.cell(lock, n)
 			for b := range buckets(cell) {
-				if p, ok := over(math.Pow(2, float64(b)), values(cell, func(r *result.Run) float64 { return within(r, b) })); ok {
-					points = append(points, p)
+				if p, ok := over(math.Pow(2, float64(b)), values(cell, func(r *result.Run) float64 { return 100 - within(r, b) })); ok {
+					// Bars at so many points would hide the lines.
+					points = append(points, point{p.x, p.y, p.y, p.y})
 				}
 			}
 			c.add(lock, l.of(lock), points)
@@ -427,8 +428,7 @@ func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 	return figures
 }
 
-// buckets is how many of the histogram's buckets any of the runs has something in; at least 18, so that 2^16 is
-// in sight.
+// buckets is how many of the histogram's buckets are needed for what any of the runs has.
 func buckets(c result.Rounds) int {
 	most := 0
 	for _, r := range c.Runs {

@@ -12,6 +12,12 @@ import (
 
 func checkSection(c *result.Check) section {
 	s := section{Title: "Every interleaving"}
+	switch {
+	case len(c.Runs) == 0 && len(c.Scenarios) > 0:
+		s.Title = "The faults that the locks had"
+	case len(c.Runs) == 0 && len(c.Necessity) > 0:
+		s.Title = "What each barrier is good for"
+	}
 	if len(c.Command) > 0 {
 		s.Facts = [][2]string{{"Command", strings.Join(c.Command, " ")}}
 	}

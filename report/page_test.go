@@ -297,15 +297,8 @@ func TestExtremeNumbersStayInThePicture(t *testing.T) {
 	s.Timelines[0].FromNanos, s.Timelines[0].ToNanos = math.MaxInt64, math.MinInt64
 	s.Timelines[0].Flows = append(s.Timelines[0].Flows, result.Flow{From: -1, To: 99})
 	page := render(t, File{"", b}, File{"", s})
-	number := regexp.MustCompile(`^[-0-9. MLHVhvz]*$`)
+	inPicture(t, page)
 	for _, f := range all(parse(t, page), element("figure")) {
-		for _, n := range all(f, func(*html.Node) bool { return true }) {
-			for _, key := range []string{"d", "x", "y"} {
-				if !number.MatchString(attr(n, key)) {
-					t.Fatalf("%s has %s=%q", attr(f, "id"), key, attr(n, key))
-				}
-			}
-		}
 		for _, p := range all(f, element("use")) {
 			x, _ := strconv.ParseFloat(attr(p, "x"), 64)
 			y, _ := strconv.ParseFloat(attr(p, "y"), 64)

@@ -62,7 +62,11 @@ func (s scale) roomy(share float64) scale {
 		return s
 	}
 	d := (s.high - s.low) * share
-	s.low, s.high = s.low-d, s.high+d
+	s.high += d
+	// Nothing is below none.
+	if s.low != 0 {
+		s.low -= d
+	}
 	return s
 }
 
@@ -71,8 +75,12 @@ func (s scale) ticks(want int) []float64 {
 	if !s.log {
 		step := roundUp((s.high - s.low) / float64(want))
 		var ticks []float64
-		for n := math.Ceil(s.low/step - 1e-9); n*step <= s.high+step*1e-9; n++ {
-			ticks = append(ticks, n*step)
+		first := math.Ceil(s.low/step - 1e-9)
+		// Counted: of values that are close, n+1 may be n.
+		for i := range 2*want + 2 {
+			if v := (first + float64(i)) * step; v <= s.high+step*1e-9 {
+				ticks = append(ticks, v)
+			}
 		}
 		return ticks
 	}

@@ -12,8 +12,8 @@ import (
 
 func benchUnlockCommand() *cobra.Command {
 	var (
-		cfg      bench.UnlockConfig
-		jsonFile string
+		cfg                bench.UnlockConfig
+		jsonFile, pageFile string
 	)
 	cmd := &cobra.Command{
 		Use:   "unlock",
@@ -30,6 +30,7 @@ patched forms. All in one run, interleaved.`,
 			}
 			out, err := openOutputs(cmd.OutOrStdout(), []output[*result.Unlocks]{
 				{jsonFile, func(w io.Writer, u *result.Unlocks) error { return u.Write(w) }},
+				{pageFile, writePage[*result.Unlocks]},
 			})
 			if err != nil {
 				return err
@@ -38,7 +39,7 @@ patched forms. All in one run, interleaved.`,
 			if err != nil {
 				return errors.Join(err, out.discard())
 			}
-			if err := out.write(u); err != nil || jsonFile == "-" {
+			if err := out.write(u); err != nil || onStdout(jsonFile, pageFile) {
 				return err
 			}
 			return bench.WriteUnlockTable(cmd.OutOrStdout(), u)
@@ -48,5 +49,6 @@ patched forms. All in one run, interleaved.`,
 	f.IntVar(&cfg.Rounds, "rounds", 51, "how many rounds")
 	f.IntVar(&cfg.Pairs, "pairs", 200000, "how many times the lock is taken and released in each turn")
 	f.StringVar(&jsonFile, "json", "", "write the result to a `file`, - for stdout (then nothing else is printed there)")
+	htmlFlag(f, &pageFile)
 	return cmd
 }
