@@ -22,6 +22,7 @@ func benchSection(b *result.Bench, id string, l *looks) section {
 	s.Warnings = benchWarnings(b)
 	setups := setupsOf(b.Runs)
 	for i, u := range setups {
+		u.spin = spinFlag(b.Command)
 		s.Words = append(s.Words, u.words(b))
 		if f := u.finding(); f != "" {
 			s.Words = append(s.Words, f)
@@ -94,6 +95,8 @@ type setup struct {
 	cells            []result.Rounds
 	locks            []string
 	peer             map[string]bool
+	// spin is the budget that was asked for, for all locks; 0 if each had its own.
+	spin uint32
 }
 
 func setupsOf(runs []result.Run) []*setup {
@@ -422,7 +425,7 @@ func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 		if c.series == nil {
 			continue
 		}
-		c.x.Marks = budgets(u.locks)
+		c.x.Marks = budgets(u.locks, u.spin)
 		figures = append(figures, c.figure(fmt.Sprintf("%s-spin-%d", id, n)))
 	}
 	return figures
@@ -441,11 +444,35 @@ func buckets(c result.Rounds) int {
 	return min(most, 32)
 }
 
+// spinFlag is the budget that a command asks for with --spin; 0 if it doesn't, or if it is without end.
+func spinFlag(command []string) uint32 {
+	for i, arg := range command {
+		value, ok := strings.CutPrefix(arg, "--spin=")
+		if arg == "--spin" && i+1 < len(command) {
+			value, ok = command[i+1], true
+		}
+		if !ok {
+			continue
+		}
+		if power, ok := strings.CutPrefix(value, "2^"); ok {
+			n, _ := strconv.ParseUint(power, 10, 5)
+			return 1 << n
+		}
+		n, _ := strconv.ParseUint(value, 10, 32)
+		return uint32(n)
+	}
+	return 0
+}
+
 // budgets are the budgets of some locks, and 2^16.
-func budgets(locks []string) []result.Mark {
+func budgets(locks []string, asked uint32) []result.Mark {
 	at := []uint32{1 << 16}
 	for _, k := range spinlock.Kinds() {
-		if slices.Contains(locks, k.Name) && k.Sleeps && k.Tunables.Spin > 0 {
+		switch {
+		case !slices.Contains(locks, k.Name) || !k.Sleeps:
+		case asked > 0:
+			at = append(at, asked)
+		case k.Tunables.Spin > 0:
 			at = append(at, k.Tunables.Spin)
 		}
 	}
@@ -486,7 +513,7 @@ func (u *setup) histograms(id string, l *looks) (figures []figure) {
 			continue
 		}
 		c.add(lock, l.of(lock), points)
-		c.x.Marks = budgets([]string{lock})
+		c.x.Marks = budgets([]string{lock}, u.spin)
 		c.about = won98(cell)
 		f := c.figure(fmt.Sprintf("%s-hist-%d", id, i+1))
 		f.Legend = nil

@@ -91,13 +91,16 @@ type seen struct {
 	Series []string
 	Blank  []string
 	Tracks int
+	// Folded is how many tables can't be seen.
+	Folded int
 	// Small is the smallest text of a plot, in CSS pixels.
 	Small float64
 }
 
 const lookAround = `(() => {
 	const inside = (a, b) => a.width > 0 && a.height > 0 && a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
-	const out = {Overflow: document.scrollingElement.scrollWidth - innerWidth, Dark: matchMedia("(prefers-color-scheme: dark)").matches, Series: [], Blank: [], Tracks: 0, Small: 100};
+	const out = {Overflow: document.scrollingElement.scrollWidth - innerWidth, Dark: matchMedia("(prefers-color-scheme: dark)").matches, Series: [], Blank: [], Tracks: 0, Small: 100,
+		Folded: [...document.querySelectorAll("table")].filter(t => !t.checkVisibility({contentVisibilityAuto: true}) || t.getBoundingClientRect().height == 0).length};
 	for (const figure of document.querySelectorAll("figure")) {
 		const svg = figure.querySelector("svg.plot"), box = svg.getBoundingClientRect();
 		for (const s of svg.querySelectorAll("g.series")) {
@@ -161,6 +164,19 @@ func TestInABrowserAtTwoWidthsInBothThemes(t *testing.T) {
 			})
 		}
 	}
+	t.Run("in print", func(t *testing.T) {
+		if err := chromedp.Do(ctx, inPrint, chromedp.EmulateViewport(740, 1000), chromedp.Navigate("file://"+name)); err != nil {
+			t.Fatal(err)
+		}
+		have, err := chromedp.Run(ctx, chromedp.Evaluate[seen](lookAround))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have.Overflow > 0 || have.Folded > 0 {
+			t.Errorf("%d px too wide, %d tables are folded away", have.Overflow, have.Folded)
+		}
+		shoot(t, ctx, "print.png")
+	})
 	if all := said(); all != nil {
 		t.Errorf("the browser says %q", all)
 	}
@@ -174,6 +190,11 @@ func inTheme(theme string) chromedp.Action[chromedp.Void] {
 		return err
 	})
 }
+
+var inPrint = chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+	_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	return err
+})
 
 // shoot writes a picture of the whole page to the directory that PVLOCK_SCREENSHOTS names.
 func shoot(t *testing.T, ctx context.Context, name string) {

@@ -91,7 +91,8 @@ func (c *chart) text(p point) string {
 	return text
 }
 
-// table is what the chart draws, as a table: a row for each series, a column for each x.
+// table is what the chart draws, as a table: a row for each series and a column for each x; if that would be too wide for
+// paper, the other way round.
 func (c *chart) table() table {
 	xs := c.xs()
 	t := table{Head: []string{""}}
@@ -114,7 +115,24 @@ func (c *chart) table() table {
 	if c.x.Label != "" {
 		t.Caption += ", by " + axisTitle(c.x)
 	}
+	if len(xs) > 8 && len(xs) > len(c.series) {
+		t.turn()
+	}
 	return t
+}
+
+// turn makes the columns of a table its rows.
+func (t *table) turn() {
+	all := append([][]string{t.Head}, t.Rows...)
+	var turned [][]string
+	for i := range t.Head {
+		var row []string
+		for _, r := range all {
+			row = append(row, r[i])
+		}
+		turned = append(turned, row)
+	}
+	t.Head, t.Rows = turned[0], turned[1:]
 }
 
 func axisTitle(a result.Axis) string {

@@ -82,7 +82,7 @@ func (c *chart) scales(f frame) (x, y scale) {
 		ys = append(ys, m.At)
 	}
 	x = newScale(xs, c.x.Log, f.left, f.right).roomy(0.06)
-	y = newScale(ys, c.y.Log, f.bottom, f.top).roomy(0.03)
+	y = newScale(ys, c.y.Log, f.bottom, f.top).onAxis()
 	return x, y
 }
 

@@ -27,7 +27,7 @@ func (c *chart) drawRows() drawing {
 			values = append(values, p.y, p.low, p.high)
 		}
 	}
-	v := newScale(values, c.y.Log, rowLeft, rowRight).roomy(0.03)
+	v := newScale(values, c.y.Log, rowLeft, rowRight).onAxis()
 	for _, t := range v.ticks(5) {
 		at := pixels(v.at(t))
 		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", at, pixels(bottom)), at, pixels(bottom + 17), number(t, c.y.Unit), "middle"})

@@ -62,12 +62,17 @@ func (s scale) roomy(share float64) scale {
 		return s
 	}
 	d := (s.high - s.low) * share
-	s.high += d
-	// Nothing is below none.
-	if s.low != 0 {
-		s.low -= d
-	}
+	s.low, s.high = s.low-d, s.high+d
 	return s
+}
+
+// onAxis is a roomy scale of values, with 0 at its end if that is the least: nothing is below none.
+func (s scale) onAxis() scale {
+	r := s.roomy(0.03)
+	if !s.log && s.low == 0 {
+		r.low = 0
+	}
+	return r
 }
 
 // ticks returns some round values of the scale, about as many as wanted.

@@ -43,8 +43,10 @@ type timeline struct {
 
 type timeRow struct {
 	Name, X, Y string
-	// Paths are a path for each state.
+	// Paths are a path for each state; Cuts parts the spans of a physical CPU, Names say which vCPU it runs.
 	Paths []timeState
+	Cuts  string
+	Names []mark
 }
 
 type timeState struct {
@@ -107,6 +109,10 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 	row := timeRow{Name: t.Name, X: pixels(timeLeft - 8), Y: pixels(middle)}
 	cells := []string{t.Name}
 	for _, state := range used {
+		height := states[state].height
+		if t.Kind == "pcpu" && states[state].name == "running" {
+			height = 1
+		}
 		var path strings.Builder
 		total, entered := 0.0, 0
 		// Spans of less than a tenth of a unit that touch are drawn as one: nobody could see them apart.
@@ -122,15 +128,36 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 				to = max(b, to)
 				continue
 			}
-			path.WriteString(bar(from, to, middle, states[state].height))
+			path.WriteString(bar(from, to, middle, height))
 			from, to = a, b
 		}
-		path.WriteString(bar(from, to, middle, states[state].height))
+		path.WriteString(bar(from, to, middle, height))
 		row.Paths = append(row.Paths, timeState{states[state].name, fmt.Sprintf("%s %s", t.Name, states[state].about), path.String()})
 		cells = append(cells, fmt.Sprintf("%s (%d)", number(100*max(0, total)/(x.high-x.low), "%"), entered))
 	}
+	if t.Kind == "pcpu" {
+		row.name(t, middle, x)
+	}
 	d.Rows = append(d.Rows, row)
 	d.Table.Rows = append(d.Table.Rows, cells)
+}
+
+// name says which vCPU a physical one runs, where there is room.
+func (r *timeRow) name(t *result.Track, middle float64, x scale) {
+	var cuts strings.Builder
+	last := math.Inf(-1)
+	for _, s := range t.Spans {
+		a, b := x.at(float64(s.FromNanos)), x.at(float64(s.ToNanos))
+		if s.Who == "" || b-last < 1 {
+			continue
+		}
+		last = b
+		fmt.Fprintf(&cuts, "M%s %sv%s", fine(b), fine(middle-rowHeight/2), fine(rowHeight))
+		if b-a > 6.5*float64(len(s.Who)) {
+			r.Names = append(r.Names, mark{X: fine((a + b) / 2), Y: fine(middle), Text: s.Who, Anchor: "middle"})
+		}
+	}
+	r.Cuts = cuts.String()
 }
 
 // bar is the path of a box around the middle of a row.
