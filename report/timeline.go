@@ -5,14 +5,17 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"example.com/pvlock/result"
 )
 
 // The picture of a timeline. It is wide, and scrolls where there is no room.
 const (
-	timeWidth, timeLeft, timeRight = 900.0, 70.0, 870.0
-	rowHeight, rowGap, timeTop     = 16.0, 6.0, 8.0
+	timeWidth, timeRight       = 900.0, 870.0
+	rowHeight, rowGap, timeTop = 16.0, 6.0, 8.0
+	// finest is the shortest stretch that is drawn as long as it is.
+	finest = 0.3
 )
 
 // states are what a CPU can be in, the ones that hold the lock or wait for it first. Each is a class of the page, and has a
@@ -39,6 +42,7 @@ type timeline struct {
 	Flows  []string
 	States []timeState
 	Table  table
+	Note   string
 }
 
 type timeRow struct {
@@ -55,7 +59,11 @@ type timeState struct {
 
 func newTimeline(t *result.Timeline, id string) timeline {
 	d := timeline{ID: id, Title: t.Title, Width: timeWidth, Height: timeTop + float64(len(t.Tracks))*(rowHeight+rowGap) + 34}
-	x := scale{float64(t.FromNanos), float64(t.ToNanos), timeLeft, timeRight, false}
+	longest := 8
+	for i := range t.Tracks {
+		longest = max(longest, min(40, utf8.RuneCountInString(t.Tracks[i].Name)))
+	}
+	x := scale{float64(t.FromNanos), float64(t.ToNanos), 14 + 6.4*float64(longest), timeRight, false}
 	if x.high <= x.low {
 		x.low, x.high = 0, 1
 	}
@@ -63,7 +71,7 @@ func newTimeline(t *result.Timeline, id string) timeline {
 	used := usedStates(t)
 	for _, s := range used {
 		d.Table.Head = append(d.Table.Head, states[s].about)
-		d.States = append(d.States, timeState{Class: states[s].name, About: states[s].about, Path: bar(x.from, x.from+22, 6, states[s].height)})
+		d.States = append(d.States, timeState{Class: states[s].name, About: states[s].about, Path: bar(0, 22, 6, states[s].height)})
 	}
 	for i := range t.Tracks {
 		d.row(&t.Tracks[i], i, x, used)
@@ -106,7 +114,7 @@ func stateOf(name string) int {
 
 func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 	middle := timeTop + float64(i)*(rowHeight+rowGap) + rowHeight/2
-	row := timeRow{Name: t.Name, X: pixels(timeLeft - 8), Y: pixels(middle)}
+	row := timeRow{Name: t.Name, X: pixels(x.from - 8), Y: pixels(middle)}
 	cells := []string{t.Name}
 	for _, state := range used {
 		height := states[state].height
@@ -115,7 +123,7 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 		}
 		var path strings.Builder
 		total, entered := 0.0, 0
-		// Spans of less than a tenth of a unit that touch are drawn as one: nobody could see them apart.
+		// Spans with less between them than can be drawn are one.
 		from, to := math.Inf(-1), math.Inf(-1)
 		for _, s := range t.Spans {
 			if stateOf(s.State) != state || s.ToNanos <= s.FromNanos {
@@ -124,7 +132,10 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 			total += min(float64(s.ToNanos), x.high) - max(float64(s.FromNanos), x.low)
 			entered++
 			a, b := x.at(float64(s.FromNanos)), x.at(float64(s.ToNanos))
-			if a-to < 0.1 {
+			if b-a < finest {
+				d.coarse(x)
+			}
+			if a-to < finest {
 				to = max(b, to)
 				continue
 			}
@@ -140,6 +151,12 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 	}
 	d.Rows = append(d.Rows, row)
 	d.Table.Rows = append(d.Table.Rows, cells)
+}
+
+// coarse says that not everything could be drawn as it is.
+func (d *timeline) coarse(x scale) {
+	d.Note = fmt.Sprintf("What took less than %s is drawn as if it had, or together with what is beside it: a shorter timeline shows more, and the table has the true shares.",
+		nanos(finest/(x.to-x.from)*(x.high-x.low)))
 }
 
 // name says which vCPU a physical one runs, where there is room.
@@ -166,7 +183,7 @@ func bar(from, to, middle, height float64) string {
 		return ""
 	}
 	h := height * rowHeight
-	return fmt.Sprintf("M%s %sH%sv%sH%sz", fine(from), fine(middle-h/2), fine(max(to, from+0.2)), fine(h), fine(from))
+	return fmt.Sprintf("M%s %sH%sv%sH%sz", fine(from), fine(middle-h/2), fine(max(to, from+finest)), fine(h), fine(from))
 }
 
 func flow(f *result.Flow, x scale) string {

@@ -32,22 +32,55 @@ func tortureSection(t *result.Torture, id string, l *looks) section {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("Found in %s on %s: %s.", r.Lock, r.Machine, r.Findings[0].Text))
 		}
 	}
-	s.Words = []string{fmt.Sprintf("%s acquisitions in %s, on %s.", number(acquisitions, ""), nanos(seconds*1e9), place(&t.Host))}
+	s.Words = []string{fmt.Sprintf("%s acquisitions, those of the controls included, in %s, on %s.", number(acquisitions, ""), nanos(seconds*1e9), place(&t.Host))}
 	if torments != nil {
 		s.Words[0] += " Meanwhile: " + list(torments) + "."
 	}
 	if s.Warnings == nil && len(t.Runs) > 0 {
 		s.Words[0] += " Nothing was found but what was expected."
 	}
-	s.Parts = []part{{Title: "Summary", Tables: []table{tortureTable(t)}, Figures: tortureFigures(t, id, l)}}
+	s.Parts = []part{{Title: "Summary", Tables: []table{tortureLocks(t)}, Figures: tortureFigures(t, id, l), Folded: []table{tortureRuns(t)}}}
 	if f := tortureFindings(t); len(f.Rows) > 0 {
 		s.Parts = append(s.Parts, part{Title: "Findings", Tables: []table{f}})
 	}
 	return s
 }
 
-func tortureTable(t *result.Torture) table {
-	out := table{Caption: "What each lock went through. Lost wake-ups are per billion unlocks.",
+// tortureLocks is what the locks went through on all machines together.
+func tortureLocks(t *result.Torture) table {
+	out := table{Caption: "What each lock went through, on all machines together. Lost wake-ups are per billion unlocks, and how many in all.",
+		Head: []string{"", "machines", "acquisitions", "on the slow path", "longest wait", "lost wake-ups", "verdict"}}
+	var locks []string
+	for i := range t.Runs {
+		locks = append(locks, t.Runs[i].Lock)
+	}
+	for _, lock := range unique(locks) {
+		sum := result.TortureRun{Lock: lock}
+		var machines []string
+		for i := range t.Runs {
+			r := &t.Runs[i]
+			if r.Lock != lock {
+				continue
+			}
+			machines = append(machines, r.Machine)
+			sum.Acquisitions += r.Acquisitions
+			sum.Slow += r.Slow
+			sum.Unlocks += r.Unlocks
+			sum.LostWakeups += r.LostWakeups
+			sum.LongestWaitNanos = max(sum.LongestWaitNanos, r.LongestWaitNanos)
+			sum.Findings = append(sum.Findings, r.Findings...)
+			// One run that was not as expected is enough.
+			sum.Missed = sum.Missed || r.Missed
+			sum.Expected = (sum.Expected || len(machines) == 1) && (r.Expected || len(r.Findings) == 0)
+		}
+		out.Rows = append(out.Rows, []string{lock, list(unique(machines)), number(float64(sum.Acquisitions), ""), number(percent(sum.Slow, sum.Acquisitions), "%"),
+			nanos(float64(sum.LongestWaitNanos)), lost(&sum), verdictOf(&sum)})
+	}
+	return out
+}
+
+func tortureRuns(t *result.Torture) table {
+	out := table{Caption: "Each run",
 		Head: []string{"", "machine", "vCPUs on CPUs", "time", "acquisitions", "on the slow path", "TryLock failed", "longest wait", "lost wake-ups", "verdict"}}
 	for i := range t.Runs {
 		r := &t.Runs[i]
