@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,41 +13,10 @@ import (
 	"time"
 
 	"example.com/pvlock/paravirt"
+	"example.com/pvlock/result"
 	"example.com/pvlock/spinlock"
 	"example.com/pvlock/textpatch"
 )
-
-// UnlockSchema is that of Unlocks.
-const UnlockSchema = "pvlock/bench-unlock/1"
-
-// Unlocks is what releasing a free-standing lock costs, way by way: the 2015 seed's claim.
-type Unlocks struct {
-	Schema string `json:"schema"`
-	Go     string `json:"go"`
-	Rounds int    `json:"rounds"`
-	// NoPatch says why the patched ways are not there.
-	NoPatch string `json:"no_patch,omitempty"`
-	// NoCounts says why instructions are not counted.
-	NoCounts string      `json:"no_counts,omitempty"`
-	Ways     []UnlockWay `json:"ways"`
-}
-
-// UnlockWay is one way. Times are medians over the rounds.
-type UnlockWay struct {
-	Name string `json:"name"`
-	// PairNS is a lock and an unlock, UnlockNS the unlock alone, less the loop and the store that
-	// makes the lock held.
-	PairNS   float64 `json:"pair_ns"`
-	UnlockNS float64 `json:"unlock_ns"`
-	// PairToDirect is the median of the rounds' ratios to the first way.
-	PairToDirect float64 `json:"pair_to_direct"`
-	// Instructions is how many instructions a pair is; 0 if they can't be counted.
-	Instructions float64 `json:"instructions,omitempty"`
-	// CallerBytes is the size of a typical caller, with four values that live across the unlock, and CallerStack how
-	// many of its instructions go to the stack.
-	CallerBytes int `json:"caller_bytes,omitempty"`
-	CallerStack int `json:"caller_stack,omitempty"`
-}
 
 // UnlockConfig says how long to measure.
 type UnlockConfig struct {
@@ -68,7 +36,7 @@ func (cfg UnlockConfig) Check() error {
 }
 
 // RunUnlocks measures all ways, interleaved round by round, on one thread.
-func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*Unlocks, error) {
+func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
@@ -79,7 +47,7 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*Unlocks, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	out := &Unlocks{Schema: UnlockSchema, Go: runtime.Version()}
+	out := &result.Unlocks{Schema: result.SchemaUnlock, Go: runtime.Version()}
 	ways := slices.Clone(unlockWays)
 	patches, err := patchUnlocks(ways)
 	if err != nil {
@@ -122,7 +90,7 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*Unlocks, error) {
 		return nil, errors.New("interrupted before the first round's end")
 	}
 	for i, w := range ways {
-		way := UnlockWay{Name: w.name, PairNS: median(pairs[i]), UnlockNS: median(releases[i]), PairToDirect: median(ratios[i]), Instructions: counts[i]}
+		way := result.UnlockWay{Name: w.name, PairNS: median(pairs[i]), UnlockNS: median(releases[i]), PairToDirect: median(ratios[i]), Instructions: counts[i]}
 		way.CallerBytes, way.CallerStack = callerCost(reflect.ValueOf(w.site).Pointer())
 		out.Ways = append(out.Ways, way)
 	}
@@ -190,15 +158,8 @@ func callerCost(entry uintptr) (size, stack int) {
 	}
 }
 
-// WriteJSON writes the result.
-func (u *Unlocks) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(u)
-}
-
-// WriteText writes it for people.
-func (u *Unlocks) WriteText(out io.Writer) error {
+// WriteUnlockTable writes it for people.
+func WriteUnlockTable(out io.Writer, u *result.Unlocks) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "lock+unlock\tto direct\tunlock alone\tinstructions\tcaller's bytes\tof it, stack moves\t")
 	for _, x := range u.Ways {

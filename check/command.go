@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +13,8 @@ import (
 	"time"
 
 	"example.com/pvlock/internal/twin/spinlock"
+	"example.com/pvlock/result"
 )
-
-// Schema is the schema of a Report.
-const Schema = "pvlock/check/1"
 
 // needStates bounds each exploration of a necessity table, if nothing else is asked for: there are some hundreds of them.
 const needStates = 20_000
@@ -45,53 +42,6 @@ type Options struct {
 	States, MemoryMB int64
 	// Timeout bounds all of them; 0 is no bound.
 	Timeout time.Duration
-}
-
-// Report is what the command found.
-type Report struct {
-	Schema    string           `json:"schema"`
-	Command   []string         `json:"command,omitempty"`
-	Runs      []*Result        `json:"runs"`
-	Scenarios []ScenarioResult `json:"scenarios,omitempty"`
-	Necessity []LockNeeds      `json:"necessity,omitempty"`
-	Unseen    []string         `json:"unseen,omitempty"`
-}
-
-// ScenarioResult is what was found of a fault of the locks' history.
-type ScenarioResult struct {
-	Name  string        `json:"name"`
-	About string        `json:"about"`
-	Want  ViolationKind `json:"want"`
-	Found *Result       `json:"found"`
-	Clean []*Result     `json:"clean"`
-	// Held says that what had to be found was, and where it was mended nothing.
-	Held bool `json:"held"`
-}
-
-// LockNeeds is a lock's necessity table.
-type LockNeeds struct {
-	Lock  string `json:"lock"`
-	Needs []Need `json:"needs"`
-}
-
-// Violated says whether something was found that ought not to be: in a run, or in a scenario that
-// didn't show what it must.
-func (r *Report) Violated() error {
-	var bad []string
-	for _, x := range r.Runs {
-		if x.Finding != nil {
-			bad = append(bad, x.Lock+": "+string(x.Finding.Kind))
-		}
-	}
-	for _, s := range r.Scenarios {
-		if !s.Held {
-			bad = append(bad, "scenario "+s.Name+" does not hold")
-		}
-	}
-	if bad == nil {
-		return nil
-	}
-	return errors.New(strings.Join(slices.Compact(bad), "; "))
 }
 
 // plan is what options ask for.
@@ -222,7 +172,7 @@ func (o *Options) one(k spinlock.Kind) (c Config, err error) {
 
 // Main does what the options ask for, and writes each thing to w as it is done. What is
 // found is in the report; an error is one of the options, or of w.
-func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
+func Main(ctx context.Context, o Options, w io.Writer) (*result.Check, error) {
 	p, err := o.plan()
 	if err != nil {
 		return nil, err
@@ -232,20 +182,20 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
 		defer cancel()
 	}
-	rep := &Report{Schema: Schema, Runs: []*Result{}}
+	rep := &result.Check{Schema: result.SchemaCheck, Runs: []*result.Exploration{}}
 	began := time.Now()
 	for _, c := range p.runs {
 		r, err := Run(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		rep.Runs = append(rep.Runs, r)
-		if err := r.Print(w); err != nil {
+		rep.Runs = append(rep.Runs, &r.Exploration)
+		if err := printExploration(w, &r.Exploration); err != nil {
 			return nil, err
 		}
 	}
 	if len(rep.Runs) > 1 {
-		if err := rep.summary(w, time.Since(began)); err != nil {
+		if err := summary(w, rep, time.Since(began)); err != nil {
 			return nil, err
 		}
 	}
@@ -255,7 +205,7 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 			return nil, err
 		}
 		rep.Scenarios = append(rep.Scenarios, r)
-		if err := r.print(w, &s); err != nil {
+		if err := printScenario(w, &r, &s); err != nil {
 			return nil, err
 		}
 	}
@@ -273,7 +223,7 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		rep.Necessity = append(rep.Necessity, LockNeeds{c.Lock.Name, needs})
+		rep.Necessity = append(rep.Necessity, result.LockNeeds{Lock: c.Lock.Name, Needs: needs})
 		if err := printNeeds(w, c.Lock.Name, needs, time.Since(began).Seconds()); err != nil {
 			return nil, err
 		}
@@ -282,7 +232,7 @@ func Main(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 }
 
 // summary says how far the explorations went.
-func (r *Report) summary(w io.Writer, took time.Duration) error {
+func summary(w io.Writer, r *result.Check, took time.Duration) error {
 	states, complete, found := int64(0), 0, 0
 	var cut []string
 	for _, x := range r.Runs {
@@ -306,15 +256,17 @@ func (r *Report) summary(w io.Writer, took time.Duration) error {
 	return err
 }
 
-func (s *Scenario) run(ctx context.Context, o *Options) (res ScenarioResult, err error) {
-	res = ScenarioResult{Name: s.Name, About: s.About, Want: s.Want}
+func (s *Scenario) run(ctx context.Context, o *Options) (res result.CheckScenario, err error) {
+	res = result.CheckScenario{Name: s.Name, About: s.About, Want: s.Want}
 	bounded := func(c Config) Config {
 		c.Buffer, c.Workers, c.States, c.Memory = o.Buffer, o.Workers, o.States, o.MemoryMB<<20
 		return c
 	}
-	if res.Found, err = Run(ctx, bounded(s.Config)); err != nil {
+	found, err := Run(ctx, bounded(s.Config))
+	if err != nil {
 		return res, err
 	}
+	res.Found = &found.Exploration
 	if f := res.Found.Finding; s.Want == "" {
 		res.Held = f == nil && res.Found.Complete
 	} else {
@@ -325,14 +277,14 @@ func (s *Scenario) run(ctx context.Context, o *Options) (res ScenarioResult, err
 		if err != nil {
 			return res, err
 		}
-		res.Clean = append(res.Clean, r)
+		res.Clean = append(res.Clean, &r.Exploration)
 		res.Held = res.Held && r.Finding == nil && r.Complete
 	}
 	return res, nil
 }
 
-// Print writes a result in a line, and the counterexample below it.
-func (r *Result) Print(w io.Writer) error {
+// printExploration writes a result in a line, and the counterexample below it.
+func printExploration(w io.Writer, r *result.Exploration) error {
 	what := "complete, clean"
 	switch {
 	case r.Finding != nil:
@@ -358,10 +310,10 @@ func (r *Result) Print(w io.Writer) error {
 	if err != nil || r.Finding == nil {
 		return err
 	}
-	return r.Finding.Print(w)
+	return PrintFinding(w, r.Finding)
 }
 
-func (r *ScenarioResult) print(w io.Writer, s *Scenario) error {
+func printScenario(w io.Writer, r *result.CheckScenario, s *Scenario) error {
 	verdict := "as it must be"
 	if !r.Held {
 		verdict = "NOT AS IT MUST BE"
@@ -373,8 +325,8 @@ func (r *ScenarioResult) print(w io.Writer, s *Scenario) error {
 	if _, err := fmt.Fprintf(w, "%s: %s: %s\n", s.Name, about, verdict); err != nil {
 		return err
 	}
-	for _, x := range append([]*Result{r.Found}, r.Clean...) {
-		if err := x.Print(w); err != nil {
+	for _, x := range append([]*result.Exploration{r.Found}, r.Clean...) {
+		if err := printExploration(w, x); err != nil {
 			return err
 		}
 	}
@@ -382,7 +334,7 @@ func (r *ScenarioResult) print(w io.Writer, s *Scenario) error {
 	return err
 }
 
-func printNeeds(w io.Writer, lock string, needs []Need, seconds float64) error {
+func printNeeds(w io.Writer, lock string, needs []result.Need, seconds float64) error {
 	open := 0
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\tweakened\tbreaks\tsteps\tclient\ttext\n", lock)
@@ -413,7 +365,7 @@ func printNeeds(w io.Writer, lock string, needs []Need, seconds float64) error {
 }
 
 // cuts counts what bound cut which client in how many weakenings that were not found, in the order of their names.
-func cuts(needs []Need) iter.Seq2[string, int] {
+func cuts(needs []result.Need) iter.Seq2[string, int] {
 	count := make(map[string]int)
 	for _, n := range needs {
 		for _, cut := range n.Cut {
@@ -427,12 +379,4 @@ func cuts(needs []Need) iter.Seq2[string, int] {
 			}
 		}
 	}
-}
-
-// WriteJSON writes the report.
-func (r *Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "\t")
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
 }

@@ -10,58 +10,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/pvlock/result"
 )
 
 // Result is what an exploration found.
 type Result struct {
-	Lock   string `json:"lock"`
-	Client string `json:"client"`
-	Model  string `json:"model"`
-	// Change is what was weakened, "" for nothing.
-	Change string `json:"change,omitempty"`
-
-	// Complete says that every state was visited. If not, Bound says what cut it.
-	Complete bool   `json:"complete"`
-	Bound    string `json:"bound,omitempty"`
-
-	States      int64 `json:"states"`
-	Transitions int64 `json:"transitions"`
-	Depth       int   `json:"depth"`
-	// Places is how many local states the CPUs' texts have.
-	Places int `json:"places"`
-
-	Seconds float64 `json:"seconds"`
-
-	// Buffer is how many stores the store buffers hold, if that held a CPU up: 0 says that deeper
-	// ones would make no difference.
-	Buffer int `json:"buffer,omitempty"`
-
-	// Progress says that it was checked that the clients can come to their end from every
-	// state.
-	Progress bool `json:"progress"`
-
-	// Counted says that Passed was.
-	Counted bool `json:"counted,omitempty"`
-	// Passed is how many acquisitions of others came between a waiter's first mark on the
-	// lock and its own, at most; with Config.Bypass.
-	Passed int `json:"passed,omitempty"`
-	// Kicks is how often a CPU was notified for one acquisition, at most; with
-	// Config.Kicks. More than one is waste, and no violation.
-	Kicks int `json:"kicks,omitempty"`
-
-	Finding *Finding `json:"finding,omitempty"`
-
-	applied bool // the change made a difference to what was executed
-}
-
-// Finding is a violation and the way there.
-type Finding struct {
-	Violation
-	// Steps is how many steps with a choice lead there, at the least.
-	Steps int   `json:"steps"`
-	Rows  []Row `json:"rows"`
-
-	acts []int
+	result.Exploration
+	applied bool  // the change made a difference to what was executed
+	acts    []int // the way to the finding
 }
 
 type explorer struct {
@@ -161,7 +118,9 @@ const chunkBytes = 1 << 15
 // run explores level by level, so that the first violation found is at the end of a
 // shortest way. It returns nil if it has to be done again.
 func (e *explorer) run() *Result {
-	res := &Result{Lock: e.cfg.Lock.Name, Client: e.cfg.describe(), Model: e.cfg.Model.String(), Change: e.cfg.weak.String()}
+	res := &Result{Exploration: result.Exploration{
+		Lock: e.cfg.Lock.Name, Client: e.cfg.describe(), Model: e.cfg.Model.String(), Change: e.cfg.weak.String(),
+	}}
 	if e.cfg.weak.What == NoChange {
 		res.Change = ""
 	}
@@ -203,7 +162,7 @@ func (e *explorer) run() *Result {
 	}
 	if e.worst != nil {
 		res.Complete = false
-		res.Finding = e.explain(e.worst)
+		res.Finding, res.acts = e.explain(e.worst)
 	}
 	return res
 }
@@ -349,7 +308,7 @@ func (w *worker) expand(rec []byte) []byte {
 	if e.cfg.Busy {
 		for i := range e.cfg.CPUs {
 			if w.busy(&w.from, i) {
-				w.report(badState{Violation{BusyWait, fmt.Sprintf("CPU %d, left alone, goes round and does not sleep", i)}, fp, -1})
+				w.report(badState{Violation{Kind: BusyWait, Text: fmt.Sprintf("CPU %d, left alone, goes round and does not sleep", i)}, fp, -1})
 			}
 		}
 	}
@@ -510,25 +469,25 @@ func (e *explorer) trapped() {
 		}
 	}
 	if first != nil {
-		e.worst = &badState{Violation{Livelock, "from here the clients can't come to their end, whatever happens"}, first.fp, -1}
+		e.worst = &badState{Violation{Kind: Livelock, Text: "from here the clients can't come to their end, whatever happens"}, first.fp, -1}
 	}
 }
 
 // explain replays the way to a violation, and writes down what happens.
-func (e *explorer) explain(b *badState) *Finding {
-	f := &Finding{Violation: b.v, acts: e.seen.path(b.parent)}
+func (e *explorer) explain(b *badState) (*result.CheckFinding, []int) {
+	f, acts := &result.CheckFinding{Violation: b.v}, e.seen.path(b.parent)
 	if b.act >= 0 {
-		f.acts = append(f.acts, b.act)
+		acts = append(acts, b.act)
 	}
-	f.Steps = len(f.acts)
-	f.Rows, _ = e.replay(f.acts)
-	return f
+	f.Steps = len(acts)
+	f.Rows, _ = e.replay(acts)
+	return f, acts
 }
 
 // replay executes actions from the start, and returns what happens and what is violated
 // at the end.
-func (x *model) replay(acts []int) ([]Row, *Violation) {
-	var rows []Row
+func (x *model) replay(acts []int) ([]result.CheckRow, *Violation) {
+	var rows []result.CheckRow
 	r := &runner{x: x}
 	s := r.initial()
 	r.rows = &rows

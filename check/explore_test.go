@@ -13,6 +13,7 @@ import (
 	"example.com/pvlock/internal/twin/arch"
 	"example.com/pvlock/internal/twin/paravirt"
 	"example.com/pvlock/internal/twin/spinlock"
+	"example.com/pvlock/result"
 )
 
 // Every lock that ought to be right is: its default set of clients, or, with
@@ -219,11 +220,11 @@ func TestCounterexamplesReplay(t *testing.T) {
 	}
 	defer x.close()
 	x.wander()
-	rows, v := x.replay(r.Finding.acts)
+	rows, v := x.replay(r.acts)
 	if v == nil || *v != r.Finding.Violation {
 		t.Fatalf("replayed, it ends with %+v, want %+v", v, r.Finding.Violation)
 	}
-	what := func(rows []Row) (all []string) {
+	what := func(rows []result.CheckRow) (all []string) {
 		for _, r := range rows {
 			all = append(all, r.What)
 		}
@@ -233,7 +234,7 @@ func TestCounterexamplesReplay(t *testing.T) {
 		t.Errorf("replayed, it is another one")
 	}
 	var b strings.Builder
-	if err := r.Finding.Print(&b); err != nil {
+	if err := PrintFinding(&b, r.Finding); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"CPU 0", "CPU 1", "spinlock/xen2008.go:", "A.byte0", "reaches memory", "lost wake-up: "} {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/result"
 )
 
 const (
@@ -131,13 +132,10 @@ func (x *model) fingerprint(s *state) uint64 {
 }
 
 // Violation is what must not happen.
-type Violation struct {
-	Kind ViolationKind `json:"kind"`
-	Text string        `json:"text"`
-}
+type Violation = result.Violation
 
 // ViolationKind is a kind of violation.
-type ViolationKind string
+type ViolationKind = result.ViolationKind
 
 // The kinds of violations.
 const (
@@ -176,7 +174,7 @@ func environment(act int) bool { return act%actsPerCPU == actIRQ || act%actsPerC
 type runner struct {
 	x    *model
 	bad  *Violation
-	rows *[]Row // if not nil, what happens is written down
+	rows *[]result.CheckRow // if not nil, what happens is written down
 	max  struct {
 		passed, kicked uint8
 		tooDeep        bool
@@ -185,7 +183,7 @@ type runner struct {
 
 func (r *runner) violated(kind ViolationKind, format string, args ...any) {
 	if r.bad == nil {
-		r.bad = &Violation{kind, fmt.Sprintf(format, args...)}
+		r.bad = &Violation{Kind: kind, Text: fmt.Sprintf(format, args...)}
 	}
 }
 
@@ -611,11 +609,11 @@ func (r *runner) stuck(s *state) *Violation {
 	}
 	switch {
 	case offline != "":
-		return &Violation{NotFound, offline}
+		return &Violation{Kind: NotFound, Text: offline}
 	case asleep != "":
-		return &Violation{LostWakeup, "nobody wakes anybody any more" + asleep + waits}
+		return &Violation{Kind: LostWakeup, Text: "nobody wakes anybody any more" + asleep + waits}
 	case waits != "":
-		return &Violation{EndlessAwait, "nothing changes any more" + waits}
+		return &Violation{Kind: EndlessAwait, Text: "nothing changes any more" + waits}
 	}
 	return r.left(s)
 }

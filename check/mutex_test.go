@@ -30,7 +30,7 @@ func TestMutexFencesMatterUnderTSOAlone(t *testing.T) {
 	named := mutexOf(2, Plain(2, 1), 0)
 	named.Change = Change{At: place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()"), What: Drop}
 	var b strings.Builder
-	if err := explore(t, named).Finding.Print(&b); err != nil {
+	if err := PrintFinding(&b, explore(t, named).Finding); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"A.lock 0 → 1", "A.wait is 0", "waiters[", "].Older = 0", "mutex/mutex_queue.go:"} {

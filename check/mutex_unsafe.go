@@ -136,10 +136,10 @@ func (r *runner) left(s *state) *Violation {
 		return nil
 	}
 	if lock, wait := r.mutex(s, 0); !pvlock.Idle(lock, wait) {
-		return &Violation{LeftOver, fmt.Sprintf("nobody uses the mutex, and it is %d %08x", lock, wait)}
+		return &Violation{Kind: LeftOver, Text: fmt.Sprintf("nobody uses the mutex, and it is %d %08x", lock, wait)}
 	}
 	if s.permits != 0 {
-		return &Violation{LeftOver, "a waiter that nobody uses any more has been woken"}
+		return &Violation{Kind: LeftOver, Text: "a waiter that nobody uses any more has been woken"}
 	}
 	return nil
 }

@@ -8,26 +8,8 @@ import (
 	"example.com/pvlock/internal/twin"
 	"example.com/pvlock/internal/twin/arch"
 	"example.com/pvlock/internal/twin/spinlock"
+	"example.com/pvlock/result"
 )
-
-// Need is a line of the necessity table: a piece of a lock's text, weakened, and what that breaks.
-type Need struct {
-	// At is the place, file:line, Text what stands there.
-	At   string `json:"at"`
-	Text string `json:"text"`
-	// Change is how it was weakened.
-	Change string `json:"change"`
-	// Breaks is what is found then; "" if nothing is, and the thing is redundant as far as
-	// the clients go.
-	Breaks ViolationKind `json:"breaks"`
-	// Client is the one that shows it, Steps the length of the shortest way.
-	Client string `json:"client,omitempty"`
-	Steps  int    `json:"steps,omitempty"`
-	// Complete says that all clients were explored to the end with nothing found. If they weren't, Cut says
-	// which, and by what bound.
-	Complete bool     `json:"complete"`
-	Cut      []string `json:"cut,omitempty"`
-}
 
 // Necessity weakens every piece of a lock's text that the clients execute, one at a time, and says
 // what breaks. The clients must find nothing in the text as it stands.
@@ -36,14 +18,14 @@ type Need struct {
 // look at a cell that the CPU has read or written before in the same acquisition is skipped; each store
 // takes place after the store or locked instruction that follows it; each operation of the event channel is
 // dropped.
-func Necessity(ctx context.Context, clients []Config) ([]Need, error) {
+func Necessity(ctx context.Context, clients []Config) ([]result.Need, error) {
 	changes, err := weakenings(clients)
 	if err != nil {
 		return nil, err
 	}
-	var table []Need
+	var table []result.Need
 	for _, ch := range changes {
-		need := Need{At: ch.At, Text: line(ch.At), Change: ch.What.String(), Complete: true}
+		need := result.Need{At: ch.At, Text: line(ch.At), Change: ch.What.String(), Complete: true}
 		if ch.Past != "" {
 			need.Change = "swapped with " + ch.Past
 		}

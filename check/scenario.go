@@ -34,15 +34,23 @@ func Unseen() []string {
 
 // Lock returns a lock of the catalogue by its name, or the mutex, or the busted one.
 func Lock(name string) (spinlock.Kind, error) {
-	var names []string
-	for _, k := range append(spinlock.Kinds(), Mutex(), Busted()) {
+	for _, k := range kinds() {
 		if k.Name == name {
 			return k, nil
 		}
+	}
+	return spinlock.Kind{}, fmt.Errorf("no lock %q: want one of %s", name, strings.Join(Locks(), ", "))
+}
+
+// Locks returns the names of what can be checked.
+func Locks() (names []string) {
+	for _, k := range kinds() {
 		names = append(names, k.Name)
 	}
-	return spinlock.Kind{}, fmt.Errorf("no lock %q: want one of %s", name, strings.Join(names, ", "))
+	return names
 }
+
+func kinds() []spinlock.Kind { return append(spinlock.Kinds(), Mutex(), Busted()) }
 
 func lock(name string) spinlock.Kind {
 	k, err := Lock(name)

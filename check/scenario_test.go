@@ -30,7 +30,7 @@ func TestScenarios(t *testing.T) {
 			case r.Finding.Kind != s.Want:
 				t.Errorf("found %s (%s), want %s", r.Finding.Kind, r.Finding.Text, s.Want)
 			case os.Getenv("SHOW") != "":
-				r.Finding.Print(os.Stdout)
+				_ = PrintFinding(os.Stdout, r.Finding)
 			}
 			for _, c := range s.Clean {
 				clean(t, explore(t, c))
@@ -42,7 +42,7 @@ func TestScenarios(t *testing.T) {
 func clean(t *testing.T, r *Result) {
 	t.Helper()
 	if r.Finding != nil {
-		r.Finding.Print(os.Stdout)
+		_ = PrintFinding(os.Stdout, r.Finding)
 		t.Fatalf("%s, %s: found %s", r.Lock, r.Client, r.Finding.Kind)
 	}
 	if !r.Complete {

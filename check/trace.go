@@ -7,20 +7,8 @@ import (
 	"text/tabwriter"
 
 	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/result"
 )
-
-// Row is a step of a counterexample.
-type Row struct {
-	CPU  int    `json:"cpu"`
-	Site string `json:"site,omitempty"`
-	Func string `json:"func,omitempty"`
-	What string `json:"what"`
-	// After it: each CPU's store buffer, oldest first, and the lock words.
-	Buffers []string `json:"buffers"`
-	Locks   []string `json:"locks"`
-	// Pending are the CPUs whose event channel is pending.
-	Pending []int `json:"pending,omitempty"`
-}
 
 // row writes down a step. The state is the one that it leads to, or, for a step that is being executed,
 // gets its picture with the next row.
@@ -28,7 +16,7 @@ func (r *runner) row(s *state, i int, n *node, what string, environment bool) {
 	if r.rows == nil {
 		return
 	}
-	row := Row{CPU: i, What: what}
+	row := result.CheckRow{CPU: i, What: what}
 	if !environment && n.ev.site != nil {
 		row.Site, row.Func = n.ev.site.Pos, n.ev.site.Func
 	}
@@ -142,9 +130,9 @@ func (x *model) describe(ev *event, v uint64, giveUp bool) string {
 	return fmt.Sprintf("event %d", ev.kind)
 }
 
-// Print writes a counterexample: a column for each CPU, a row for each step, and the
+// PrintFinding writes a counterexample: a column for each CPU, a row for each step, and the
 // violation last.
-func (f *Finding) Print(w io.Writer) error {
+func PrintFinding(w io.Writer, f *result.CheckFinding) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(f.Rows) > 0 {
 		head := []string{""}

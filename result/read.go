@@ -10,62 +10,109 @@ import (
 	"strings"
 )
 
+// Read reads a result of any kind: a *[Bench], *[Sim], *[Torture], *[Check], *[Mutexes] or *[Unlocks]. What is malformed, cut
+// short, foreign or of a newer version is an error of one line, to which the caller adds the file's name.
+func Read(r io.Reader) (any, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read result: %w", err)
+	}
+	schema, err := checkSchema(text, SchemaBench, SchemaSim, SchemaTorture, SchemaCheck, SchemaMutex, SchemaUnlock)
+	if err != nil {
+		return nil, err
+	}
+	switch schema {
+	case SchemaBench:
+		return orNil(decode[Bench](text, schema))
+	case SchemaSim:
+		return orNil(decode[Sim](text, schema))
+	case SchemaTorture:
+		return orNil(decode[Torture](text, schema))
+	case SchemaCheck:
+		return orNil(decode[Check](text, schema))
+	case SchemaMutex:
+		return orNil(decode[Mutexes](text, schema))
+	}
+	return orNil(decode[Unlocks](text, schema))
+}
+
+// orNil makes a nil pointer a nil interface.
+func orNil[P any](p P, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 // ReadBench reads what [Bench.Write] wrote. What is malformed, cut short, of another
 // kind or of a newer version is an error of one line, to which the caller adds the
 // file's name.
 func ReadBench(r io.Reader) (*Bench, error) { return read[Bench](r, SchemaBench) }
 
-// read reads a result of type T, whose schema is want.
-func read[T any, P interface {
+// checked is a pointer to a result that can say what is missing.
+type checked[T any] interface {
 	*T
 	check() error
-}](r io.Reader, want string) (P, error) {
+}
+
+// read reads a result of type T, whose schema is want.
+func read[T any, P checked[T]](r io.Reader, want string) (P, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read result: %w", err)
 	}
-	if err := checkSchema(text, want); err != nil {
+	if _, err := checkSchema(text, want); err != nil {
 		return nil, err
 	}
+	return decode[T, P](text, want)
+}
+
+func decode[T any, P checked[T]](text []byte, schema string) (P, error) {
 	t := P(new(T))
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(t); err != nil {
-		return nil, fmt.Errorf("a %s with a field that it can't have: %s", want, strings.TrimPrefix(err.Error(), "json: "))
+		return nil, fmt.Errorf("a %s with a field that it can't have: %s", schema, strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if err := t.check(); err != nil {
-		return nil, fmt.Errorf("a %s that is incomplete: %w", want, err)
+		return nil, fmt.Errorf("a %s that is incomplete: %w", schema, err)
 	}
 	return t, nil
 }
 
-// checkSchema says whether text is JSON, whole, and of the schema want.
-func checkSchema(text []byte, want string) error {
+// checkSchema says whether text is JSON, whole, and of one of the wanted schemas: which.
+func checkSchema(text []byte, wanted ...string) (string, error) {
+	want := strings.Join(wanted, ", ")
+	if len(wanted) > 1 {
+		want = "one of " + want
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return fmt.Errorf("not a result: it is empty; want a JSON file with schema %s", want)
+		return "", fmt.Errorf("not a result: it is empty; want a JSON file with schema %s", want)
 	}
 	var head struct {
 		Schema *string `json:"schema"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return malformed(text, want, err)
+		return "", malformed(text, want, err)
 	}
 	if head.Schema == nil {
-		return fmt.Errorf("not a result: it has no \"schema\"; want %s", want)
+		return "", fmt.Errorf("not a result: it has no \"schema\"; want %s", want)
 	}
 	have := *head.Schema
-	if have == want {
-		return nil
-	}
 	kind, version, ok := cutVersion(have)
-	wantKind, wantVersion, _ := cutVersion(want)
-	switch {
-	case ok && kind == wantKind && version > wantVersion:
-		return fmt.Errorf("written by a newer pvlock: its schema is %s, this program reads up to %s; update pvlock", have, want)
-	case ok && strings.HasPrefix(kind, "pvlock/"):
-		return fmt.Errorf("another kind of result: its schema is %s, want %s", have, want)
+	for _, w := range wanted {
+		wantKind, wantVersion, _ := cutVersion(w)
+		switch {
+		case have == w:
+			return have, nil
+		case ok && kind == wantKind && version > wantVersion:
+			return "", fmt.Errorf("written by a newer pvlock: its schema is %s, this program reads up to %s; update pvlock", have, w)
+		}
 	}
-	return fmt.Errorf("not a result of pvlock: its schema is %q, want %s", have, want)
+	if ok && strings.HasPrefix(kind, "pvlock/") {
+		return "", fmt.Errorf("another kind of result: its schema is %q, want %s", have, want)
+	}
+	return "", fmt.Errorf("not a result of pvlock: its schema is %q, want %s", have, want)
 }
 
 func malformed(text []byte, want string, err error) error {

@@ -13,9 +13,6 @@ import (
 	"example.com/pvlock/result"
 )
 
-// Schema is the schema of the files.
-const Schema = "pvlock/mutex/1"
-
 // Config says what to measure.
 type Config struct {
 	// Groups are names of Groups; none means all.
@@ -52,12 +49,12 @@ func (cfg *Config) Check() error {
 	return nil
 }
 
-func (cfg *Config) cells() []Cell {
+func (cfg *Config) cells() []result.MutexCell {
 	groups := cfg.Groups
 	if len(groups) == 0 {
 		groups = Groups()
 	}
-	var cells []Cell
+	var cells []result.MutexCell
 	for _, g := range groups {
 		for _, c := range Cells(g, cfg.All) {
 			if strings.Contains(c.Name, cfg.Match) {
@@ -68,74 +65,34 @@ func (cfg *Config) cells() []Cell {
 	return cells
 }
 
-// Result is what was measured.
-type Result struct {
-	Schema  string      `json:"schema"`
-	Host    result.Host `json:"host"`
-	Command []string    `json:"command"`
-	Started time.Time   `json:"started"`
-	Cells   []Measured  `json:"cells"`
-}
-
-// Measured is a cell and what was seen in it.
-type Measured struct {
-	Cell
-	// Runs are of sync, pvlock and control, which is sync once more, in each round.
-	Runs []Run `json:"runs"`
-}
-
-// Run is one mutex, in one round.
-type Run struct {
-	Mutex string `json:"mutex"`
-	Round int    `json:"round"`
-	// Seconds and Acquisitions are of the window without a clock: NanosPerOp and CPUPerOp are wall-clock and CPU time per
-	// acquisition in it.
-	Seconds      float64 `json:"seconds"`
-	Acquisitions uint64  `json:"acquisitions"`
-	NanosPerOp   float64 `json:"ns_per_op"`
-	CPUPerOp     float64 `json:"cpu_ns_per_op"`
-	Jain         float64 `json:"jain"`
-	// Waits is the quantiles of the waits in the window with a clock, TimedAcquisitions how many they are of.
-	Waits             result.Latency `json:"waits_ns"`
-	TimedAcquisitions uint64         `json:"timed_acquisitions"`
-	// Violations is how many updates were lost.
-	Violations uint64 `json:"violations"`
-}
-
-// The mutexes, in the order of their turns.
-const (
-	Sync    = "sync"
-	Pvlock  = "pvlock"
-	Control = "control"
-)
-
+// kinds are the mutexes, in the order of their turns.
 var kinds = []struct {
 	name string
 	make func(n int) mutexes
-}{{Sync, newSync}, {Pvlock, newPvlock}, {Control, newSync}}
+}{{result.MutexSync, newSync}, {result.MutexPvlock, newPvlock}, {result.MutexControl, newSync}}
 
 // Progress says how far a bench is.
 type Progress struct {
 	Done, Cells int
-	Cell        Cell
+	Cell        result.MutexCell
 	Round       int
 }
 
 // Execute measures; when ctx is done it stops cleanly, and returns what was measured so far.
-func Execute(ctx context.Context, cfg Config, command []string, progress func(Progress)) (*Result, error) {
+func Execute(ctx context.Context, cfg Config, command []string, progress func(Progress)) (*result.Mutexes, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	arch.Calibrate()
 	facts, _ := host.Collect()
-	r := &Result{Schema: Schema, Command: command, Started: time.Now(), Host: result.Host{
+	r := &result.Mutexes{Schema: result.SchemaMutex, Command: command, Started: time.Now(), Host: result.Host{
 		CPU: facts.CPUModel, CPUs: facts.NumCPUs, Hypervisor: facts.Hypervisor.Name, Kernel: facts.Kernel,
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: facts.GOMAXPROCS,
 		QuotaCPUs: facts.Quota.CPUs, PauseNanos: arch.PauseNanos(),
 	}}
 	cells := cfg.cells()
 	for i := range cells {
-		r.Cells = append(r.Cells, Measured{Cell: cells[i]})
+		r.Cells = append(r.Cells, result.MutexMeasured{MutexCell: cells[i]})
 	}
 	// Rounds are outermost, so that a drift of the machine hits all cells alike.
 	hogs := hogs{start: cfg.Hog}
@@ -144,7 +101,7 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 		for i := range r.Cells {
 			m := &r.Cells[i]
 			if progress != nil {
-				progress(Progress{(round-1)*len(cells) + i, cfg.Rounds * len(cells), m.Cell, round})
+				progress(Progress{(round-1)*len(cells) + i, cfg.Rounds * len(cells), m.MutexCell, round})
 			}
 			if err := hogs.set(m.Hogs); err != nil {
 				return r, err
@@ -155,16 +112,16 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 				if ctx.Err() != nil {
 					return r, nil
 				}
-				m.Runs = append(m.Runs, m.run(ctx, kind.name, kind.make, round, cfg.Duration))
+				m.Runs = append(m.Runs, run(ctx, &m.MutexCell, kind.name, kind.make, round, cfg.Duration))
 			}
 		}
 	}
 	return r, nil
 }
 
-func (m *Measured) run(ctx context.Context, name string, kind func(n int) mutexes, round int, d time.Duration) Run {
-	w := measure(&m.Cell, kind, d, false, ctx.Done())
-	r := Run{Mutex: name, Round: round, Seconds: w.seconds, Jain: result.Jain(w.ops), Violations: w.lost}
+func run(ctx context.Context, c *result.MutexCell, name string, kind func(n int) mutexes, round int, d time.Duration) result.MutexRun {
+	w := measure(c, kind, d, false, ctx.Done())
+	r := result.MutexRun{Mutex: name, Round: round, Seconds: w.seconds, Jain: result.Jain(w.ops), Violations: w.lost}
 	for _, n := range w.ops {
 		r.Acquisitions += n
 	}
@@ -172,8 +129,8 @@ func (m *Measured) run(ctx context.Context, name string, kind func(n int) mutexe
 		r.NanosPerOp = w.seconds * 1e9 / float64(r.Acquisitions)
 		r.CPUPerOp = w.cpu * 1e9 / float64(r.Acquisitions)
 	}
-	if m.Group == Contended || m.Group == Hogs || m.Group == Procs {
-		w = measure(&m.Cell, kind, d, true, ctx.Done())
+	if c.Group == Contended || c.Group == Hogs || c.Group == Procs {
+		w = measure(c, kind, d, true, ctx.Done())
 		r.Waits, r.TimedAcquisitions = w.latency(), w.total
 		r.Violations += w.lost
 	}

@@ -4,32 +4,9 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"example.com/pvlock/result"
 )
-
-// Cell is one situation in which the mutexes are compared.
-type Cell struct {
-	// Group is what it belongs to, for the geometric mean of it; see Groups.
-	Group string `json:"group"`
-	// Name tells it from the others of its group.
-	Name string `json:"name"`
-
-	// Procs is GOMAXPROCS.
-	Procs int `json:"gomaxprocs"`
-	// Goroutines is how many contend, Mutexes for how many, each taken in turn.
-	Goroutines int `json:"goroutines"`
-	Mutexes    int `json:"mutexes"`
-	// Critical and Think are the lengths of the critical section and of what lies between two.
-	Critical time.Duration `json:"cs_ns"`
-	Think    time.Duration `json:"ncs_ns"`
-	// Empty says that there is nothing in the critical section.
-	Empty bool `json:"empty,omitempty"`
-	// Block is what the holder blocks on: "gosched", "sleep" (10 µs), "channel" (another goroutine's answer).
-	Block string `json:"block,omitempty"`
-	// Bench is which of Go's own benchmarks it is.
-	Bench string `json:"bench,omitempty"`
-	// Hogs is how many busy processes run beside.
-	Hogs int `json:"hogs,omitempty"`
-}
 
 // The groups of cells, in the order in which they are run.
 const (
@@ -50,11 +27,11 @@ var (
 )
 
 // Cells returns the cells of a group: all of them, or a sensible choice.
-func Cells(group string, all bool) []Cell {
+func Cells(group string, all bool) []result.MutexCell {
 	procs := runtime.GOMAXPROCS(0)
-	base := Cell{Group: group, Procs: procs, Goroutines: 1, Mutexes: 1}
-	var cells []Cell
-	add := func(change func(c *Cell)) {
+	base := result.MutexCell{Group: group, Procs: procs, Goroutines: 1, Mutexes: 1}
+	var cells []result.MutexCell
+	add := func(change func(c *result.MutexCell)) {
 		c := base
 		change(&c)
 		if c.Name == "" {
@@ -62,11 +39,11 @@ func Cells(group string, all bool) []Cell {
 		}
 		cells = append(cells, c)
 	}
-	contended := func(gs []int, css []time.Duration, ncss []int, change func(c *Cell)) {
+	contended := func(gs []int, css []time.Duration, ncss []int, change func(c *result.MutexCell)) {
 		for _, g := range gs {
 			for _, cs := range css {
 				for _, ncs := range ncss {
-					add(func(c *Cell) {
+					add(func(c *result.MutexCell) {
 						c.Goroutines, c.Critical, c.Think = g, cs, cs*time.Duration(ncs)
 						change(c)
 					})
@@ -74,12 +51,12 @@ func Cells(group string, all bool) []Cell {
 			}
 		}
 	}
-	same := func(*Cell) {}
+	same := func(*result.MutexCell) {}
 	switch group {
 	case Alone:
-		add(func(c *Cell) { c.Name, c.Empty = "empty", true })
-		add(func(c *Cell) { c.Name = "two lines" })
-		add(func(c *Cell) { c.Name, c.Mutexes = "1000 in turn", 1000 })
+		add(func(c *result.MutexCell) { c.Name, c.Empty = "empty", true })
+		add(func(c *result.MutexCell) { c.Name = "two lines" })
+		add(func(c *result.MutexCell) { c.Name, c.Mutexes = "1000 in turn", 1000 })
 	case Contended:
 		if all {
 			contended([]int{2, 8, 100, 1000}, criticals, thinks, same)
@@ -91,12 +68,12 @@ func Cells(group string, all bool) []Cell {
 			name string
 			perP int
 		}{{"MutexUncontended", 1}, {"Mutex", 1}, {"MutexSlack", 10}, {"MutexWork", 1}, {"MutexWorkSlack", 10}, {"MutexNoSpin", 4}, {"MutexSpin", 1}} {
-			add(func(c *Cell) { c.Name, c.Bench, c.Goroutines = b.name, b.name, b.perP*procs })
+			add(func(c *result.MutexCell) { c.Name, c.Bench, c.Goroutines = b.name, b.name, b.perP*procs })
 		}
 	case Parking:
 		for _, what := range []string{"gosched", "sleep", "channel"} {
 			for _, g := range []int{8, 100} {
-				add(func(c *Cell) { c.Name, c.Block, c.Goroutines = fmt.Sprintf("%s g=%d", what, g), what, g })
+				add(func(c *result.MutexCell) { c.Name, c.Block, c.Goroutines = fmt.Sprintf("%s g=%d", what, g), what, g })
 			}
 		}
 	case Hogs:
@@ -105,7 +82,7 @@ func Cells(group string, all bool) []Cell {
 			hogs = []int{2, 4, 8}
 		}
 		for _, h := range hogs {
-			contended([]int{2, 8, 100}, criticals[:3], ncss, func(c *Cell) {
+			contended([]int{2, 8, 100}, criticals[:3], ncss, func(c *result.MutexCell) {
 				c.Hogs = h
 				c.Name = fmt.Sprintf("hogs=%d g=%d cs=%v ncs=%v", h, c.Goroutines, c.Critical, c.Think)
 			})
@@ -113,7 +90,7 @@ func Cells(group string, all bool) []Cell {
 	case Procs:
 		for _, p := range []int{1, 2, 4, 16} {
 			for _, n := range []int{1, 100} {
-				contended([]int{8, 100}, []time.Duration{100, 1000}, []int{1, 5}, func(c *Cell) {
+				contended([]int{8, 100}, []time.Duration{100, 1000}, []int{1, 5}, func(c *result.MutexCell) {
 					c.Procs, c.Mutexes = p, n
 					c.Name = fmt.Sprintf("P=%d m=%d g=%d cs=%v ncs=%v", p, n, c.Goroutines, c.Critical, c.Think)
 				})

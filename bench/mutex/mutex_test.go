@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/result"
 )
 
 // The two mutexes are driven by the same text.
@@ -53,7 +54,7 @@ func TestCellsOfEveryGroupRun(t *testing.T) {
 	if err := r.Write(&doc); err != nil {
 		t.Fatal(err)
 	}
-	var back Result
+	var back result.Mutexes
 	if err := json.Unmarshal(doc.Bytes(), &back); err != nil || len(back.Cells) != len(r.Cells) {
 		t.Errorf("the JSON has %d cells, want %d: %v", len(back.Cells), len(r.Cells), err)
 	}
@@ -75,7 +76,7 @@ func TestLostUpdatesAreFound(t *testing.T) {
 	if arch.Race {
 		t.Skip("the race detector finds it first")
 	}
-	c := Cell{Group: Contended, Procs: 2, Goroutines: 2, Mutexes: 1}
+	c := result.MutexCell{Group: Contended, Procs: 2, Goroutines: 2, Mutexes: 1}
 	w := measure(&c, func(n int) mutexes { return unlocked{make(pvlockMutexes, n)} }, time.Millisecond, false, nil)
 	if w.lost == 0 {
 		t.Error("nothing found wrong with a mutex that does not exclude")

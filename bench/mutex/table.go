@@ -1,7 +1,6 @@
 package mutex
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -10,52 +9,15 @@ import (
 	"example.com/pvlock/result"
 )
 
-// Write writes the result as JSON.
-func (r *Result) Write(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "\t")
-	return enc.Encode(r)
-}
-
-// Violated reports whether a mutex did not exclude.
-func (r *Result) Violated() bool {
-	for _, c := range r.Cells {
-		for _, run := range c.Runs {
-			if run.Violations != 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// median returns the median of what of says of a mutex's runs, NaN if there are none.
-func (m *Measured) median(mutex string, of func(*Run) float64) float64 {
-	var values []float64
-	for i := range m.Runs {
-		if m.Runs[i].Mutex == mutex {
-			values = append(values, of(&m.Runs[i]))
-		}
-	}
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	return result.Median(values)
-}
-
-func (m *Measured) ratio(mutex string, of func(*Run) float64) float64 {
-	return m.median(mutex, of) / m.median(Sync, of)
-}
-
-func nanos(r *Run) float64 { return r.NanosPerOp }
-func cpu(r *Run) float64   { return r.CPUPerOp }
-func jain(r *Run) float64  { return r.Jain }
-func p999(r *Run) float64  { return float64(r.Waits.P999) }
-func worst(r *Run) float64 { return float64(r.Waits.Max) }
+func nanos(r *result.MutexRun) float64 { return r.NanosPerOp }
+func cpu(r *result.MutexRun) float64   { return r.CPUPerOp }
+func jain(r *result.MutexRun) float64  { return r.Jain }
+func p999(r *result.MutexRun) float64  { return float64(r.Waits.P999) }
+func worst(r *result.MutexRun) float64 { return float64(r.Waits.Max) }
 
 // WriteTable writes the result for people: medians over the rounds; those of pvlock and of the control as
 // ratios to sync's, below 1 is better (Jain's index: above).
-func WriteTable(w io.Writer, r *Result) error {
+func WriteTable(w io.Writer, r *result.Mutexes) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tsync\tpvlock/sync\tcontrol\tCPU\tcontrol\tp99.9\tcontrol\tmax\tcontrol\tJain\tpvlock\t ")
 	fmt.Fprintln(t, "\tns/op\ttime\t\ttime\t\tsync, µs\tratio\t\tratio\t\tsync\t\t ")
@@ -64,8 +26,8 @@ func WriteTable(w io.Writer, r *Result) error {
 	means := make(map[string]*mean)
 	for i := range r.Cells {
 		m := &r.Cells[i]
-		time := m.ratio(Pvlock, nanos)
-		if m.median(Sync, nanos) == 0 || !(m.median(Control, nanos) > 0 && time > 0) {
+		time := m.Ratio(result.MutexPvlock, nanos)
+		if m.Median(result.MutexSync, nanos) == 0 || !(m.Median(result.MutexControl, nanos) > 0 && time > 0) {
 			// Not measured, or with nothing to show for it: too short a time for so busy a machine.
 			continue
 		}
@@ -75,18 +37,18 @@ func WriteTable(w io.Writer, r *Result) error {
 		}
 		g := means[m.Group]
 		g.time += math.Log(time)
-		g.control += math.Log(m.ratio(Control, nanos))
-		g.cpu += math.Log(m.ratio(Pvlock, cpu))
-		g.cpuControl += math.Log(m.ratio(Control, cpu))
+		g.control += math.Log(m.Ratio(result.MutexControl, nanos))
+		g.cpu += math.Log(m.Ratio(result.MutexPvlock, cpu))
+		g.cpuControl += math.Log(m.Ratio(result.MutexControl, cpu))
 		g.n++
-		fmt.Fprintf(t, "%s  %s\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.Group, m.Name, m.median(Sync, nanos), time, m.ratio(Control, nanos),
-			m.ratio(Pvlock, cpu), m.ratio(Control, cpu))
-		if m.median(Sync, p999) > 0 {
-			fmt.Fprintf(t, "%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.median(Sync, p999)/1e3, m.ratio(Pvlock, p999), m.ratio(Control, p999), m.ratio(Pvlock, worst), m.ratio(Control, worst))
+		fmt.Fprintf(t, "%s  %s\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.Group, m.Name, m.Median(result.MutexSync, nanos), time, m.Ratio(result.MutexControl, nanos),
+			m.Ratio(result.MutexPvlock, cpu), m.Ratio(result.MutexControl, cpu))
+		if m.Median(result.MutexSync, p999) > 0 {
+			fmt.Fprintf(t, "%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.Median(result.MutexSync, p999)/1e3, m.Ratio(result.MutexPvlock, p999), m.Ratio(result.MutexControl, p999), m.Ratio(result.MutexPvlock, worst), m.Ratio(result.MutexControl, worst))
 		} else {
 			fmt.Fprint(t, "\t\t\t\t\t")
 		}
-		fmt.Fprintf(t, "%.2f\t%.2f\t \n", m.median(Sync, jain), m.median(Pvlock, jain))
+		fmt.Fprintf(t, "%.2f\t%.2f\t \n", m.Median(result.MutexSync, jain), m.Median(result.MutexPvlock, jain))
 	}
 	for _, name := range order {
 		g := means[name]

@@ -34,7 +34,7 @@ type mutexes interface {
 
 // worker is a goroutine of a cell.
 type worker struct {
-	cell    *Cell
+	cell    *result.MutexCell
 	id      int
 	inside  uint32 // units of work with the mutex
 	outside uint32 // and without
@@ -64,7 +64,7 @@ type window struct {
 }
 
 // measure drives mutexes of a kind for d.
-func measure(cell *Cell, kind func(n int) mutexes, d time.Duration, timed bool, interrupt <-chan struct{}) window {
+func measure(cell *result.MutexCell, kind func(n int) mutexes, d time.Duration, timed bool, interrupt <-chan struct{}) window {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cell.Procs))
 	// The collector's work is not the mutex's.
 	runtime.GC()

@@ -17,10 +17,10 @@ import (
 
 func benchCommand() *cobra.Command {
 	var (
-		cfg                 bench.Config
-		cpus                int
-		tune                tuning
-		jsonFile, benchFile string
+		cfg   bench.Config
+		cpus  int
+		tune  tuning
+		files benchFiles
 	)
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -40,6 +40,7 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
   pvlock bench --locks xen,pvqspin,futex --overcommit 4 --duration 1s
   pvlock bench --on goroutines --cs 1us --ncs 10us
   pvlock bench --on kvm --neighbours 4
+  pvlock bench --html bench.html
   pvlock bench --json - | jq '.runs[] | [.lock, .vcpus, .ops_per_s]'
   pvlock bench --benchfmt new.txt && benchstat old.txt new.txt`,
 		Args: cobra.NoArgs,
@@ -49,7 +50,7 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 				return err
 			}
 			cfg.Tune = tune.apply
-			return runBench(cmd, cfg, jsonFile, benchFile)
+			return runBench(cmd, cfg, files)
 		},
 	}
 	f := cmd.Flags()
@@ -64,8 +65,11 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 	f.IntVar(&cfg.Rounds, "rounds", 5, "how many rounds")
 	tune.flags(f)
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the jitter")
-	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
-	f.StringVar(&benchFile, "benchfmt", "", "write it in the format of Go's benchmarks to a `file`, for benchstat")
+	f.StringVar(&files.json, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(&files.benchfmt, "benchfmt", "", "write it in the format of Go's benchmarks to a `file`, for benchstat")
+	htmlFlag(f, &files.html)
+	completeList(cmd, "locks", func() []string { return bench.Locks(bench.OnThreads) })
+	completeList(cmd, "on", bench.Machines)
 	cmd.AddCommand(benchUnlockCommand())
 	cmd.AddCommand(benchMutexCommand())
 	return cmd
@@ -90,14 +94,18 @@ func firstCPUs(n int, given bool) ([]int, error) {
 	return may[:n], nil
 }
 
-func runBench(cmd *cobra.Command, cfg bench.Config, jsonFile, benchFile string) error {
+// benchFiles are the files that a bench is to write.
+type benchFiles struct{ json, benchfmt, html string }
+
+func runBench(cmd *cobra.Command, cfg bench.Config, files benchFiles) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
 	// Files are opened first: what can't be written must not cost a measurement.
 	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Bench]{
-		{jsonFile, func(w io.Writer, b *result.Bench) error { return b.Write(w) }},
-		{benchFile, result.WriteBenchfmt},
+		{files.json, func(w io.Writer, b *result.Bench) error { return b.Write(w) }},
+		{files.benchfmt, result.WriteBenchfmt},
+		{files.html, writePage[*result.Bench]},
 	})
 	if err != nil {
 		return err
@@ -113,8 +121,11 @@ func runBench(cmd *cobra.Command, cfg bench.Config, jsonFile, benchFile string) 
 	if err := outputs.write(b); err != nil {
 		return err
 	}
-	if jsonFile != "-" && benchFile != "-" {
+	if !onStdout(files.json, files.benchfmt, files.html) {
 		if err := bench.WriteTable(cmd.OutOrStdout(), b); err != nil {
+			return err
+		}
+		if err := files.next(cmd.OutOrStdout()); err != nil {
 			return err
 		}
 	}
@@ -125,4 +136,18 @@ func runBench(cmd *cobra.Command, cfg bench.Config, jsonFile, benchFile string) 
 		return finding{errors.New("a lock did not exclude")}
 	}
 	return nil
+}
+
+// next says how to see the result as a page.
+func (f benchFiles) next(w io.Writer) error {
+	var err error
+	switch {
+	case f.html != "":
+		_, err = fmt.Fprintf(w, "\nThe page is in %s.\n", f.html)
+	case f.json != "":
+		_, err = fmt.Fprintf(w, "\nAs a page: pvlock report %s\n", f.json)
+	default:
+		_, err = fmt.Fprintln(w, "\nAs a page, with plots: pvlock bench --html bench.html")
+	}
+	return err
 }

@@ -7,12 +7,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/pvlock/bench"
+	"example.com/pvlock/result"
 )
 
 func benchUnlockCommand() *cobra.Command {
 	var (
-		cfg      bench.UnlockConfig
-		jsonFile string
+		cfg                bench.UnlockConfig
+		jsonFile, pageFile string
 	)
 	cmd := &cobra.Command{
 		Use:   "unlock",
@@ -27,8 +28,9 @@ patched forms. All in one run, interleaved.`,
 			if err := cfg.Check(); err != nil {
 				return err
 			}
-			out, err := openOutputs(cmd.OutOrStdout(), []output[*bench.Unlocks]{
-				{jsonFile, func(w io.Writer, u *bench.Unlocks) error { return u.WriteJSON(w) }},
+			out, err := openOutputs(cmd.OutOrStdout(), []output[*result.Unlocks]{
+				{jsonFile, func(w io.Writer, u *result.Unlocks) error { return u.Write(w) }},
+				{pageFile, writePage[*result.Unlocks]},
 			})
 			if err != nil {
 				return err
@@ -37,15 +39,16 @@ patched forms. All in one run, interleaved.`,
 			if err != nil {
 				return errors.Join(err, out.discard())
 			}
-			if err := out.write(u); err != nil || jsonFile == "-" {
+			if err := out.write(u); err != nil || onStdout(jsonFile, pageFile) {
 				return err
 			}
-			return u.WriteText(cmd.OutOrStdout())
+			return bench.WriteUnlockTable(cmd.OutOrStdout(), u)
 		},
 	}
 	f := cmd.Flags()
 	f.IntVar(&cfg.Rounds, "rounds", 51, "how many rounds")
 	f.IntVar(&cfg.Pairs, "pairs", 200000, "how many times the lock is taken and released in each turn")
 	f.StringVar(&jsonFile, "json", "", "write the result to a `file`, - for stdout (then nothing else is printed there)")
+	htmlFlag(f, &pageFile)
 	return cmd
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/pvlock/bench/mutex"
+	"example.com/pvlock/result"
 )
 
 func benchMutexCommand() *cobra.Command {
 	var (
-		cfg      mutex.Config
-		jsonFile string
+		cfg                mutex.Config
+		jsonFile, pageFile string
 	)
 	cmd := &cobra.Command{
 		Use:   "mutex",
@@ -32,15 +33,16 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 		Example: `  pvlock bench mutex
   pvlock bench mutex --groups contended --all
   pvlock bench mutex --groups contended --match cs=100ns --rounds 15
-  pvlock bench mutex --json mutex.json`,
+  pvlock bench mutex --json mutex.json --html mutex.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Hog = startHog
 			if err := cfg.Check(); err != nil {
 				return err
 			}
-			outputs, err := openOutputs(cmd.OutOrStdout(), []output[*mutex.Result]{
-				{jsonFile, func(w io.Writer, r *mutex.Result) error { return r.Write(w) }},
+			outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Mutexes]{
+				{jsonFile, func(w io.Writer, r *result.Mutexes) error { return r.Write(w) }},
+				{pageFile, writePage[*result.Mutexes]},
 			})
 			if err != nil {
 				return err
@@ -56,7 +58,7 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 			if err := outputs.write(r); err != nil {
 				return err
 			}
-			if jsonFile != "-" {
+			if !onStdout(jsonFile, pageFile) {
 				if err := mutex.WriteTable(cmd.OutOrStdout(), r); err != nil {
 					return err
 				}
@@ -77,6 +79,8 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 	f.DurationVar(&cfg.Duration, "duration", 100*time.Millisecond, "how long each mutex is measured, in each round of each cell; twice that where waits are measured")
 	f.IntVar(&cfg.Rounds, "rounds", 7, "how many rounds")
 	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	htmlFlag(f, &pageFile)
+	completeList(cmd, "groups", mutex.Groups)
 	cmd.AddCommand(hogCommand())
 	return cmd
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/pvlock/check"
+	"example.com/pvlock/result"
 )
 
 func checkCommand() *cobra.Command {
 	var (
-		o        check.Options
-		jsonFile string
+		o                  check.Options
+		jsonFile, pageFile string
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -41,18 +42,21 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
   pvlock check --locks xen2008 --client plain --model sc
   pvlock check --scenario all
   pvlock check --locks mutex --client giving-up --cpus 3 --times 1
-  pvlock check --locks xen --necessity`,
+  pvlock check --locks xen --necessity --html needs.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.Check(); err != nil {
 				return err
 			}
-			outs, err := openOutputs(cmd.OutOrStdout(), []output[*check.Report]{{jsonFile, func(w io.Writer, r *check.Report) error { return r.WriteJSON(w) }}})
+			outs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Check]{
+				{jsonFile, func(w io.Writer, r *result.Check) error { return r.Write(w) }},
+				{pageFile, writePage[*result.Check]},
+			})
 			if err != nil {
 				return err
 			}
 			text := cmd.OutOrStdout()
-			if jsonFile == "-" {
+			if onStdout(jsonFile, pageFile) {
 				text = io.Discard
 			}
 			rep, err := check.Main(cmd.Context(), o, text)
@@ -86,5 +90,19 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 	f.Int64Var(&o.MemoryMB, "memory", 2048, "bound on its memory, in MB")
 	f.DurationVar(&o.Timeout, "timeout", 0*time.Second, "bound on the time of all (default none)")
 	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	htmlFlag(f, &pageFile)
+	completeList(cmd, "locks", check.Locks)
+	completeList(cmd, "client", check.Clients)
+	completeList(cmd, "scenario", scenarioNames)
+	completeList(cmd, "model", words("tso", "sc"))
+	completeList(cmd, "spin", words("0", "1", "any"))
 	return cmd
+}
+
+func scenarioNames() []string {
+	names := []string{"all"}
+	for _, s := range check.Scenarios() {
+		names = append(names, s.Name)
+	}
+	return names
 }

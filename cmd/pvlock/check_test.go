@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/pvlock/check"
+	"example.com/pvlock/result"
 )
 
 func TestCheckBadInputIsOneLineAndExit2(t *testing.T) {
@@ -49,11 +49,11 @@ func TestCheckJSON(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var r check.Report
+		var r result.Check
 		if err := json.Unmarshal(text, &r); err != nil {
 			t.Fatal(err)
 		}
-		if got.code != 1 || r.Schema != check.Schema || len(r.Runs) != 2 || r.Runs[0].Finding == nil || len(r.Runs[0].Finding.Rows) == 0 || !r.Runs[1].Complete {
+		if got.code != 1 || r.Schema != result.SchemaCheck || len(r.Runs) != 2 || r.Runs[0].Finding == nil || len(r.Runs[0].Finding.Rows) == 0 || !r.Runs[1].Complete {
 			t.Errorf("exit %d, %+v", got.code, r)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,12 +40,15 @@ func run(ctx context.Context) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "pvlock:", err)
+	fmt.Fprintln(os.Stderr, "pvlock:", oneLine(err))
 	if errors.As(err, new(finding)) {
 		return exitFinding
 	}
 	return exitUsage
 }
+
+// oneLine writes an error as a line, whatever is in what was asked for.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -54,11 +58,17 @@ func rootCommand() *cobra.Command {
 
 A spinlock assumes that whoever holds it is running. On shared machines it is not:
 the hypervisor takes the vCPU, the kernel takes the thread, the Go scheduler
-takes the goroutine. Start with
+takes the goroutine. What to try first:
 
-  pvlock bench
+  pvlock doctor     what is beneath this process, and what it costs: a second
+  pvlock bench      which locks survive that here: under a minute
+  pvlock check      every interleaving of the locks' own text: minutes
+  pvlock sim        the same text on a simulated host, of any size
+  pvlock torture    the same while everything around it misbehaves
+  pvlock report     all of that as one page; bench --html page.html for short
 
-which shows, in under a minute, which locks survive that here.`,
+Each says more with -h. Exit status: 0, 1 if what was looked for was found (a violation, a lock that
+hangs, a loss), 2 if what was asked for can't be done.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// Whatever the command: what can't be understood must not be taken for what was meant.
@@ -67,6 +77,6 @@ which shows, in under a minute, which locks survive that here.`,
 			return err
 		},
 	}
-	root.AddCommand(benchCommand(), checkCommand(), simCommand(), tortureCommand(), patchCommand(), doctorCommand())
+	root.AddCommand(benchCommand(), checkCommand(), simCommand(), tortureCommand(), reportCommand(), patchCommand(), doctorCommand())
 	return root
 }

@@ -67,6 +67,8 @@ func TestBadInputIsOneLineAndExit2(t *testing.T) {
 	}{
 		"unknown command":  {[]string{"dance"}, `unknown command "dance"`},
 		"unknown flag":     {[]string{"bench", "--fast"}, "unknown flag: --fast"},
+		"a misspelling":    {[]string{"benc"}, `unknown command "benc"`},
+		"a flag in lines":  {[]string{"bench", "--fa\nst"}, "unknown flag: --fa st"},
 		"stray argument":   {[]string{"bench", "xen"}, `unknown command "xen"`},
 		"unknown lock":     {[]string{"bench", "--locks", "xenn"}, `unknown lock "xenn" on threads: want one of bytelock, `},
 		"unknown machine":  {[]string{"bench", "--on", "mainframe"}, `unknown machine "mainframe": want one of threads, goroutines`},

@@ -65,6 +65,7 @@ PVLOCK=auto|native|pv|tas and PVLOCK_PATCH=0|1 are heeded; flags go before them.
 	f.BoolVar(&patch, "patch", true, "patch the program's text (default as PVLOCK_PATCH says, or yes)")
 	f.IntVar(&show, "show", 2, "how many places of each call to disassemble, 0 to 1000")
 	f.StringVar(&jsonFile, "json", "", "write the report to a `file`, - for stdout (then nothing else is printed there)")
+	completeList(cmd, "mode", words("auto", "native", "pv", "tas"))
 	return cmd
 }
 

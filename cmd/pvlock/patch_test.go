@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/pvlock/bench"
 	"example.com/pvlock/boot"
+	"example.com/pvlock/result"
 	"example.com/pvlock/textpatch"
 )
 
@@ -72,9 +72,9 @@ func TestPatchAndDoctorAndUnlockAsJSON(t *testing.T) {
 	if d.Schema != boot.DoctorSchema || len(d.Findings) != 6 || d.IntervalMS < 10 || d.Decision.Reason == "" {
 		t.Errorf("%+v", d)
 	}
-	var u bench.Unlocks
+	var u result.Unlocks
 	fromJSON(t, &u, "bench", "unlock", "--rounds", "1", "--pairs", "1000", "--json", "-")
-	if u.Schema != bench.UnlockSchema || u.Rounds != 1 || len(u.Ways) < 4 {
+	if u.Schema != result.SchemaUnlock || u.Rounds != 1 || len(u.Ways) < 4 {
 		t.Errorf("%+v", u)
 	}
 }
