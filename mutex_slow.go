@@ -36,9 +36,6 @@ const (
 	// The mutex is handed on by a heir that had it handed over, but for one in so many times.
 	handOns = 8
 
-	// Where spinning is of no use the heir lets others of its P run, so often, before it sleeps.
-	heirYields = 2
-
 	// An unlocker that finds nobody to look after spares later ones the look, once in so many times. What it spares is
 	// the fence of next, some 10 ns; what it costs is the membarrier of the next waiter that
 	// goes to sleep, some 5 µs with the interrupt that it is to the owner.
@@ -178,9 +175,8 @@ func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
 // contend is what the heir does: it gets the mutex, or goes to sleep again.
 func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 	began, last, reservedAt := int64(0), int64(0), int64(0)
-	yields := uint32(0)
 	for {
-		c.Head(w.node<<16 | bit(w.doubts)<<8 | bit(began != 0)<<7 | yields<<1 | bit(reservedAt != 0))
+		c.Head(w.node<<16 | bit(w.doubts)<<8 | bit(began != 0)<<7 | bit(reservedAt != 0))
 		b := c.Load32(&m.wait)
 		if c.Load32(&m.lock) == free {
 			switch ask := b&hot != 0 || w.doubts; {
@@ -207,13 +203,7 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			}
 		}
 		if !c.SpinIsOfUse() {
-			if yields == heirYields {
-				return tired
-			}
-			yields++
-			c.Yield()
-			last = c.Nanotime()
-			continue
+			return tired
 		}
 		c.Delay(c.Rounds(pause))
 		now := c.Nanotime()

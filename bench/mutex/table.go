@@ -15,13 +15,28 @@ func jain(r *result.MutexRun) float64  { return r.Jain }
 func p999(r *result.MutexRun) float64  { return float64(r.Waits.P999) }
 func worst(r *result.MutexRun) float64 { return float64(r.Waits.Max) }
 
+// floorOf returns what of sync's time the cell's work alone takes, spread over as many CPUs as can share in it: no mutex is
+// faster. It is NaN where that isn't known.
+func floorOf(m *result.MutexMeasured, cpus int) float64 {
+	if m.Group != Contended && m.Group != Procs {
+		return math.NaN()
+	}
+	inside, all := float64(m.Critical.Nanoseconds()), float64((m.Critical + m.Think).Nanoseconds())
+	if m.Mutexes > 1 {
+		inside /= float64(m.Mutexes)
+	}
+	work := max(inside, all/float64(min(m.Goroutines, m.Procs, cpus)))
+	// Some ns of work are done while the CPU waits for the mutex's cache line.
+	return min(1, work/m.Median(result.MutexSync, nanos))
+}
+
 // WriteTable writes the result for people: medians over the rounds; those of pvlock and of the control as
-// ratios to sync's, below 1 is better (Jain's index: above).
+// ratios to sync's, below 1 is better (Jain's index: above). The floor is that of a mutex that costs nothing.
 func WriteTable(w io.Writer, r *result.Mutexes) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tsync\tpvlock/sync\tcontrol\tCPU\tcontrol\tp99.9\tcontrol\tmax\tcontrol\tJain\tpvlock\t ")
-	fmt.Fprintln(t, "\tns/op\ttime\t\ttime\t\tsync, µs\tratio\t\tratio\t\tsync\t\t ")
-	type mean struct{ time, control, cpu, cpuControl, n float64 }
+	fmt.Fprintln(t, "\tsync\tpvlock/sync\tcontrol\tfloor\tCPU\tcontrol\tp99.9\tcontrol\tmax\tcontrol\tJain\tpvlock\t ")
+	fmt.Fprintln(t, "\tns/op\ttime\t\t\ttime\t\tsync, µs\tratio\t\tratio\t\tsync\t\t ")
+	type mean struct{ time, control, floor, cpu, cpuControl, n float64 }
 	var order []string
 	means := make(map[string]*mean)
 	for i := range r.Cells {
@@ -38,10 +53,12 @@ func WriteTable(w io.Writer, r *result.Mutexes) error {
 		g := means[m.Group]
 		g.time += math.Log(time)
 		g.control += math.Log(m.Ratio(result.MutexControl, nanos))
+		floor := floorOf(m, r.Host.CPUs)
+		g.floor += math.Log(floor)
 		g.cpu += math.Log(m.Ratio(result.MutexPvlock, cpu))
 		g.cpuControl += math.Log(m.Ratio(result.MutexControl, cpu))
 		g.n++
-		fmt.Fprintf(t, "%s  %s\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.Group, m.Name, m.Median(result.MutexSync, nanos), time, m.Ratio(result.MutexControl, nanos),
+		fmt.Fprintf(t, "%s  %s\t%.1f\t%.2f\t%.2f\t%s\t%.2f\t%.2f\t", m.Group, m.Name, m.Median(result.MutexSync, nanos), time, m.Ratio(result.MutexControl, nanos), known("%.2f", floor),
 			m.Ratio(result.MutexPvlock, cpu), m.Ratio(result.MutexControl, cpu))
 		if m.Median(result.MutexSync, p999) > 0 {
 			fmt.Fprintf(t, "%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t", m.Median(result.MutexSync, p999)/1e3, m.Ratio(result.MutexPvlock, p999), m.Ratio(result.MutexControl, p999), m.Ratio(result.MutexPvlock, worst), m.Ratio(result.MutexControl, worst))
@@ -52,8 +69,16 @@ func WriteTable(w io.Writer, r *result.Mutexes) error {
 	}
 	for _, name := range order {
 		g := means[name]
-		fmt.Fprintf(t, "%s  geometric mean of %v\t\t%.3f\t%.3f\t%.3f\t%.3f\t\t\t\t\t\t\t\t \n", name, g.n,
-			math.Exp(g.time/g.n), math.Exp(g.control/g.n), math.Exp(g.cpu/g.n), math.Exp(g.cpuControl/g.n))
+		fmt.Fprintf(t, "%s  geometric mean of %v\t\t%.3f\t%.3f\t%s\t%.3f\t%.3f\t\t\t\t\t\t\t\t \n", name, g.n,
+			math.Exp(g.time/g.n), math.Exp(g.control/g.n), known("%.3f", math.Exp(g.floor/g.n)), math.Exp(g.cpu/g.n), math.Exp(g.cpuControl/g.n))
 	}
 	return t.Flush()
+}
+
+// known formats a number that may not be known.
+func known(format string, v float64) string {
+	if math.IsNaN(v) {
+		return ""
+	}
+	return fmt.Sprintf(format, v)
 }

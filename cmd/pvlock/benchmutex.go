@@ -26,7 +26,8 @@ func benchMutexCommand() *cobra.Command {
 
 In each round each cell is measured with sync.Mutex, with pvlock.Mutex, and with
 sync.Mutex once more: the control, whose distance from 1 is the noise. Shown are
-medians over the rounds. Exclusion is checked by the data that the mutex protects.
+medians over the rounds. The floor is what of sync.Mutex's time the work alone takes on these CPUs: no mutex
+can be below. Exclusion is checked by the data that the mutex protects.
 
 Groups of cells: ` + strings.Join(mutex.Groups(), ", ") + `.
 By default each has a choice of its cells; --all takes every one (some 25 minutes).`,
