@@ -30,7 +30,8 @@ func inPicture(t *testing.T, page []byte) {
 	}
 }
 
-// Whatever a result says, there is a page about it. Run with -fuzzminimizetime 50x: the results are large.
+// Whatever a result says, there is a page about it. Run with -fuzzminimizetime 50x: otherwise most of the time
+// goes into making inputs shorter.
 func FuzzPage(f *testing.F) {
 	for kind := range smallSamples() {
 		f.Add(kind, []byte{})

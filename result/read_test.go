@@ -66,7 +66,8 @@ func TestReadingAnyKindRefuses(t *testing.T) {
 	}
 }
 
-// What can be read can be written, and is the same when it is read again. What can't is a line.
+// What can be read can be written, and is the same when it is read again. What can't is a line. Run with
+// -fuzzminimizetime 50x: otherwise most of the time goes into making inputs shorter.
 func FuzzRead(f *testing.F) {
 	for _, w := range ofEveryKind() {
 		var out bytes.Buffer
