@@ -117,8 +117,12 @@ func (c *chart) ticks(d *drawing, f frame, x, y scale) {
 func (c *chart) marks(d *drawing, f frame, x, y scale) {
 	for i, m := range c.x.Marks {
 		at := x.at(m.At)
-		// Words of marks that are close are below each other.
-		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(f.top), pixels(f.bottom)), pixels(at - 4), pixels(f.top + 11 + 13*float64(i%4)), m.Label, "end"}
+		// Words of marks that are close are below each other: at the top, but for shares, which have their lines there.
+		word := f.top + 11 + 13*float64(i%4)
+		if !c.y.Log && !c.bars {
+			word = f.bottom - 45 + 13*float64(i%4)
+		}
+		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(f.top), pixels(f.bottom)), pixels(at - 4), pixels(word), m.Label, "end"}
 		if at < (f.left+f.right)/2 {
 			t.X, t.Anchor = pixels(at+4), "start"
 		}
