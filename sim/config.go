@@ -13,7 +13,7 @@ type Config struct {
 	// Spin, Steal and WaitEarly override the tunables of those names if they aren't nil.
 	Spin, Steal *uint32
 	WaitEarly   *bool
-	// Kick is which of a Xen lock's waiters is kicked.
+	// Kick is which of a Xen lock's waiters is kicked: one for each unlock, or "" for whom the text kicks.
 	Kick KickChoice
 
 	// PCPUs is the number of the host's CPUs, Sockets how many sockets they are spread over.
@@ -33,9 +33,11 @@ type Config struct {
 	PLE uint32
 	// Gang schedules all vCPUs of a VM together or not at all.
 	Gang bool
-	// BoostHead keeps the host from preempting a vCPU at the head of a lock's queue, or inside.
+	// BoostHead keeps the host from preempting a vCPU at the head of a lock's queue, or inside, for a slice, and
+	// lends one that gets there off its CPU the CPU of a vCPU of its VM that is neither.
 	BoostHead bool
-	// StealTime lets a guest see which of its vCPUs don't run: the locks' PrevCheck uses it.
+	// StealTime lets a guest see which of its vCPUs don't run: a waiter of pvqspin with WaitEarly then takes it that one
+	// that doesn't sleeps (Linux's vcpu_is_preempted from 2017 to 2019).
 	StealTime bool
 
 	// Threads is the number of threads in each VM, 0 for one on each vCPU, and no guest scheduler. GuestSlice is the
@@ -67,8 +69,8 @@ type Config struct {
 type VM struct {
 	// VCPUs is how many it has.
 	VCPUs int
-	// Yield lets each give its CPU up when it has computed for so long, if it isn't 0: the guest that
-	// dodges the tick.
+	// Yield lets each give its CPU up when it has computed for so long, if it isn't 0, until just after the next
+	// tick of 10 ms: the guest that dodges it.
 	Yield time.Duration
 	// Weight is its share; 0 means 256.
 	Weight int
@@ -101,6 +103,8 @@ type Costs struct {
 	// Socket is fetching a line from another CPU of the socket, Remote from another socket.
 	Socket int64 `json:"socket"`
 	Remote int64 `json:"remote"`
+	// Overlap is how much of a wait for a line a CPU hides behind the computation before or after it.
+	Overlap int64 `json:"overlap"`
 	// Locked is what a locked instruction costs more, Pause one PAUSE.
 	Locked int64 `json:"locked"`
 	Pause  int64 `json:"pause"`

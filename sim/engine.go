@@ -20,6 +20,7 @@ type engine struct {
 	now    int64
 	cur    uint64 // the key of the event that is being executed
 	events uint64
+	look   uint64 // at how many the context is looked at
 	actors []actor // what is due for an actor; nil for tasks
 	tasks  []*task // by actor
 	tasks0 int32   // the first one's actor
@@ -87,6 +88,9 @@ type task struct {
 	op       op
 	cpu      int32 // the physical CPU that it runs on, or ran
 	drained  int64 // when its stores are done
+	// ahead is how much of the next waits for lines is hidden by what it has just computed, behind how much of
+	// the last ones what it computes next can hide.
+	ahead, behind int64
 
 	spin struct {
 		on, skipping bool
@@ -137,11 +141,20 @@ func (t *task) wait() {
 	}
 }
 
+// lookEvery is how many events pass at least between two looks at the context.
+const lookEvery = 1 << 16
+
 // pump executes events until a task's text goes on, and returns the task; nil is the end of the run.
 func (e *engine) pump() *task {
 	for {
 		if e.over || e.err != nil || len(e.queue.keys) == 0 {
 			return nil
+		}
+		if e.events >= e.look {
+			e.look = e.events + lookEvery
+			if e.err = e.ctx.Err(); e.err != nil {
+				return nil
+			}
 		}
 		k := e.queue.pop()
 		e.cur, e.now = k, keyTime(k)
@@ -212,15 +225,28 @@ func (t *task) fatal(msg string) {
 	}
 }
 
-// contextEvery is how many events pass between two looks at the context.
-const contextEvery = 1 << 16
+// compute computes, and hides waits for lines behind that.
+func (t *task) compute(d int64) {
+	t.at += d - min(d, t.behind)
+	t.ahead, t.behind = min(d, t.e.costs.Overlap), 0
+}
+
+// fetched moves the task's clock to when an access is done, that waits until then for a line.
+func (t *task) fetched(done int64) {
+	e := t.e
+	wait := done - e.now - e.costs.Hit
+	hidden := min(wait, t.ahead)
+	t.ahead -= hidden
+	t.behind = min(t.behind+wait-hidden, e.costs.Overlap)
+	t.at = done - hidden
+}
 
 // Exec executes an event of the lock text.
 func (t *task) Exec(ev arch.Event) (v uint64, rounds uint32) {
 	e := t.e
 	switch ev.Kind {
 	case arch.Work:
-		t.at += int64(ev.N)
+		t.compute(int64(ev.N))
 		return uint64(ev.N), 0
 	case arch.Pause:
 		t.at += e.costs.Pause
@@ -233,11 +259,6 @@ func (t *task) Exec(ev arch.Event) (v uint64, rounds uint32) {
 	}
 	t.sync()
 	e.events++
-	if e.events%contextEvery == 0 && e.ctx.Err() != nil && e.err == nil {
-		e.err = e.ctx.Err()
-		e.queue.set(t.id, t.at)
-		t.wait()
-	}
 	switch ev.Kind {
 	case arch.Load:
 		if e.cfg.StealTime {
@@ -274,6 +295,7 @@ func (t *task) spinOn(ev *arch.Event) (v uint64, rounds uint32) {
 	s.line = s.cell / lineSize
 	s.width, s.mask, s.value = ev.Width, ev.A, ev.B
 	s.limit, s.done, s.row, s.on = uint64(ev.N), 0, 0, true
+	t.ahead, t.behind = 0, 0
 	if ev.N == arch.Forever {
 		s.limit = never
 	}
@@ -401,7 +423,7 @@ func (t *task) park(ev *arch.Event) {
 		return
 	}
 	l := &e.mem.lines[at/lineSize]
-	t.woken = false
+	t.woken, t.ahead, t.behind = false, 0, 0
 	p := &l.sleepers
 	for *p != nil {
 		p = &(*p).nextSleep

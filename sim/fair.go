@@ -1,5 +1,7 @@
 package sim
 
+import "example.com/pvlock/internal/twin/arch"
+
 // fair is a scheduler like Linux's: each CPU has a queue, and runs the unit of it that has been served
 // least, in virtual time: time by weight. A unit that wakes is placed near the average of those who compute,
 // with what it was owed when it went to sleep, and takes the CPU at once if it is behind its user by enough. A CPU that
@@ -8,6 +10,7 @@ type fair struct {
 	pool   *pool
 	length int64
 	queues [][]*unit
+	rand   arch.Rand
 	clock  []int64 // the least virtual time of each queue, which only grows
 }
 
@@ -26,7 +29,7 @@ type sched struct {
 const defaultWeight = 256
 
 func newFair(p *pool, length int64) *fair {
-	return &fair{pool: p, length: length, queues: make([][]*unit, len(p.seats)), clock: make([]int64, len(p.seats))}
+	return &fair{pool: p, length: length, rand: arch.NewRand(p.e.cfg.Seed, 1<<33), queues: make([][]*unit, len(p.seats)), clock: make([]int64, len(p.seats))}
 }
 
 // granularity is how far behind a woken unit must be to take the CPU from its user.
@@ -161,7 +164,12 @@ func (f *fair) take(u *unit) {
 	}
 }
 
-func (f *fair) slice(*seat, *unit) int64 { return f.length }
+// slice is a tick's, which comes a little sooner or later: so the virtual times of those who compute differ, and
+// their order changes from round to round.
+func (f *fair) slice(*seat, *unit) int64 {
+	n := max(f.length/32, 1)
+	return max(f.length-n/2+int64(f.rand.Below(uint32(n))), 1)
+}
 
 // over is also when queues are balanced.
 func (f *fair) over(s *seat) bool {

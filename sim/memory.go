@@ -8,8 +8,8 @@ import (
 //
 // A line is owned by one physical CPU, which may write it, or shared by some, which may read it. An
 // access to a line that the CPU doesn't have so fetches it from the last owner, over the socket or to another one;
-// those who fetch the same line queue up for it. Plain stores are buffered, one after the other: the
-// CPU goes on while the line comes, and waits for its stores before the next locked instruction. What is stored is seen at once by
+// those who fetch the same line queue up for it. Plain stores are buffered: the CPU goes on while their lines come, all
+// at once, they are done in order, and the next locked instruction waits for them. What is stored is seen at once by
 // whoever asks after it: he waits for the line.
 type memory struct {
 	words []uint64 // 8 to a line
@@ -93,7 +93,10 @@ func (e *engine) read(t *task, line uintptr) (done int64) {
 func (e *engine) write(t *task, line uintptr, locked bool) (done int64) {
 	cpu := t.cpu
 	l := &e.mem.lines[line]
-	begin := max(e.now, t.drained)
+	begin := e.now - t.ahead // a store's line is asked for when its address is known
+	if locked {
+		begin = max(e.now, t.drained)
+	}
 	if l.owner == cpu {
 		done = begin + e.costs.Hit
 	} else {
@@ -105,12 +108,11 @@ func (e *engine) write(t *task, line uintptr, locked bool) (done int64) {
 	}
 	if locked {
 		done += e.costs.Locked
-	}
-	l.free = max(l.free, done)
-	if locked {
+		l.free = max(l.free, done)
 		return done
 	}
-	t.drained = done
+	t.drained = max(t.drained, done, e.now+e.costs.Hit)
+	l.free = max(l.free, t.drained)
 	return e.now + e.costs.Hit
 }
 
@@ -120,7 +122,7 @@ func (e *engine) access(t *task, ev *arch.Event) (v uint64) {
 	line := at / lineSize
 	switch old := e.mem.get(at, ev.Width); ev.Kind {
 	case arch.Load:
-		t.at = e.read(t, line)
+		t.fetched(e.read(t, line))
 		if ev.A != 0 {
 			return old & ev.A
 		}
@@ -130,7 +132,7 @@ func (e *engine) access(t *task, ev *arch.Event) (v uint64) {
 		e.mem.set(at, ev.Width, ev.A)
 		return 0
 	default:
-		t.at = e.write(t, line, true)
+		t.fetched(e.write(t, line, true))
 		v, new := update(ev, old)
 		e.mem.set(at, ev.Width, new)
 		return v

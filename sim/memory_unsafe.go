@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	"example.com/pvlock/internal/twin/arch"
 	"example.com/pvlock/internal/twin/paravirt"
 	"example.com/pvlock/internal/twin/workload"
 )
@@ -92,5 +91,3 @@ func (g *guest) owner(cell unsafe.Pointer) (cpu int, ok bool) {
 const lockAddr = 0x10040
 
 func (g *guest) slotOf(cpu int) unsafe.Pointer { return unsafe.Pointer(&g.m.Slot(uint32(cpu)).Lock) }
-
-func (g *guest) isLock(w *arch.Word) bool { return w == &g.shared.Lock }
