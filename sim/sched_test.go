@@ -29,6 +29,18 @@ func TestSchedulersShareTheCPUByWeight(t *testing.T) {
 	}
 }
 
+// What a vCPU had still to compute when it lost its CPU, it computes when it has it again.
+func TestLosingTheCPUSavesNoComputation(t *testing.T) {
+	for _, s := range schedulers {
+		cfg := cell(t, "tas")
+		cfg.Scheduler, cfg.VMs, cfg.Background = s, []VM{{VCPUs: 1}}, 7
+		cfg.Think, cfg.Duration = 2*time.Millisecond, time.Second
+		if got, want := run(t, cfg).Values["cpu_per_op_ns"], float64(cfg.Think); !within(got, want, 1.1) {
+			t.Errorf("%s: an acquisition takes %.0f ns of CPU time, want the %.0f between two, and little more", s, got, want)
+		}
+	}
+}
+
 // No CPU stands idle while somebody is ready.
 func TestSchedulersAreWorkConserving(t *testing.T) {
 	for _, s := range schedulers {
