@@ -84,10 +84,21 @@ func quantiles(h *hdrhistogram.Histogram) Latency {
 	if h.TotalCount() == 0 {
 		return Latency{}
 	}
-	return Latency{
-		P50:  uint64(h.ValueAtQuantile(50)),
-		P99:  uint64(h.ValueAtQuantile(99)),
-		P999: uint64(h.ValueAtQuantile(99.9)),
-		Max:  uint64(h.Max()),
+	return Latency{P50: quantile(h, 500), P99: quantile(h, 990), P999: quantile(h, 999), Max: uint64(h.Max())}
+}
+
+// quantile returns the least value that q in a thousand of all recorded ones don't exceed, as h.ValueAtQuantile does: but that
+// multiplies and adds in floating point, which comes out differently on architectures that fuse the two.
+func quantile(h *hdrhistogram.Histogram, q uint64) uint64 {
+	hi, lo := bits.Mul64(uint64(h.TotalCount()), q)
+	lo, carry := bits.Add64(lo, 500, 0)
+	rank, _ := bits.Div64(hi+carry, lo, 1000)
+	rank = max(rank, 1)
+	var seen uint64
+	for _, bar := range h.Distribution() {
+		if seen += uint64(bar.Count); seen >= rank {
+			return uint64(bar.To)
+		}
 	}
+	return uint64(h.Max())
 }

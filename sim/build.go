@@ -82,10 +82,16 @@ func (e *engine) buildHost() {
 		length = orElse(cfg.Slice, roundRobinSlice)
 		p.policy = &roundRobin{pool: p, length: length}
 	}
-	// The first slices are of any length, so that the CPUs don't switch in step.
-	r := arch.NewRand(cfg.Seed, 1<<32)
 	for i, s := range p.seats {
 		s.on, s.cpu = true, int32(i)
+	}
+	e.stagger(p, length)
+}
+
+// stagger makes the first slices any length, so that a pool's seats don't switch in step.
+func (e *engine) stagger(p *pool, length int64) {
+	r := arch.NewRand(e.cfg.Seed, 1<<32|uint64(p.seats[0].actor))
+	for _, s := range p.seats {
 		if length > 0 {
 			s.first = 1 + int64(r.Below(uint32(length)))
 		}
@@ -161,12 +167,15 @@ func (e *engine) buildLayers(v *vm) {
 	top := v.vcpus
 	if e.cfg.Threads > 0 {
 		p := e.newPool(guestLevel, len(top))
-		p.policy = &roundRobin{pool: p, length: orElse(e.cfg.GuestSlice, guestSlice)}
+		length := orElse(e.cfg.GuestSlice, guestSlice)
+		p.policy = &roundRobin{pool: p, length: length}
+		e.stagger(p, length)
 		top = e.layer(p, top, v, e.cfg.Threads)
 	}
 	if e.cfg.Goroutines > 0 {
 		p := e.newPool(goLevel, len(top))
 		p.policy = &roundRobin{pool: p, length: goSlice.Nanoseconds()}
+		e.stagger(p, goSlice.Nanoseconds())
 		if e.cfg.StopTheWorld > 0 {
 			p.stop = &worldStop{e: e, pool: p, every: e.cfg.StopTheWorld.Nanoseconds()}
 			p.stop.actor = e.actor(p.stop.event)

@@ -20,7 +20,7 @@ type engine struct {
 	now    int64
 	cur    uint64 // the key of the event that is being executed
 	events uint64
-	look   uint64 // at how many the context is looked at
+	look   uint64  // at how many the context is looked at
 	actors []actor // what is due for an actor; nil for tasks
 	tasks  []*task // by actor
 	tasks0 int32   // the first one's actor
@@ -306,8 +306,8 @@ func (t *task) spinOn(ev *arch.Event) (v uint64, rounds uint32) {
 	t.e.queue.set(t.id, t.at)
 	t.wait()
 	s.on = false
-	t.e.note(t)
 	t.spun += t.at - t.spunFrom
+	t.e.note(t)
 	return s.v, uint32(min(s.done, uint64(arch.Forever-1)))
 }
 

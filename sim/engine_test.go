@@ -30,8 +30,8 @@ func kind(t testing.TB, lock string) spinlock.Kind {
 // cell is a small host of which the guest has too much.
 func cell(t testing.TB, lock string) Config {
 	return Config{
-		Lock: kind(t, lock), PCPUs: 4, VMs: []VM{{VCPUs: 8}}, Scheduler: RoundRobin, Slice: time.Millisecond,
-		Critical: 100, Think: 500, Duration: 8 * time.Millisecond, Warmup: time.Millisecond,
+		Lock: kind(t, lock), PCPUs: 4, VMs: []VM{{VCPUs: 8}}, Scheduler: RoundRobin, Slice: 400 * time.Microsecond,
+		Critical: 100, Think: 500, Duration: 3 * time.Millisecond, Warmup: 500 * time.Microsecond,
 		Costs: DefaultCosts(), Seed: 1,
 	}
 }
@@ -75,7 +75,7 @@ func variants(t testing.TB, lock string) map[string]Config {
 	queued := strings.Contains(lock, "pv") || strings.HasPrefix(lock, "xen")
 	add("rr", func(c *Config) { c.Timeline = time.Millisecond })
 	add("credit", func(c *Config) {
-		c.Scheduler, c.Duration = Credit, 40*time.Millisecond
+		c.Scheduler, c.Duration = Credit, 25*time.Millisecond
 		c.VMs[0].Yield = 7 * time.Millisecond
 	})
 	add("fair", func(c *Config) { c.Scheduler, c.Background = Fair, 3 })
@@ -83,11 +83,11 @@ func variants(t testing.TB, lock string) map[string]Config {
 	add("exits", func(c *Config) { c.PLE = 64 })
 	add("boost", func(c *Config) { c.Scheduler, c.BoostHead, c.VMs = Fair, true, []VM{{VCPUs: 4}, {VCPUs: 4}} })
 	add("gang", func(c *Config) { c.Gang, c.VMs, c.Background = true, []VM{{VCPUs: 4}, {VCPUs: 3}}, 5 })
-	add("threads", func(c *Config) { c.Threads, c.GuestSlice = 12, 500*time.Microsecond })
-	add("goroutines", func(c *Config) { c.Goroutines, c.StopTheWorld = 12, time.Millisecond })
+	add("threads", func(c *Config) { c.Threads, c.GuestSlice = 12, 200*time.Microsecond })
+	add("goroutines", func(c *Config) { c.Goroutines, c.StopTheWorld = 12, 300*time.Microsecond })
 	add("all layers", func(c *Config) {
-		c.Goroutines, c.Threads, c.StopTheWorld, c.Scheduler = 20, 12, 2*time.Millisecond, Fair
-		c.GuestSlice = 700 * time.Microsecond
+		c.Goroutines, c.Threads, c.StopTheWorld, c.Scheduler = 20, 12, 700*time.Microsecond, Fair
+		c.GuestSlice = 300 * time.Microsecond
 	})
 	if queued {
 		add("short budget", func(c *Config) { c.Spin = ptr(uint32(20)) })
@@ -103,7 +103,10 @@ func variants(t testing.TB, lock string) map[string]Config {
 func forAll(t *testing.T, f func(t *testing.T, cfg Config)) {
 	for _, k := range spinlock.Kinds() {
 		for name, cfg := range variants(t, k.Name) {
-			t.Run(k.Name+"/"+name, func(t *testing.T) { f(t, cfg) })
+			t.Run(k.Name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				f(t, cfg)
+			})
 		}
 	}
 }

@@ -142,7 +142,7 @@ func stealing(all runs) (lines []string) {
 }
 
 func cascade(all runs) []string {
-	return compare(all, "wait-early", "waiting early")
+	return compare(all, "steal-time", "sleeping early when the one in front was preempted")
 }
 
 func boosted(all runs) []string {

@@ -36,9 +36,9 @@ func (v *vm) unlock(e *engine) func(c *paravirt.CPU, w *arch.Word) {
 	return func(c *paravirt.CPU, w *arch.Word) {
 		t := v.tasks[c.ID()]
 		t.phase, v.kicked = workload.Unlocking, false
+		e.note(t)
 		unlock(c, w)
 		t.phase = workload.Thinking
-		e.note(t)
 	}
 }
 

@@ -156,7 +156,7 @@ func TestBoostingTheHeadHelpsWhereThereIsOvercommit(t *testing.T) {
 			cfg.VMs[i].VCPUs = cfg.PCPUs
 		}
 		cfg.Steal = ptr(uint32(0))
-		cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = time.Microsecond, 5*time.Microsecond, 100*time.Millisecond, 10*time.Millisecond
+		cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 2*time.Microsecond, 10*time.Microsecond, 60*time.Millisecond, 20*time.Millisecond
 		without := run(t, cfg).Values["ops_per_s"]
 		cfg.BoostHead = true
 		gain := run(t, cfg).Values["ops_per_s"]/without - 1
@@ -176,16 +176,19 @@ func TestBoostingTheHeadHelpsWhereThereIsOvercommit(t *testing.T) {
 func TestSleepingWhenTheOneBeforeIsPreemptedPutsTheQueueToSleep(t *testing.T) {
 	cfg := cell(t, "pvqspin")
 	cfg.Scheduler, cfg.Slice, cfg.PCPUs, cfg.VMs = Fair, 0, 16, []VM{{VCPUs: 16}, {VCPUs: 16}, {VCPUs: 16}}
-	cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 500, 30*time.Microsecond, 100*time.Millisecond, 10*time.Millisecond
+	cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 500, 10*time.Microsecond, 50*time.Millisecond, 30*time.Millisecond
 	cfg.Steal, cfg.WaitEarly = ptr(uint32(0)), ptr(true)
 	cfg.Costs.Wake = 30_000 // a vCPU that has halted
-	without := run(t, cfg)
-	cfg.StealTime = true
-	with := run(t, cfg)
-	loss := without.Values["ops_per_s"] / with.Values["ops_per_s"]
-	t.Logf("%.0f a second without, %.0f with: a loss of %.2f; sleeps in the queue %d, %d",
-		without.Values["ops_per_s"], with.Values["ops_per_s"], loss, without.Counters["pv_wait_node"], with.Counters["pv_wait_node"])
-	if loss < 2 {
-		t.Errorf("it loses by %.2f, want several-fold", loss)
+	var without, with float64
+	for seed := range uint64(3) {
+		// A queue may fall asleep without it, and stays asleep then.
+		cfg.Seed, cfg.StealTime = seed, false
+		without += run(t, cfg).Values["ops_per_s"]
+		cfg.StealTime = true
+		with += run(t, cfg).Values["ops_per_s"]
+	}
+	t.Logf("%.0f a second without, %.0f with", without/3, with/3)
+	if without < 3*with {
+		t.Errorf("%.0f a second without, %.0f with: want a several-fold loss", without/3, with/3)
 	}
 }

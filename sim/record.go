@@ -28,7 +28,6 @@ func (r *recorder) change(i int, at int64, state, who string) {
 	if t.state == state && t.who == who {
 		return
 	}
-	at = max(at, t.since)
 	t.end(r.from, at)
 	t.state, t.who, t.since = state, who, at
 }
@@ -41,8 +40,10 @@ func (t *track) end(from, at int64) {
 
 func (r *recorder) track(t *task) int { return r.pcpus + int(t.id-t.e.tasks0) }
 
-// note is called when a task begins or ends to do something, at its own time.
+// note is called when a task begins or ends to do something. It waits for what comes before that, whether it is written
+// down or not: to write it down must change nothing.
 func (e *engine) note(t *task) {
+	t.sync()
 	if e.rec != nil {
 		e.rec.change(e.rec.track(t), t.at, t.doing(), "")
 	}
@@ -52,7 +53,7 @@ func (t *task) doing() string {
 	switch {
 	case t.spin.on:
 		return "spinning"
-	case t.phase == workload.Holding || t.phase == workload.Unlocking:
+	case t.phase == workload.Holding:
 		return "holding"
 	}
 	return "running"

@@ -83,8 +83,8 @@ func Compare(ctx context.Context, b *result.Bench, o Options, run Runner, progre
 		cfg := Config{
 			Lock: spinlock.Kinds()[i], PCPUs: cell.CPUs, VMs: []VM{{VCPUs: cell.VCPUs}}, Scheduler: Fair,
 			Critical: time.Duration(cell.CSNanos), Think: time.Duration(cell.NCSNanos),
-			// Some hundred turns of every vCPU.
-			Duration: 2 * time.Second, Warmup: 200 * time.Millisecond,
+			// As long as five rounds of the measurement.
+			Duration: time.Second, Warmup: 100 * time.Millisecond,
 			Costs: o.Costs, Seed: o.Seed,
 		}
 		if err := cfg.Check(); err != nil {

@@ -35,6 +35,7 @@ func Run(ctx context.Context, cpus []int) (*Measured, error) {
 	}
 	arch.Calibrate()
 	m := &Measured{Costs: sim.DefaultCosts(), How: make(map[string]string)}
+	m.How["overlap"] = "default: how far a CPU looks ahead differs between two runs more than between two CPUs"
 	for _, step := range []func(*Measured, []int) error{instructions, lines, sleep, switches, slice, goroutines} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
