@@ -193,13 +193,13 @@ type tormentor struct {
 	all    bool              // what the vCPUs do themselves is always on
 }
 
-// A spell is 20 ms to 80 ms. In half of them nothing is done from outside, and each knob is on in a third: a
+// A spell is 20 ms to 80 ms. In two of three nothing is done from outside, and each knob is on in one of four: a
 // lock must be fast now and then to be hammered at all. A control has but a second, and all knobs on.
 const (
 	spell   = 20 * time.Millisecond
 	spells  = 4
-	outside = 2
-	inside  = 3
+	outside = 3
+	inside  = 4
 )
 
 func (t *tormentor) run(ctx context.Context) {

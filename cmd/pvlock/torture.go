@@ -30,7 +30,7 @@ func tortureCommand() *cobra.Command {
 
 More vCPUs than there are CPUs hammer a lock, or several, on each machine that there is:
 OS threads, goroutines, KVM, Xen. Meanwhile torments come and go, spell by spell of 20 ms
-to 80 ms; half of the time nothing is done from outside, so that the lock is fast.
+to 80 ms; two thirds of the time nothing is done from outside, so that the lock is fast.
 
 What is verified:
 
@@ -98,7 +98,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	f.IntVar(&cpus, "cpus", 0, "how many CPUs the vCPUs share (default all that this process may use)")
 	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4}, "vCPUs per CPU, each at least 1; controls get the least")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long all of it takes")
-	f.DurationVar(&cfg.Critical, "cs", 70*time.Nanosecond, "length of the critical section, besides its six cache lines")
+	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond, "length of the critical section, besides its six cache lines")
 	f.DurationVar(&cfg.Think, "ncs", 100*time.Nanosecond, "mean time between two, half as much to half as much again")
 	f.DurationVar(&cfg.Patience, "patience", time.Minute, "how long nobody may get a lock before a machine is given up")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of all that is chosen at random (default another each time)")
