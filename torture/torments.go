@@ -28,7 +28,6 @@ type torment struct {
 // scene is what a torment from outside has to do with.
 type scene struct {
 	cfg  *Config
-	on   string
 	pv   *paravirt.Machine
 	rand *rand.Rand
 }
