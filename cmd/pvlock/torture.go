@@ -106,6 +106,9 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	return cmd
 }
 
+// narrowest is a terminal's width that no line may exceed, so that the next can be put in its place.
+const narrowest = 79
+
 func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile string) error {
 	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Torture]{
 		{jsonFile, func(w io.Writer, t *result.Torture) error { return t.Write(w) }},
@@ -121,9 +124,10 @@ func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile string) error {
 	var total uint64
 	t, tortureErr := torture.Run(cmd.Context(), cfg, os.Args, torture.Watcher{
 		Progress: func(p torture.Progress) {
-			progress("%d/%d  %s on %s, %d vCPUs  %.4gM taken, %+.3gM  %d faults  %s", p.Done+1, p.Cells, p.Lock, p.Machine, p.VCPUs,
+			line := fmt.Sprintf("%d/%d  %s on %s, %d vCPUs  %.4gM taken, %+.3gM  %d faults  %s", p.Done+1, p.Cells, p.Lock, p.Machine, p.VCPUs,
 				float64(p.Acquisitions)/1e6, float64(p.Acquisitions-total)/1e6, p.Findings, p.Now)
 			total = p.Acquisitions
+			progress("%.*s", narrowest, line)
 		},
 		Done: func(r result.TortureRun) {
 			progress("")
