@@ -96,7 +96,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	f.StringSliceVar(&cfg.On, "on", nil, "machines: "+strings.Join(rig.Machines(), ", ")+" (default all that there are)")
 	f.StringSliceVar(&cfg.Torments, "torments", nil, "what goes on around them (default all that apply)")
 	f.IntVar(&cpus, "cpus", 0, "how many CPUs the vCPUs share (default all that this process may use)")
-	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4}, "vCPUs per CPU, each at least 1; controls get the least")
+	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4}, "vCPUs per CPU, each at least 1, but two vCPUs at least; controls get the least")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long all of it takes")
 	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond, "length of the critical section, besides its six cache lines")
 	f.DurationVar(&cfg.Think, "ncs", 100*time.Nanosecond, "mean time between two, half as much to half as much again")
