@@ -266,7 +266,7 @@ func TestTheSameSeedChoosesTheSame(t *testing.T) {
 		cfg := config(t)
 		cfg.Torments = []string{budgets}
 		l := locks()[4]
-		c := newCell(&cfg, plan{l, rig.Goroutines, 2}, newRand(cfg.Seed, 3))
+		c := newCell(&cfg, plan{lock: l, on: rig.Goroutines, vcpus: 2}, newRand(cfg.Seed, 3))
 		for range 16 {
 			r := &round{cfg: &cfg, lock: &l, on: c.on, chosen: c.chosen, rand: c.rand, cell: c}
 			if err := r.make(2); err != nil {

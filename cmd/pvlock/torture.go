@@ -42,7 +42,8 @@ What is verified:
   no progress   nobody gets a lock for --patience. Each vCPU that waits at the end of a round
                 must have its lock once more before the round is over
   sum           what the lines count is what the vCPUs count
-  reuse         a lock's memory is not touched after the last release has begun elsewhere
+  reuse         a lock's memory is not written to once everybody has released it and it is used
+                for something else, also by one who is still in the middle of an Unlock
   leak          goroutines, threads, open files; queue nodes, waiters and lock words
 
 Torments (--torments; default all that apply; one that is given alone is always on):
@@ -50,14 +51,15 @@ Torments (--torments; default all that apply; one that is given alone is always 
 ` + torture.AboutTorments() + `
 
 The controls busted, deaf, clingy and leaky are broken on purpose, each so that one of the
-checks must see it within a second. xen2008, xen2008text and pvqspin2015 are kept with their
-faults: their lost wake-ups are expected, and counted for each 10^9 unlocks. The mutex and the
-spinlock that a program imports are tortured on goroutines; for them the slow path is to have
-found it taken.
+checks must see it: busted within a second, the others within ten. xen2008, xen2008text and
+pvqspin2015 are kept with their faults: their lost wake-ups are expected, and counted for each
+10^9 unlocks. The mutex and the spinlock that a program imports are tortured on goroutines; for
+them the slow path is to have found it taken.
 
---duration is for all locks, machines and overcommits together, in equal parts. --seed repeats the
-choices, not what the kernel makes of them. To be stopped and continued (the torment stop),
-the command runs itself as a child, which never outlives it.
+--duration is for all locks, machines and overcommits together; the least overcommit gets two
+parts of it for each one that the others get. --seed repeats the choices, not what the kernel
+makes of them. To be stopped and continued (the torment stop), the command runs itself as a
+child, which never outlives it.
 
 Exit status: 0 if nothing was found but what was expected, and all controls were caught;
 1 if not; 2 if it can't be done.
@@ -98,7 +100,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	f.IntVar(&cpus, "cpus", 0, "how many CPUs the vCPUs share (default all that this process may use)")
 	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4}, "vCPUs per CPU, each at least 1, but two vCPUs at least; controls get the least")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long all of it takes")
-	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond, "length of the critical section, besides its six cache lines")
+	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond, "length of the critical section, besides the lines that it updates")
 	f.DurationVar(&cfg.Think, "ncs", 100*time.Nanosecond, "mean time between two, half as much to half as much again")
 	f.DurationVar(&cfg.Patience, "patience", time.Minute, "how long nobody may get a lock before a machine is given up")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of all that is chosen at random (default another each time)")
