@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -46,13 +47,17 @@ func stopThisProcess() func() {
 		if _, err := guard.Write([]byte{stops}); err != nil {
 			return // nobody listens
 		}
-		// Sent to this very thread, it has taken effect when the call returns; sent to the process, it takes effect some
-		// time later.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+		stopHere()
 		_, _ = guard.Write([]byte{resumes})
 	}
+}
+
+// stopHere stops this process, and returns when it has been continued. The signal is sent to this very thread: so it has
+// taken effect when the call returns; sent to the process, it takes effect some time later.
+func stopHere() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
 // guard runs this very command once more, as a child that it continues, and ends as that does.
@@ -92,9 +97,16 @@ func guard(ctx context.Context, seed uint64) error {
 	go func() { ended <- cmd.Wait() }()
 	ticker := time.NewTicker(continueEach)
 	defer ticker.Stop()
+	suspend := make(chan os.Signal, 1)
+	signal.Notify(suspend, syscall.SIGTSTP)
 	interrupt := ctx.Done()
 	for {
 		select {
+		case <-suspend:
+			// Ctrl-Z is for both.
+			_ = cmd.Process.Signal(syscall.SIGSTOP)
+			stopHere()
+			_ = cmd.Process.Signal(syscall.SIGCONT)
 		case <-interrupt:
 			interrupt = nil
 			_ = cmd.Process.Signal(os.Interrupt)

@@ -4,11 +4,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example.com/pvlock/result"
@@ -56,6 +59,58 @@ func TestNobodyIsLeftStoppedWhenTheGuardIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+}
+
+// Ctrl-Z suspends the whole job, and it goes on when it is continued.
+func TestCtrlZSuspendsTheGuardAndTheTortured(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "result.json")
+	cmd := pvlock(t, "torture", "--locks", "tas", "--torments", "stop,trylock", "--duration", "1h", "--json", file)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(file); err == nil {
+			break
+		}
+		runtime.Gosched()
+	}
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+	if err != nil || len(children) == 0 {
+		t.Skip("the kernel doesn't list children")
+	}
+	pids := []string{strconv.Itoa(cmd.Process.Pid)}
+	for _, name := range children {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, strings.Fields(string(text))...)
+	}
+	if len(pids) != 2 {
+		t.Fatalf("processes %v, want a guard and a child", pids)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTSTP); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range pids {
+		for state(t, pid) != "T" {
+			runtime.Gosched()
+		}
+	}
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT), cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+		t.Error(err)
+	}
+}
+
+// state returns the state of a process, as the kernel abbreviates it.
+func state(t *testing.T, pid string) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return rest[:1]
 }
 
 // Nobody is stopped who has no guard, whatever its environment says.
