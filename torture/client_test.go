@@ -50,6 +50,20 @@ func TestTheDataShowsWhatACounterDoesNot(t *testing.T) {
 			t.Error("the first one doesn't see that the second is there")
 		}
 	})
+	t.Run("who leaves no name", func(t *testing.T) {
+		for _, l := range []func(*guarded) *arch.U32{
+			func(g *guarded) *arch.U32 { return &g.first.count },
+			func(g *guarded) *arch.U32 { return &g.second.count },
+			func(g *guarded) *arch.U32 { return &g.third.count },
+		} {
+			g := new(guarded)
+			n, _ := g.enter(c, 1)
+			c.Add32(l(g), 1)
+			if g.leave(c, 1, n) {
+				t.Error("a change of a line is not seen")
+			}
+		}
+	})
 	t.Run("nobody", func(t *testing.T) {
 		g := new(guarded)
 		for range 3 {

@@ -66,6 +66,9 @@ type plan struct {
 	lock  lock
 	on    string
 	vcpus int
+	// parts is how much of the time it gets: the least overcommit more than others, for there the fair locks get
+	// something done. Controls get none, but what they need.
+	parts int
 }
 
 // Check returns an error if something can't be done: it says what is wrong and what is allowed.
@@ -146,8 +149,17 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 			if l.on != "" && l.on != name {
 				continue
 			}
-			for _, vcpus := range cfg.vcpus(&l) {
-				plans = append(plans, plan{l, name, vcpus})
+			all := cfg.vcpus(&l)
+			for _, vcpus := range all {
+				p := plan{lock: l, on: name, vcpus: vcpus}
+				switch {
+				case l.control != "":
+				case vcpus == slices.Min(all):
+					p.parts = 2
+				default:
+					p.parts = 1
+				}
+				plans = append(plans, p)
 			}
 		}
 	}
@@ -239,19 +251,17 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 		threads = max(threads, hold().threads+p.vcpus+spareThreads)
 		c.threads = threads
 		c.watch(&w, t, i, len(plans))
-		// What is left of the time, in equal parts, without the controls', which hardly take any.
+		// What is left of the time, without the controls', which hardly take any.
 		left := 0
 		for _, q := range plans[i:] {
-			if q.lock.control == "" {
-				left++
-			}
+			left += q.parts
 		}
 		d := controlTime
 		switch p.lock.control {
 		case result.FindingExclusion:
 			d = bustedTime
 		case "":
-			d = max(time.Until(end)/time.Duration(left), minDuration)
+			d = max(time.Until(end)*time.Duration(p.parts)/time.Duration(left), minDuration)
 		}
 		err := c.run(ctx, d)
 		c.finish()

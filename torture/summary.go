@@ -63,9 +63,9 @@ func seconds(s float64) string {
 func WriteSummary(w io.Writer, t *result.Torture) error {
 	out := new(strings.Builder)
 	type sum struct {
-		taken, slow, unlocks, lost uint64
-		longest                    int64
-		control                    bool
+		taken, slow, unlocks, lost, fewest uint64
+		longest                            int64
+		control                            bool
 	}
 	var names []string
 	of := make(map[string]*sum)
@@ -78,7 +78,7 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 		r := &t.Runs[i]
 		s := of[r.Lock]
 		if s == nil {
-			s = &sum{control: controls[r.Lock]}
+			s = &sum{control: controls[r.Lock], fewest: r.Fewest}
 			of[r.Lock] = s
 			names = append(names, r.Lock)
 		}
@@ -86,6 +86,7 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 		s.slow += r.Slow
 		s.unlocks += r.Unlocks
 		s.lost += r.LostWakeups
+		s.fewest = min(s.fewest, r.Fewest)
 		s.longest = max(s.longest, r.LongestWaitNanos)
 		machines += uint64(r.Machines)
 		if !s.control {
@@ -95,10 +96,10 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 	}
 	fmt.Fprintln(out)
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "lock\tacquisitions\tslow path\tlongest wait\tlost wake-ups\tper 10^9 unlocks\t")
+	fmt.Fprintln(tw, "lock\tacquisitions\tslow path\tfewest of a vCPU\tlongest wait\tlost wake-ups\tper 10^9 unlocks\t")
 	for _, name := range names {
 		if s := of[name]; !s.control {
-			fmt.Fprintf(tw, "%s\t%s\t%.1f%%\t%s\t%d\t%s\t\n", name, grouped(s.taken), percent(s.slow, s.taken),
+			fmt.Fprintf(tw, "%s\t%s\t%.1f%%\t%s\t%s\t%d\t%s\t\n", name, grouped(s.taken), percent(s.slow, s.taken), grouped(s.fewest),
 				time.Duration(s.longest).Round(10*time.Microsecond), s.lost, perBillion(s.lost, s.unlocks))
 		}
 	}
@@ -106,6 +107,9 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 	fmt.Fprintf(out, "\n%s acquisitions in all, %.1f%% of them by the slow path; %d machines; seed %d.\n", grouped(total), percent(slow, total), machines, t.Seed)
 	if least, share := leastSlow(names, func(name string) (uint64, uint64, bool) { s := of[name]; return s.slow, s.taken, s.control }); least != "" {
 		fmt.Fprintf(out, "The least share by the slow path is %s's, %.1f%%.\n", least, share)
+	}
+	if done := deeds(t); done != "" {
+		fmt.Fprintf(out, "Torments, in spells: %s.\n", done)
 	}
 	for _, s := range t.Skipped {
 		fmt.Fprintf(out, "Left out: %s: %s\n", s.What, s.Why)
@@ -127,6 +131,21 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// deeds says how often each torment came.
+func deeds(t *result.Torture) string {
+	var parts []string
+	for _, name := range Torments() {
+		n := uint64(0)
+		for i := range t.Runs {
+			n += t.Runs[i].Counters["torment_"+name]
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func leastSlow(names []string, of func(name string) (slow, taken uint64, control bool)) (least string, share float64) {

@@ -20,6 +20,7 @@ import (
 type torment struct {
 	name, about string
 	knob        uint32
+	often       bool // the knob is off in one of four spells, not on
 	around      func(ctx context.Context, s *scene)
 	// missing says why it can't be had, for a lock on a machine; nil if it always can.
 	missing func(cfg *Config, l *lock, on string) error
@@ -28,7 +29,6 @@ type torment struct {
 // scene is what a torment from outside has to do with.
 type scene struct {
 	cfg  *Config
-	on   string
 	pv   *paravirt.Machine
 	rand *rand.Rand
 }
@@ -48,7 +48,7 @@ func torments() []torment {
 		{name: "reuse", about: "a lock's memory is used for something else right after the last release", knob: knobReuse, missing: reusable},
 		{name: "come-and-go", about: "vCPUs go down, use locks without an event channel, come up", knob: knobComeAndGo},
 		{name: "cancel", about: "LockContext that gives up", knob: knobCancel, missing: cancellable},
-		{name: "yield", about: "holders let others run", knob: knobYield, missing: yielding},
+		{name: "yield", about: "holders let others run", knob: knobYield, often: true, missing: yielding},
 		{name: "spurious-wakes", about: "sleeps end for no reason, and CPUs are kicked for none", knob: knobSpurious, around: kick, missing: hasChannel},
 		{name: "delayed-kicks", about: "notifications are late", knob: knobDelay, missing: hasChannel},
 		{name: budgets, about: "spin budgets from 0 up, another for each machine", missing: hasBudget},
@@ -193,13 +193,13 @@ type tormentor struct {
 	all    bool              // what the vCPUs do themselves is always on
 }
 
-// A spell is 20 ms to 80 ms. In half of them nothing is done from outside, and each knob is on in a third: a
+// A spell is 20 ms to 80 ms. In two of three nothing is done from outside, and each knob is on in one of four: a
 // lock must be fast now and then to be hammered at all. A control has but a second, and all knobs on.
 const (
 	spell   = 20 * time.Millisecond
 	spells  = 4
-	outside = 2
-	inside  = 3
+	outside = 3
+	inside  = 4
 )
 
 func (t *tormentor) run(ctx context.Context) {
@@ -215,7 +215,7 @@ func (t *tormentor) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		knobs, on := uint32(0), []string{}
 		for _, c := range t.chosen {
-			if c.knob != 0 && (t.scene.rand.IntN(inside) == 0 || t.all || alone) {
+			if c.knob != 0 && ((t.scene.rand.IntN(inside) == 0) != c.often || t.all || alone) {
 				knobs |= c.knob
 				on = append(on, c.name)
 			}

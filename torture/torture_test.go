@@ -90,6 +90,15 @@ func TestEachControlShowsWhatItIsThereFor(t *testing.T) {
 	}
 }
 
+func TestAControlThatShowsNothingIsMissed(t *testing.T) {
+	cfg := config(t)
+	cfg.more = []lock{{kind: spinKind(), control: result.FindingExclusion}}
+	cfg.more[0].kind.Name, cfg.Locks = "harmless", []string{"harmless"}
+	if r := tortured(t, cfg)[0]; !r.Missed || Verdict(&result.Torture{Runs: []result.TortureRun{r}}) == "" {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestALockThatIsRightShowsNothing(t *testing.T) {
 	cfg := config(t)
 	cfg.On, cfg.Locks, cfg.Overcommit, cfg.Duration = machines(), []string{"xen", "pvqspin", "tas"}, []float64{1, 3}, time.Second
@@ -257,7 +266,7 @@ func TestTheSameSeedChoosesTheSame(t *testing.T) {
 		cfg := config(t)
 		cfg.Torments = []string{budgets}
 		l := locks()[4]
-		c := newCell(&cfg, plan{l, rig.Goroutines, 2}, newRand(cfg.Seed, 3))
+		c := newCell(&cfg, plan{lock: l, on: rig.Goroutines, vcpus: 2}, newRand(cfg.Seed, 3))
 		for range 16 {
 			r := &round{cfg: &cfg, lock: &l, on: c.on, chosen: c.chosen, rand: c.rand, cell: c}
 			if err := r.make(2); err != nil {
