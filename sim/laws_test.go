@@ -22,7 +22,7 @@ func perOp(t *testing.T, cfg Config) float64 {
 	return 1e9 / ops
 }
 
-func near(got, want, factor float64) bool { return got > want/factor && got < want*factor }
+func within(got, want, factor float64) bool { return got > want/factor && got < want*factor }
 
 // Whoever holds an unfair lock is preempted with probability cs/T, and then all wait for (R-1)T: an acquisition costs
 // (R-1)cs more, however long the slices.
@@ -38,7 +38,7 @@ func TestAnUnfairLockLosesTheSectionTimesOvercommit(t *testing.T) {
 			cfg.VMs[0].VCPUs = r * cfg.PCPUs
 			got, want := perOp(t, cfg)-alone, float64(r-1)*float64(x.cs)
 			t.Logf("R %d, section %v, slice %v: %.0f ns more, want about %.0f", r, x.cs, x.slice, got, want)
-			if !near(got, want, 1.4) {
+			if !within(got, want, 1.4) {
 				t.Errorf("R %d, section %v, slice %v: an acquisition costs %.0f ns more, want about %.0f", r, x.cs, x.slice, got, want)
 			}
 		}
@@ -61,7 +61,7 @@ func TestTurnsInAnyOrderLoseAShareOfASlice(t *testing.T) {
 				got := perOp(t, cfg) - float64(cs)
 				few, many := (n-cpus)/(n-1)*(n-cpus+1)/cpus*slice/2, (1-1/r)*(r-1)*slice/2
 				t.Logf("%d CPUs, R %v, section %v: %.0f ns, want about %.0f, or %.0f for many", p, r, cs, got, few, many)
-				if !near(got, few, 1.15) || p > 4 && !near(got, many, 1.4) {
+				if !within(got, few, 1.15) || p > 4 && !within(got, many, 1.4) {
 					t.Errorf("%d CPUs, R %v, section %v: a hand-over takes %.0f ns, want about %.0f, or %.0f for many", p, r, cs, got, few, many)
 				}
 			}
@@ -117,7 +117,7 @@ func TestAQueueOfSpinnersFallsIntoStepWithTheScheduler(t *testing.T) {
 				cfg.VMs[0].VCPUs = vcpus
 				got, want := perOp(t, cfg), float64(cfg.Slice)/float64(cfg.PCPUs)
 				t.Logf("%s, %d vCPUs, section %v: %.0f ns, want about %.0f", lock, vcpus, cs, got, want)
-				if !near(got, want, 1.25) {
+				if !within(got, want, 1.25) {
 					t.Errorf("%s, %d vCPUs, section %v: a hand-over takes %.0f ns, want about %.0f", lock, vcpus, cs, got, want)
 				}
 			}
