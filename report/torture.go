@@ -25,6 +25,9 @@ func tortureSection(t *result.Torture, id string, l *looks) section {
 				torments = append(torments, x)
 			}
 		}
+		if r.Interrupted {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("Interrupted: %s on %s, and what should have followed was not done.", r.Lock, r.Machine))
+		}
 		switch {
 		case r.Missed:
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s on %s is a control, and nothing was found: what is clean here proves less than it seems.", r.Lock, r.Machine))
@@ -35,6 +38,9 @@ func tortureSection(t *result.Torture, id string, l *looks) section {
 	s.Words = []string{fmt.Sprintf("%s acquisitions, those of the controls included, in %s, on %s.", number(acquisitions, ""), nanos(seconds*1e9), place(&t.Host))}
 	if torments != nil {
 		s.Words[0] += " Meanwhile: " + list(torments) + "."
+	}
+	for _, skip := range t.Skipped {
+		s.Words = append(s.Words, fmt.Sprintf("Left out: %s: %s.", skip.What, skip.Why))
 	}
 	if s.Warnings == nil && len(t.Runs) > 0 {
 		s.Words[0] += " Nothing was found but what was expected."
@@ -81,11 +87,11 @@ func tortureLocks(t *result.Torture) table {
 
 func tortureRuns(t *result.Torture) table {
 	out := table{Caption: "Each run",
-		Head: []string{"", "machine", "vCPUs on CPUs", "time", "acquisitions", "on the slow path", "TryLock failed", "longest wait", "lost wake-ups", "verdict"}}
+		Head: []string{"", "machine", "vCPUs on CPUs", "time", "acquisitions", "on the slow path", "TryLock failed", "longest wait", "stalls", "lost wake-ups", "verdict"}}
 	for i := range t.Runs {
 		r := &t.Runs[i]
 		out.Rows = append(out.Rows, []string{r.Lock, r.Machine, fmt.Sprintf("%d on %d", r.VCPUs, r.CPUs), nanos(r.Seconds * 1e9), number(float64(r.Acquisitions), ""),
-			number(percent(r.Slow, r.Acquisitions), "%"), number(float64(r.TryFailed), ""), nanos(float64(r.LongestWaitNanos)), lost(r), verdictOf(r)})
+			number(percent(r.Slow, r.Acquisitions), "%"), number(float64(r.TryFailed), ""), nanos(float64(r.LongestWaitNanos)), strconv.FormatUint(r.Stalls, 10), lost(r), verdictOf(r)})
 	}
 	return out
 }
@@ -110,7 +116,7 @@ func verdictOf(r *result.TortureRun) string {
 }
 
 func tortureFindings(t *result.Torture) table {
-	out := table{Caption: "What ought not to be, and since when in its run", Words: true, Head: []string{"lock", "machine", "found", "after", "what", "expected"}}
+	out := table{Caption: "What ought not to be, and since when in its run", Words: true, Head: []string{"lock", "machine", "found", "times", "first after", "what", "expected"}}
 	for i := range t.Runs {
 		r := &t.Runs[i]
 		expected := "no"
@@ -118,7 +124,7 @@ func tortureFindings(t *result.Torture) table {
 			expected = "yes"
 		}
 		for _, f := range r.Findings {
-			out.Rows = append(out.Rows, []string{r.Lock, r.Machine, f.Kind, nanos(f.AtSeconds * 1e9), f.Text, expected})
+			out.Rows = append(out.Rows, []string{r.Lock, r.Machine, f.Kind, strconv.FormatUint(f.Count, 10), nanos(f.AtSeconds * 1e9), f.Text, expected})
 		}
 	}
 	return out

@@ -27,6 +27,7 @@ type simFlags struct {
 
 	shard, costsFile    string
 	jsonFile, traceFile string
+	pageFile            string
 
 	calibrate, validate bool
 	measuredFile        string
@@ -68,6 +69,7 @@ written, and the exit code is 1: a batch system must not take half a shard for a
   pvlock sim --vcpus 512 --pcpus 64 --sched credit --locks ticket,xen,pvqspin --cs 100ns,1us
   pvlock sim --locks pvqspin --overcommit 4 --cost-kick 500ns,5us,50us
   pvlock sim --locks ticket --overcommit 2 --trace ticket.trace.json --timeline 20ms
+  pvlock sim collapse --pcpus 4 --html collapse.html
   pvlock sim --calibrate --costs here.json && pvlock sim collapse --costs here.json --pcpus 2
   pvlock sim --validate --costs here.json
   pvlock sim collapse --pcpus 64 --shard 3/16 --json shard3.json`,
@@ -89,7 +91,8 @@ written, and the exit code is 1: a batch system must not take half a shard for a
 	f.StringVar(&a.shard, "shard", "", "simulate part `I/N` of the cells, I from 1 to N")
 	f.StringVar(&a.jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there); with --validate, the measurements")
 	f.StringVar(&a.traceFile, "trace", "", "write the timeline in the Trace Event format to a `file`, for ui.perfetto.dev")
-	f.DurationVar(&a.o.Timeline, "timeline", 0, "how much of the end of a run is recorded (default 10ms with --trace)")
+	htmlFlag(f, &a.pageFile)
+	f.DurationVar(&a.o.Timeline, "timeline", 0, "how much of the end of a run is recorded (default 10ms with --trace or --html)")
 	f.IntSliceVar(&a.o.TimelineOf, "timeline-of", nil, "of which cells (default the last one)")
 	f.BoolVar(&a.calibrate, "calibrate", false, "measure this machine's costs and write them to --costs (default "+defaultCosts+")")
 	f.BoolVar(&a.validate, "validate", false, "compare the simulation with this machine")
@@ -184,7 +187,7 @@ func readCosts(name string) (*result.Costs, error) {
 }
 
 func (a *simFlags) sweep(cmd *cobra.Command, e *sim.Experiment) error {
-	if a.traceFile != "" && a.o.Timeline == 0 {
+	if (a.traceFile != "" || a.pageFile != "") && a.o.Timeline == 0 {
 		a.o.Timeline = 10 * time.Millisecond
 	}
 	if a.o.Timeline < 0 || a.set.Changed("timeline-of") && a.o.Timeline == 0 {
@@ -201,6 +204,7 @@ func (a *simFlags) sweep(cmd *cobra.Command, e *sim.Experiment) error {
 	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Sim]{
 		{a.jsonFile, func(w io.Writer, r *result.Sim) error { return r.Write(w) }},
 		{a.traceFile, func(w io.Writer, r *result.Sim) error { return sim.WriteTrace(w, r.Timelines) }},
+		{a.pageFile, writePage[*result.Sim]},
 	})
 	if err != nil {
 		return err
@@ -213,7 +217,7 @@ func (a *simFlags) sweep(cmd *cobra.Command, e *sim.Experiment) error {
 	if err := outputs.write(r); err != nil {
 		return err
 	}
-	if a.jsonFile != "-" && a.traceFile != "-" {
+	if !onStdout(a.jsonFile, a.traceFile, a.pageFile) {
 		if err := sim.WriteTable(cmd.OutOrStdout(), e, r); err != nil {
 			return err
 		}
@@ -256,7 +260,7 @@ func (a *simFlags) command(e *sim.Experiment) []string {
 		c = append(c, e.Name)
 	}
 	a.set.VisitAll(func(f *pflag.Flag) {
-		if f.Changed && !slices.Contains([]string{"costs", "shard", "json", "trace", "step-by-step", "timeline", "timeline-of"}, f.Name) {
+		if f.Changed && !slices.Contains([]string{"costs", "shard", "json", "html", "trace", "step-by-step", "timeline", "timeline-of"}, f.Name) {
 			c = append(c, "--"+f.Name+"="+f.Value.String())
 		}
 	})

@@ -22,6 +22,7 @@ func tortureCommand() *cobra.Command {
 		cfg      torture.Config
 		cpus     int
 		jsonFile string
+		pageFile string
 	)
 	cmd := &cobra.Command{
 		Use:   "torture",
@@ -70,7 +71,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
   pvlock torture --locks xen,pvqspin --on kvm --overcommit 8
   pvlock torture --locks mutex --torments cancel,gc,gomaxprocs
   pvlock torture --locks busted
-  pvlock torture --seed 7 --json torture.json`,
+  pvlock torture --seed 7 --json torture.json --html torture.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("seed") {
@@ -90,7 +91,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 					return guard(cmd.Context(), cfg.Seed)
 				}
 			}
-			return runTorture(cmd, cfg, jsonFile)
+			return runTorture(cmd, cfg, jsonFile, pageFile)
 		},
 	}
 	f := cmd.Flags()
@@ -105,21 +106,23 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	f.DurationVar(&cfg.Patience, "patience", time.Minute, "how long nobody may get a lock before a machine is given up")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of all that is chosen at random (default another each time)")
 	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	htmlFlag(f, &pageFile)
 	return cmd
 }
 
 // narrowest is a terminal's width that no line may exceed, so that the next can be put in its place.
 const narrowest = 79
 
-func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile string) error {
+func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile, pageFile string) error {
 	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Torture]{
 		{jsonFile, func(w io.Writer, t *result.Torture) error { return t.Write(w) }},
+		{pageFile, writePage[*result.Torture]},
 	})
 	if err != nil {
 		return err
 	}
 	text := cmd.OutOrStdout()
-	if jsonFile == "-" {
+	if onStdout(jsonFile, pageFile) {
 		text = io.Discard
 	}
 	progress := progressLine(os.Stderr)
