@@ -330,7 +330,7 @@ func (cl *client) lieStill(c *paravirt.CPU) {
 }
 
 // apart is how much time there is at least between two times that memory lies still for long, in ns.
-const apart = 100e6
+const apart = 30e6
 
 // comeAndGo takes the vCPU down, uses a lock without an event channel, as one may that isn't up yet, and
 // brings it up again.
