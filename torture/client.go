@@ -302,10 +302,9 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	if left > 0 {
 		return
 	}
-	c.Store32(o.word.Whole(), scribble)
-	c.Store32(o.more.Whole(), scribble)
+	o.overwrite(c.Core)
 	cl.lieStill(c)
-	if c.Load32(o.word.Whole()) != scribble || c.Load32(o.more.Whole()) != scribble {
+	if !o.untouched(c.Core) {
 		cl.scribbled.Add(1)
 	}
 	cl.reused.Add(1)
@@ -313,6 +312,17 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	c.Store32(o.more.Whole(), 0)
 	c.Store32(&o.left, group)
 	c.Store32(&o.generation, life)
+}
+
+// overwrite uses the memory of a lock for something else, and untouched reports whether nobody else has written
+// to it since.
+func (o *object) overwrite(c arch.Core) {
+	c.Store32(o.word.Whole(), scribble)
+	c.Store32(o.more.Whole(), scribble)
+}
+
+func (o *object) untouched(c arch.Core) bool {
+	return c.Load32(o.word.Whole()) == scribble && c.Load32(o.more.Whole()) == scribble
 }
 
 // lieStill leaves the memory be that was freed: for a moment, for some microseconds, and now and then for longer
