@@ -302,10 +302,9 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	if left > 0 {
 		return
 	}
-	c.Store32(o.word.Whole(), scribble)
-	c.Store32(o.more.Whole(), scribble)
+	o.overwrite(c.Core)
 	cl.lieStill(c)
-	if c.Load32(o.word.Whole()) != scribble || c.Load32(o.more.Whole()) != scribble {
+	if !o.untouched(c.Core) {
 		cl.scribbled.Add(1)
 	}
 	cl.reused.Add(1)
@@ -313,6 +312,17 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	c.Store32(o.more.Whole(), 0)
 	c.Store32(&o.left, group)
 	c.Store32(&o.generation, life)
+}
+
+// overwrite uses the memory of a lock for something else, and untouched reports whether nobody else has written
+// to it since.
+func (o *object) overwrite(c arch.Core) {
+	c.Store32(o.word.Whole(), scribble)
+	c.Store32(o.more.Whole(), scribble)
+}
+
+func (o *object) untouched(c arch.Core) bool {
+	return c.Load32(o.word.Whole()) == scribble && c.Load32(o.more.Whole()) == scribble
 }
 
 // lieStill leaves the memory be that was freed: for a moment, for some microseconds, and now and then for longer
@@ -330,7 +340,7 @@ func (cl *client) lieStill(c *paravirt.CPU) {
 }
 
 // apart is how much time there is at least between two times that memory lies still for long, in ns.
-const apart = 100e6
+const apart = 30e6
 
 // comeAndGo takes the vCPU down, uses a lock without an event channel, as one may that isn't up yet, and
 // brings it up again.

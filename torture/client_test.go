@@ -1,10 +1,7 @@
 package torture
 
 import (
-	"runtime"
-	"sync"
 	"testing"
-	"time"
 
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
@@ -75,48 +72,23 @@ func TestTheDataShowsWhatACounterDoesNot(t *testing.T) {
 	})
 }
 
-// The late write of clingy, but not by chance: it comes when the memory is in use for something else.
 func TestALateWriteToFreedMemoryIsFound(t *testing.T) {
-	m, err := paravirt.New(paravirt.Config{CPUs: group, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	arch.Calibrate()
-	o, k := new(object), spinKind()
-	m.CPU(0).Store32(&o.left, group)
-	var stop arch.U32
-	late := func(c *paravirt.CPU, w *arch.Word) {
-		last := c.Load32(&o.left) == 0
-		k.Unlock(c, w)
-		for !last && c.Load32(&stop) == 0 {
-			if c.Load32(w.Whole()) == scribble {
-				c.Store16(w.Half(1), 0)
-				return
-			}
-			runtime.Gosched()
+	var c arch.Core
+	for name, write := range map[string]func(o *object){
+		"clingy's":             func(o *object) { c.Store16(o.word.Half(1), 0) },
+		"a byte of a lock":     func(o *object) { c.Store8(o.word.Byte(0), 0) },
+		"a lock's second word": func(o *object) { c.Store32(o.more.Whole(), 0) },
+		"an addition":          func(o *object) { c.Add32(o.word.Whole(), 1) },
+	} {
+		o := new(object)
+		o.overwrite(c)
+		if !o.untouched(c) {
+			t.Error("it is found although nobody wrote")
+		}
+		if write(o); o.untouched(c) {
+			t.Errorf("%s is not found", name)
 		}
 	}
-	clients := make([]client, group)
-	for i, unlock := range []func(*paravirt.CPU, *arch.Word){k.Unlock, late} {
-		cl := &clients[i]
-		cl.arena, cl.own, cl.ops, cl.rand = new(arena), o, &ops{lock: k.Lock, unlock: unlock, try: k.TryLock}, arch.NewRand(1, uint64(i))
-		still := arch.WorkUnits(5 * time.Millisecond)
-		cl.times = times{still: still, stiller: still, stillest: still}
-	}
-	var other sync.WaitGroup
-	other.Go(func() {
-		for m.CPU(1).Load32(&stop) == 0 {
-			clients[1].use(m.CPU(1), 0)
-			runtime.Gosched()
-		}
-	})
-	// The other one may be the last, and then is not late; or it may not run while the memory lies still: then there is another life.
-	for clients[0].scribbled.Value() == 0 {
-		clients[0].use(m.CPU(0), 0)
-		runtime.Gosched()
-	}
-	m.CPU(0).Store32(&stop, 1)
-	other.Wait()
 }
 
 // crowd makes clients in given states, for a watch.

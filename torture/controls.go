@@ -52,14 +52,15 @@ func deafLock(c *paravirt.CPU, w *arch.Word) {
 
 func deafUnlock(c *paravirt.CPU, w *arch.Word) { c.Store8(w.Byte(0), 0) }
 
-// clingy is a good lock until it has released: then it writes to its memory once more, often after a while, and now
-// and then after so long that it has lost its CPU meanwhile.
+// clingy is a good lock until it has released: then it writes to its memory once more, on every other vCPU after
+// a while, and now and then after so long that the vCPU has lost its CPU meanwhile.
 func clingyUnlock(c *paravirt.CPU, w *arch.Word) {
 	c.Store8(w.Byte(0), 0)
-	switch gap := uint32(c.Ticks()>>2) % clingyGap; {
-	case gap < clingyGap/64:
-		c.Work(clingyLong)
-	case gap&1 != 0:
+	if c.ID()%2 == 0 {
+		gap := uint32(c.Ticks()>>2) % clingyGap
+		if gap < clingyGap/16 {
+			gap = clingyLong
+		}
 		c.Work(gap)
 	}
 	c.Store16(w.Half(1), 0)
@@ -68,7 +69,7 @@ func clingyUnlock(c *paravirt.CPU, w *arch.Word) {
 // clingyGap is long enough for somebody else to take the lock, release it, and use its memory for
 // something else; clingyLong is some milliseconds.
 const (
-	clingyGap  = 1 << 13
+	clingyGap  = 1 << 14
 	clingyLong = 1 << 22
 )
 

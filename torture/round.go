@@ -90,7 +90,7 @@ func (r *round) make(vcpus int) error {
 	pv := r.m.Paravirt()
 	r.watch = newWatch(r.clients, func(i int) bool { return r.in.asleep(pv, i) })
 	r.tormentor = tormentor{
-		arena: r.arena, chosen: r.chosen, spell: r.cell.spell, all: r.lock.control != "",
+		arena: r.arena, chosen: r.chosen, spell: r.cell.spell, control: r.lock.control != "",
 		scene: scene{cfg: r.cfg, pv: pv, rand: r.rand},
 	}
 	return nil

@@ -57,7 +57,7 @@ const (
 // is there for within its time, and a lock that doesn't exclude within a second.
 const (
 	roundTime   = time.Second
-	controlTime = 10 * time.Second
+	controlTime = 30 * time.Second
 	bustedTime  = time.Second
 )
 

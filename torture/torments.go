@@ -190,11 +190,12 @@ type tormentor struct {
 	scene  scene
 	chosen []torment
 	spell  func(on []string) // is told what is on
-	all    bool              // what the vCPUs do themselves is always on
+	// control says that what the vCPUs do themselves is always on, and nothing is done from outside.
+	control bool
 }
 
 // A spell is 20 ms to 80 ms. In two of three nothing is done from outside, and each knob is on in one of four: a
-// lock must be fast now and then to be hammered at all. A control has but a second, and all knobs on.
+// lock must be fast now and then to be hammered at all. A control has little time: all knobs on, and its vCPUs left to run side by side.
 const (
 	spell   = 20 * time.Millisecond
 	spells  = 4
@@ -215,13 +216,13 @@ func (t *tormentor) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		knobs, on := uint32(0), []string{}
 		for _, c := range t.chosen {
-			if c.knob != 0 && ((t.scene.rand.IntN(inside) == 0) != c.often || t.all || alone) {
+			if c.knob != 0 && ((t.scene.rand.IntN(inside) == 0) != c.often || t.control || alone) {
 				knobs |= c.knob
 				on = append(on, c.name)
 			}
 		}
 		var c torment
-		if len(around) > 0 && (t.scene.rand.IntN(outside) == 0 || alone) {
+		if len(around) > 0 && !t.control && (t.scene.rand.IntN(outside) == 0 || alone) {
 			c = around[t.scene.rand.IntN(len(around))]
 			if !slices.Contains(on, c.name) {
 				on = append(on, c.name)

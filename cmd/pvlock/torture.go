@@ -52,7 +52,7 @@ Torments (--torments; default all that apply; one that is given alone is always 
 ` + torture.AboutTorments() + `
 
 The controls busted, deaf, clingy and leaky are broken on purpose, each so that one of the
-checks must see it: busted within a second, the others within ten. xen2008, xen2008text and
+checks must see it: busted within a second, the others within thirty. xen2008, xen2008text and
 pvqspin2015 are kept with their faults: their lost wake-ups are expected, and counted for each
 10^9 unlocks. The mutex and the spinlock that a program imports are tortured on goroutines; for
 them the slow path is to have found it taken.
