@@ -39,7 +39,7 @@
 //
 // Round-robin is one queue. [Credit] is one queue in three classes, with ticks and accounting as Xen has them,
 // without its limit on how often a vCPU is preempted. [Fair] has a queue for each CPU and serves the least served first; a
-// unit that wakes is placed by what it was owed when it slept and takes the CPU from one that is far enough ahead; an
+// unit that wakes is placed by what it was owed when it slept and takes the CPU from one that has had it for a third of a slice; an
 // idle CPU takes from the longest queue. It is neither CFS nor EEVDF: no groups, no bandwidth, no deadlines. Its slices end with
 // ticks that come a little sooner or later, which matters: with exact ones the queue of a fair lock falls into step with the
 // scheduler. The guests' and Go's schedulers are one queue, without priorities, work that goes
