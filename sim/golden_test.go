@@ -9,7 +9,7 @@ import (
 
 // same is the hash of what some runs give, as written. It changes with the model and the locks' text, and with nothing else: not with
 // the architecture, nor the day.
-const same = "5ae31337d06572e5"
+const same = "437ca69e7d75e513"
 
 func TestTheSameBytesOnAnyMachine(t *testing.T) {
 	h := sha256.New()
