@@ -103,12 +103,12 @@ type Costs struct {
 	// Socket is fetching a line from another CPU of the socket, Remote from another socket.
 	Socket int64 `json:"socket"`
 	Remote int64 `json:"remote"`
-	// Overlap is how much of a wait for a line a CPU hides behind the computation before or after it.
+	// Overlap is how much of accesses to memory a CPU hides behind the computation before or after them.
 	Overlap int64 `json:"overlap"`
 	// Locked is what a locked instruction costs more, Pause one PAUSE.
 	Locked int64 `json:"locked"`
 	Pause  int64 `json:"pause"`
-	// Kick is what it costs the kicker, Wake how long after it the woken one is ready to run.
+	// Kick is what it costs the kicker, Wake how long after he is done with it the woken one is ready to run.
 	Kick int64 `json:"kick"`
 	Wake int64 `json:"wake"`
 	// Block is what going to sleep costs the CPU, Switch a switch between two vCPUs or threads.
