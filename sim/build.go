@@ -50,7 +50,7 @@ func (e *engine) newPool(l level, n int) *pool {
 	c := e.costs
 	p := &pool{e: e, level: l, idle: n, block: c.Block, kick: c.Kick, wake: c.Wake, change: c.Switch}
 	if l == goLevel {
-		p.block, p.kick, p.wake, p.change = c.GoSwitch, c.GoSwitch, c.GoSwitch, c.GoSwitch
+		p.block, p.kick, p.wake, p.change = c.GoSwitch, c.GoSwitch, 0, c.GoSwitch
 	}
 	for i := range n {
 		s := &seat{pool: p, num: i}

@@ -108,7 +108,7 @@ type Costs struct {
 	// Locked is what a locked instruction costs more, Pause one PAUSE.
 	Locked int64 `json:"locked"`
 	Pause  int64 `json:"pause"`
-	// Kick is what it costs the kicker, Wake how long after it the woken one is ready to run.
+	// Kick is what it costs the kicker, Wake how long after he is done with it the woken one is ready to run.
 	Kick int64 `json:"kick"`
 	Wake int64 `json:"wake"`
 	// Block is what going to sleep costs the CPU, Switch a switch between two vCPUs or threads.

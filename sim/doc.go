@@ -45,7 +45,7 @@
 // scheduler. The guests' and Go's schedulers are one queue, without priorities, work that goes
 // to its last place if that is free.
 //
-// Going to sleep costs [Costs.Block] on the CPU, waking somebody [Costs.Kick]; he is ready [Costs.Wake] later and runs when
+// Going to sleep costs [Costs.Block] on the CPU, waking somebody [Costs.Kick]; he is ready [Costs.Wake] after that and runs when
 // the scheduler lets him, after a [Costs.Switch]. It makes no difference whether the one who is woken is on an idle CPU
 // or a busy one, near or far: real wake-ups differ by a factor of ten there. Event channels are a word for each CPU on which it
 // parks, as on real threads; a hypercall that a hypervisor would need more is part of these costs.

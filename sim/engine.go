@@ -457,7 +457,7 @@ func (t *task) unpark(ev *arch.Event) {
 		s.kickedBy, s.kickedAt = t, e.now
 		if s.unit.state == blocked && s.op != opFall {
 			s.op = opWake
-			e.queue.set(s.id, e.now+s.unit.host.wake)
+			e.queue.set(s.id, t.at+s.unit.host.wake)
 		}
 	}
 }

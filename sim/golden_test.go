@@ -9,7 +9,7 @@ import (
 
 // same is the hash of what some runs give, as written. It changes with the model and the locks' text, and with nothing else: not with
 // the architecture, nor the day.
-const same = "311b7ffb80e958ca"
+const same = "ae7344d0de72c0e7"
 
 func TestTheSameBytesOnAnyMachine(t *testing.T) {
 	h := sha256.New()
