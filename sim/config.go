@@ -103,7 +103,7 @@ type Costs struct {
 	// Socket is fetching a line from another CPU of the socket, Remote from another socket.
 	Socket int64 `json:"socket"`
 	Remote int64 `json:"remote"`
-	// Overlap is how much of a wait for a line a CPU hides behind the computation before or after it.
+	// Overlap is how much of accesses to memory a CPU hides behind the computation before or after them.
 	Overlap int64 `json:"overlap"`
 	// Locked is what a locked instruction costs more, Pause one PAUSE.
 	Locked int64 `json:"locked"`

@@ -23,8 +23,8 @@
 // Memory is sequentially consistent; store buffers are the model checker's business. It costs time by lines of 64
 // bytes. A physical CPU has a line alone and may write it, or shares it and may read it; any other access fetches it from the
 // socket or the other one, in turn with whoever else asks for it. A plain store doesn't wait for its line, but whoever reads it
-// and the next locked instruction do. What is waited for is hidden, up to [Costs.Overlap], by computation next to
-// it: CPUs execute out of order.
+// and the next locked instruction do. What accesses take is hidden, up to [Costs.Overlap], by computation next to
+// them: CPUs execute out of order.
 //
 // Caches have no size and forget nothing, lines have no homes, and there are no buses: the only thing that
 // is contended is a line. Translation, branches and the instructions between two accesses cost nothing; the
@@ -39,7 +39,7 @@
 //
 // Round-robin is one queue. [Credit] is one queue in three classes, with ticks and accounting as Xen has them,
 // without its limit on how often a vCPU is preempted. [Fair] has a queue for each CPU and serves the least served first; a
-// unit that wakes is placed by what it was owed when it slept and takes the CPU from one that is far enough ahead; an
+// unit that wakes is placed by what it was owed when it slept and takes the CPU from one that has had it for a third of a slice; an
 // idle CPU takes from the longest queue. It is neither CFS nor EEVDF: no groups, no bandwidth, no deadlines. Its slices end with
 // ticks that come a little sooner or later, which matters: with exact ones the queue of a fair lock falls into step with the
 // scheduler. The guests' and Go's schedulers are one queue, without priorities, work that goes

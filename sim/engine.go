@@ -88,8 +88,8 @@ type task struct {
 	op       op
 	cpu      int32 // the physical CPU that it runs on, or ran
 	drained  int64 // when its stores are done
-	// ahead is how much of the next waits for lines is hidden by what it has just computed, behind how much of
-	// the last ones what it computes next can hide.
+	// ahead is how much of the next accesses is hidden by what it has just computed, behind how much of the last ones
+	// what it computes next can hide.
 	ahead, behind int64
 
 	spin struct {
@@ -225,19 +225,19 @@ func (t *task) fatal(msg string) {
 	}
 }
 
-// compute computes, and hides waits for lines behind that.
+// compute computes, and hides accesses to memory behind that.
 func (t *task) compute(d int64) {
 	t.at += d - min(d, t.behind)
 	t.ahead, t.behind = min(d, t.e.costs.Overlap), 0
 }
 
-// fetched moves the task's clock to when an access is done, that waits until then for a line.
-func (t *task) fetched(done int64) {
+// accessed moves the task's clock to when an access is done.
+func (t *task) accessed(done int64) {
 	e := t.e
-	wait := done - e.now - e.costs.Hit
-	hidden := min(wait, t.ahead)
+	d := done - e.now
+	hidden := min(d, t.ahead)
 	t.ahead -= hidden
-	t.behind = min(t.behind+wait-hidden, e.costs.Overlap)
+	t.behind = min(t.behind+d-hidden, e.costs.Overlap)
 	t.at = done - hidden
 }
 

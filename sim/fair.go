@@ -4,7 +4,7 @@ import "example.com/pvlock/internal/twin/arch"
 
 // fair is a scheduler like Linux's: each CPU has a queue, and runs the unit of it that has been served
 // least, in virtual time: time by weight. A unit that wakes is placed near the average of those who compute,
-// with what it was owed when it went to sleep, and takes the CPU at once if it is behind its user by enough. A CPU that
+// with what it was owed when it went to sleep, and takes the CPU at once from one that has had it for some time. A CPU that
 // has nothing to do takes from the longest queue.
 type fair struct {
 	pool   *pool
@@ -32,8 +32,10 @@ func newFair(p *pool, length int64) *fair {
 	return &fair{pool: p, length: length, rand: arch.NewRand(p.e.cfg.Seed, 1<<33), queues: make([][]*unit, len(p.seats)), clock: make([]int64, len(p.seats))}
 }
 
-// granularity is how far behind a woken unit must be to take the CPU from its user.
-func (f *fair) granularity() int64 { return f.length / 3 }
+// untouched is for how long a unit has a CPU before one that wakes, and has been served no more, takes it: EEVDF's request
+// (kernel/sched/fair.c, base_slice), 1.4 ms on two CPUs, which only a wake-up or a tick finds to be over; and with 250 ticks
+// a second a slice lasts 4 ms.
+func (f *fair) untouched() int64 { return f.length / 3 }
 
 func (f *fair) ready(u *unit) *seat {
 	s := f.pool.free(u)
@@ -42,15 +44,19 @@ func (f *fair) ready(u *unit) *seat {
 			s = f.shortest()
 		}
 	}
+	if u.seat != nil {
+		// What it was owed it still is; what it owed, it has paid by as much as the others got meanwhile.
+		u.lag = min(f.lagOf(u.seat, u), max(u.lag, 0))
+	}
 	f.place(s, u)
 	f.queues[s.num] = append(f.queues[s.num], u)
 	if s.user == nil {
 		return s
 	}
-	if f.now(s.user)-u.vtime > f.granularity() && !f.pool.e.protected(s) {
-		return s
+	if f.pool.e.now-s.user.since < f.untouched() || f.now(s.user) < u.vtime || f.pool.e.protected(s) {
+		return nil
 	}
-	return nil
+	return s
 }
 
 // now is a unit's virtual time at this moment.

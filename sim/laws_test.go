@@ -32,7 +32,7 @@ func TestAnUnfairLockLosesTheSectionTimesOvercommit(t *testing.T) {
 			{4 * time.Microsecond, time.Millisecond}, {16 * time.Microsecond, time.Millisecond}, {16 * time.Microsecond, 4 * time.Millisecond},
 		} {
 			cfg := cell(t, "tas")
-			cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = x.cs, x.cs/2, x.slice, 800*time.Millisecond
+			cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = x.cs, x.cs/2, x.slice, 500*time.Millisecond
 			cfg.VMs[0].VCPUs = cfg.PCPUs
 			alone := perOp(t, cfg)
 			cfg.VMs[0].VCPUs = r * cfg.PCPUs

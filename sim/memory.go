@@ -122,17 +122,17 @@ func (e *engine) access(t *task, ev *arch.Event) (v uint64) {
 	line := at / lineSize
 	switch old := e.mem.get(at, ev.Width); ev.Kind {
 	case arch.Load:
-		t.fetched(e.read(t, line))
+		t.accessed(e.read(t, line))
 		if ev.A != 0 {
 			return old & ev.A
 		}
 		return old
 	case arch.Store:
-		t.at = e.write(t, line, false)
+		t.accessed(e.write(t, line, false))
 		e.mem.set(at, ev.Width, ev.A)
 		return 0
 	default:
-		t.fetched(e.write(t, line, true))
+		t.accessed(e.write(t, line, true))
 		v, new := update(ev, old)
 		e.mem.set(at, ev.Width, new)
 		return v

@@ -240,3 +240,19 @@ func TestAThousandVCPUsFitIntoMemory(t *testing.T) {
 		t.Errorf("%d MB allocated in all", got>>20)
 	}
 }
+
+// A vCPU that mostly sleeps doesn't wait for the slices of those that compute, where the scheduler knows wake-ups.
+func TestWhoWakesDoesNotWaitForASlice(t *testing.T) {
+	for _, s := range []Scheduler{Credit, Fair} {
+		cfg := cell(t, "xen")
+		cfg.Scheduler, cfg.Slice = s, 9*time.Millisecond
+		cfg.PCPUs, cfg.VMs, cfg.Background = 1, []VM{{VCPUs: 1, Yield: 2 * time.Millisecond}}, 1
+		cfg.Think, cfg.Warmup, cfg.Duration = 50*time.Microsecond, 200*time.Millisecond, time.Second
+		// It sleeps from 2 ms after each tick until the next: so it has a fifth, if it never waits.
+		share := run(t, cfg).Values["cpu_share"]
+		t.Logf("%s: %.3f", s, share)
+		if !within(share, 0.2, 1.15) {
+			t.Errorf("%s: it has %.3f of the CPU, want 0.2", s, share)
+		}
+	}
+}
