@@ -80,6 +80,9 @@ written, and the exit code is 1: a batch system must not take half a shard for a
 			return err
 		},
 	}
+	for _, e := range sim.Experiments {
+		cmd.ValidArgs = append(cmd.ValidArgs, e.Name)
+	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	for _, p := range sim.Params() {
