@@ -268,6 +268,11 @@ func (s *Sweep) timelines() error {
 	return nil
 }
 
+// Records says whether a shard has a cell that records a timeline.
+func (s *Sweep) Records(shard result.Shard) bool {
+	return slices.ContainsFunc(shardOf(len(s.Cells), shard), func(i int) bool { return s.Cells[i].Config.Timeline > 0 })
+}
+
 // A Runner simulates one cell: [Run].
 type Runner func(context.Context, Config) (result.SimRun, *result.Timeline, error)
 

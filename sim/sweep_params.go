@@ -61,7 +61,7 @@ var params = slices.Concat([]Param{
 		return nil
 	}),
 	flag("tick-debit", "credit: charge whoever runs at a tick for the whole of it, as Xen did", "false", func(d *draft, on bool) { d.TickDebit = on }),
-	count("ple", "pause-loop exiting: after so many PAUSEs in a row a vCPU lends its CPU to another one of its VM; 0 is off", "0", 0, math.MaxUint32, func(d *draft, n int) { d.PLE = uint32(n) }),
+	count("ple", "pause-loop exiting: after so many PAUSEs in a row a vCPU lends its CPU to another one of its VM; 0 is off", "0", 0, math.MaxInt32, func(d *draft, n int) { d.PLE = uint32(n) }),
 	flag("gang", "the host runs all vCPUs of a VM together or none", "false", func(d *draft, on bool) { d.Gang = on }),
 	flag("boost-head", "the host doesn't preempt a vCPU at the head of a queue, or inside", "false", func(d *draft, on bool) { d.BoostHead = on }),
 	flag("steal-time", "guests see which of their vCPUs don't run", "false", func(d *draft, on bool) { d.StealTime = on }),

@@ -126,10 +126,10 @@ func value(y float64, a result.Axis) string {
 	return digits(y)
 }
 
-// digits writes a number with three decimals, or if that would leave nothing of it, with one digit that counts.
+// digits writes a number with three decimals, or if that would leave little of it, with two digits that count.
 func digits(x float64) string {
-	if x != 0 && x < 0.001 {
-		return strconv.FormatFloat(x, 'f', -int(math.Floor(math.Log10(x))), 64)
+	if x > 0 && x < 0.1 {
+		return strconv.FormatFloat(x, 'f', 1-int(math.Floor(math.Log10(x))), 64)
 	}
 	return strconv.FormatFloat(x, 'f', 3, 64)
 }

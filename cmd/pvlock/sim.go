@@ -74,7 +74,16 @@ written, and the exit code is 1: a batch system must not take half a shard for a
   pvlock sim --validate --costs here.json
   pvlock sim collapse --pcpus 64 --shard 3/16 --json shard3.json`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := a.run(cmd, args)
+			if errors.Is(err, context.Canceled) {
+				return finding{fmt.Errorf("interrupted: %w", err)}
+			}
+			return err
+		},
+	}
+	for _, e := range sim.Experiments {
+		cmd.ValidArgs = append(cmd.ValidArgs, e.Name)
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -201,6 +210,9 @@ func (a *simFlags) sweep(cmd *cobra.Command, e *sim.Experiment) error {
 	if err != nil {
 		return err
 	}
+	if a.traceFile != "" && !s.Records(shard) {
+		return fmt.Errorf("--trace: none of its cells is of shard %d/%d: want one that is, with --timeline-of", shard.Index, shard.Of)
+	}
 	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Sim]{
 		{a.jsonFile, func(w io.Writer, r *result.Sim) error { return r.Write(w) }},
 		{a.traceFile, func(w io.Writer, r *result.Sim) error { return sim.WriteTrace(w, r.Timelines) }},
@@ -224,7 +236,7 @@ func (a *simFlags) sweep(cmd *cobra.Command, e *sim.Experiment) error {
 	}
 	fmt.Fprintln(os.Stderr, events)
 	if cmd.Context().Err() != nil {
-		return finding{errors.New("interrupted: the result is not complete")}
+		return fmt.Errorf("the result is not complete: %w", cmd.Context().Err())
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ func TestSimBadInputIsOneLineAndExit2(t *testing.T) {
 		"no shard":          {[]string{"--locks", "tas", "--shard", ""}, `shard "": want I/N`},
 		"timeline":          {[]string{"--locks", "tas", "--timeline", "-1s"}, "--timeline -1s"},
 		"cell of none":      {[]string{"--locks", "tas", "--timeline", "1ms", "--timeline-of", "1"}, "--timeline-of 1: want 0 to 0"},
+		"trace elsewhere":   {[]string{"--locks", "tas,xen", "--trace", filepath.Join(dir, "t.json"), "--shard", "1/2"}, "none of its cells is of shard 1/2"},
 		"nothing to sweep":  {[]string{"--seed", "7"}, "want an experiment, or flags for a sweep"},
 		"no costs":          {[]string{"--locks", "tas", "--costs", filepath.Join(dir, "absent.json")}, "can't read the costs"},
 		"other costs":       {[]string{"--locks", "tas", "--costs", noCosts}, "another kind of result"},
