@@ -68,9 +68,13 @@ const (
 	tired     // it is to sleep
 )
 
-// lockUntil is LockContext with a done that is possible: it reports whether the waiter got the mutex, or gave up
-// because it was done.
+// lockUntil is LockContext: it reports whether the waiter got the mutex, or gave up because it was done.
 func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
+	if !done.Possible() {
+		// A waiter that can't give up is parked, and unparked, in another way.
+		m.Lock()
+		return true
+	}
 	if tryLock(c, m) {
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/pvlock/internal/arch"
@@ -334,13 +335,83 @@ func TestLockContextThatIsNeverDoneSleepsAndWakes(t *testing.T) {
 		m.Lock()
 		got := make(chan error)
 		go func() { got <- m.LockContext(ctx) }()
-		for youngest((arch.Core{}).Load32(&m.wait)) == 0 {
-			runtime.Gosched()
-		}
+		someoneSleeps(&m)
 		m.Unlock()
 		if err := <-got; err != nil {
 			t.Error(err)
 		}
 		m.Unlock()
+	}
+}
+
+// someoneSleeps returns when the mutex's queue isn't empty.
+func someoneSleeps(m *Mutex) {
+	for youngest((arch.Core{}).Load32(&m.wait)) == 0 {
+		runtime.Gosched()
+	}
+}
+
+// Who holds a Spinlock may unlock a Mutex: whoever waits for that, and however it is handed over, the P stays.
+func TestUnlockOfAMutexWithASpinlock(t *testing.T) {
+	arch.NoSpin(true)
+	defer arch.NoSpin(false)
+	for _, lock := range []func(*Mutex, context.Context) error{
+		func(m *Mutex, _ context.Context) error { m.Lock(); return nil },
+		(*Mutex).LockContext,
+	} {
+		var m Mutex
+		var l Spinlock
+		m.Lock()
+		got := make(chan error)
+		go func() { got <- lock(&m, t.Context()) }()
+		someoneSleeps(&m)
+		(arch.Core{}).Or32(&m.wait, reserved) // as a heir leaves it that has waited for long
+		l.Lock()
+		m.Unlock()
+		l.Unlock()
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		m.Unlock()
+		checkIdle(t, &m)
+	}
+}
+
+// What a bubble of testing/synctest leaves behind doesn't hurt outside, nor in another bubble; and
+// a wait that may be given up lets the bubble's time go on.
+func TestLocksInBubbles(t *testing.T) {
+	arch.NoSpin(true)
+	defer arch.NoSpin(false)
+	all := func(t *testing.T) {
+		var m Mutex
+		m.Lock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		got := make(chan error)
+		go func() { got <- m.LockContext(ctx) }()
+		someoneSleeps(&m)
+		m.Unlock()
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		cancel()
+		go func() { m.Lock(); got <- nil }()
+		someoneSleeps(&m)
+		m.Unlock()
+		<-got
+		exclude(t, 1, 8, 500)
+		spinExclude(t, 8, 500)
+	}
+	for range 2 {
+		synctest.Test(t, all)
+		synctest.Test(t, func(t *testing.T) {
+			var m Mutex
+			m.Lock()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if err := m.LockContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want DeadlineExceeded", err)
+			}
+		})
+		all(t)
 	}
 }

@@ -69,12 +69,12 @@ func (l *Spinlock) Unlock() {
 	nested := c.Hold(p, ^uint32(0)) > 1
 	kicked := !l.lock.UnlockFast(&noCPU)
 	if kicked {
-		// Somebody sleeps, and so there is a pool; or it isn't locked at all.
-		pool := pool.Load()
-		if pool == nil {
+		// Somebody sleeps, and so there are CPUs; or it isn't locked at all.
+		kicker := kicker.Load()
+		if kicker == nil {
 			c.Fatal("pvlock: unlock of unlocked Spinlock")
 		}
-		l.lock.Unlock(pool.kicker)
+		l.lock.Unlock(kicker)
 	}
 	yield := SpinlockPins && owes(c, p, kicked) && !nested
 	c.Unpin()
@@ -136,13 +136,12 @@ func (l *Spinlock) lockSlow(c arch.Core, held uint32) {
 		}
 		c.Delay(1)
 	}
-	p := pool.Load()
-	if p == nil {
-		unpinned(c, func() { p = makePool() })
+	if kicker.Load() == nil {
+		unpinned(c, makeCPUs)
 	}
-	cpu := p.borrow(c)
+	cpu := borrow(c)
 	l.lock.Lock(cpu)
-	p.giveBack(cpu)
+	giveBack(cpu)
 }
 
 // stealLooks is how often a waiter looks for a lock that it may steal, before it queues.
@@ -158,34 +157,30 @@ func unpinned(c arch.Core, f func()) {
 	c.Hold(c.Pin(), 1)
 }
 
-// cpuPool is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know
-// it by is the CPU.
-type cpuPool struct {
-	free   chan *paravirt.CPU
-	kicker *paravirt.CPU // for unlockers: it only kicks, so all share it
-}
+// freeCPUs is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know
+// it by is the CPU. It is made when the program starts, which is in no bubble of testing/synctest: outside of it a
+// bubble's channel is of no use.
+var freeCPUs = make(chan *paravirt.CPU, poolCPUs)
+
+// kicker is the CPU of unlockers: it only kicks, so all share it. It is there as soon as there are CPUs to borrow.
+var kicker atomic.Pointer[paravirt.CPU]
 
 // poolCPUs is how many can wait for Spinlocks in a queue. More wait for a CPU.
 const poolCPUs = 1024
 
-var pool atomic.Pointer[cpuPool]
-
-var makePool = sync.OnceValue(func() *cpuPool {
+var makeCPUs = sync.OnceFunc(func() {
 	m := makeMachine(poolCPUs+1, func(cpu *paravirt.CPU, sleeper uint32) {
 		unpinned(cpu.Core, func() { cpu.Park(sleeper, 0) })
 	})
-	p := &cpuPool{free: make(chan *paravirt.CPU, poolCPUs), kicker: m.CPU(poolCPUs)}
 	for i := range poolCPUs + 1 {
-		cpu := m.CPU(i)
-		if err := cpu.Up(); err != nil {
-			cpu.Fatal("pvlock: " + err.Error())
-		}
-		if i < poolCPUs {
-			p.free <- cpu
+		if err := m.CPU(i).Up(); err != nil {
+			m.CPU(i).Fatal("pvlock: " + err.Error())
 		}
 	}
-	pool.Store(p)
-	return p
+	kicker.Store(m.CPU(poolCPUs))
+	for i := range poolCPUs {
+		freeCPUs <- m.CPU(i)
+	}
 })
 
 // makeMachine makes a machine of n CPUs that sleep by park, on the waiter that it is given.
@@ -215,14 +210,14 @@ func makeMachine(n int, park func(cpu *paravirt.CPU, sleeper uint32)) *paravirt.
 // world anyway, since it waits for who spins pinned.
 const spinFor = 10e3
 
-func (p *cpuPool) borrow(c arch.Core) (cpu *paravirt.CPU) {
+func borrow(c arch.Core) (cpu *paravirt.CPU) {
 	select {
-	case cpu = <-p.free:
+	case cpu = <-freeCPUs:
 	default:
-		unpinned(c, func() { cpu = <-p.free })
+		unpinned(c, func() { cpu = <-freeCPUs })
 	}
 	return cpu
 }
 
 // giveBack doesn't block: there is room for all.
-func (p *cpuPool) giveBack(cpu *paravirt.CPU) { p.free <- cpu }
+func giveBack(cpu *paravirt.CPU) { freeCPUs <- cpu }

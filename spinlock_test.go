@@ -1,10 +1,15 @@
 package pvlock
 
 import (
+	"errors"
+	"os"
+	"os/exec"
 	"reflect"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"example.com/pvlock/internal/arch"
 )
@@ -104,4 +109,39 @@ func TestSpinlockPins(t *testing.T) {
 			t.Fatalf("the holder came from P %d to P %d", before, after)
 		}
 	}
+}
+
+// The CPUs that waiters borrow are of use everywhere, even if the first who needed one was in a bubble of
+// testing/synctest. The first is the first of a program.
+func TestSpinlockFirstInABubble(t *testing.T) {
+	if os.Getenv("PVLOCK_FIRST") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), "PVLOCK_FIRST=1")
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, syscall.ENOEXEC) {
+			t.Skip("this program runs under an emulator, and can't run itself")
+		}
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	borrows := func() {
+		var l Spinlock
+		l.lock.TryLock(&noCPU) // pinned, it would hold up a collection until the waiter comes
+		done := make(chan struct{})
+		go func() {
+			l.Lock()
+			l.Unlock() //nolint:staticcheck // that it was had is the point
+			close(done)
+		}()
+		for len(freeCPUs) != poolCPUs-1 {
+			runtime.Gosched()
+		}
+		l.lock.Unlock(kicker.Load())
+		<-done
+	}
+	synctest.Test(t, func(*testing.T) { borrows() })
+	borrows()
+	synctest.Test(t, func(*testing.T) { borrows() })
 }

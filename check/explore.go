@@ -371,7 +371,7 @@ func (w *worker) report(b badState) {
 func (x *model) encode(b []byte, s *state, fp uint64, id uint32) []byte {
 	b = binary.LittleEndian.AppendUint64(b, fp)
 	b = binary.LittleEndian.AppendUint32(b, id)
-	b = append(b, s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits)
+	b = append(b, s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits, s.sleepBy)
 	for i := range x.cfg.CPUs {
 		b = binary.AppendUvarint(b, uint64(s.node[i]))
 		b = append(b, s.filled[i], s.kicked[i])
@@ -396,8 +396,8 @@ func (x *model) decode(b []byte, s *state) (rest []byte, fp uint64, id uint32) {
 	*s = state{}
 	fp, id = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])
 	b = b[12:]
-	s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits = b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]
-	b = b[8:]
+	s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits, s.sleepBy = b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8]
+	b = b[9:]
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)
 		b = b[n:]

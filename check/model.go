@@ -103,7 +103,8 @@ type state struct {
 	refs    [maxLocks]uint8 // CPUs that are done with a lock
 	freed   uint8           // locks whose memory is gone
 	passed  uint8           // see Config.Bypass
-	permits uint8           // goroutines whose sleep, or next sleep, is ended
+	permits uint8           // goroutines whose sleep, or next sleep, is ended: a bit for each and for each way to sleep
+	sleepBy uint8           // the way in which each is roused
 }
 
 // entry is a store on its way to memory: the node that stored, and what.
@@ -113,7 +114,7 @@ type entry struct {
 }
 
 func (x *model) fingerprint(s *state) uint64 {
-	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48|uint64(s.permits)<<56, 0xfeed)
+	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48|uint64(s.permits)<<56, 0xfeed|uint64(s.sleepBy)<<16)
 	for g := range int(x.numGrains.Load()) {
 		if v := s.mem[g]; v != 0 {
 			h += mix(x.grainKey[g].Load(), v)
@@ -130,6 +131,9 @@ func (x *model) fingerprint(s *state) uint64 {
 	}
 	return h
 }
+
+// permit is the bit of state.permits for waiter i, from 1, and one of the two ways to sleep.
+func permit(i uint64, by uint8) uint8 { return 1 << (uint8(i-1) + by*maxCPUs) }
 
 // Violation is what must not happen.
 type Violation = result.Violation
@@ -343,13 +347,13 @@ func (r *runner) enabled(s *state, i int) (acts uint32) {
 	case arch.IsDone:
 		acts |= 1 << actWake
 	case arch.Sleep:
-		can = drained && s.permits&(1<<(ev.a-1)) != 0
+		can = drained && s.permits&permit(ev.a, uint8(ev.b)) != 0
 		if drained && ev.n != 0 {
 			acts |= 1 << actWake
 		}
 	case evDone, evHang:
 		can = false
-	case arch.Load, arch.Test, evSection:
+	case arch.Load, arch.Test, arch.SleepBy, evSection:
 	default:
 		can = drained
 	}
@@ -481,13 +485,16 @@ func (r *runner) execute(s *state, i int, n *node, giveUp bool) {
 		}
 	case arch.IsDone:
 	case arch.Sleep:
-		s.permits &^= 1 << (ev.a - 1)
+		s.permits &^= permit(ev.a, uint8(ev.b))
 		v = 1
 	case arch.Rouse:
-		if s.permits&(1<<(ev.a-1)) != 0 {
+		p := permit(ev.a, s.sleepBy>>(ev.a-1)&1)
+		if s.permits&p != 0 {
 			r.violated(WokenTwice, "CPU %d wakes CPU %d, which has been woken and doesn't know yet", i, ev.a-1)
 		}
-		s.permits |= 1 << (ev.a - 1)
+		s.permits |= p
+	case arch.SleepBy:
+		s.sleepBy = s.sleepBy&^(1<<(ev.a-1)) | uint8(ev.b)<<(ev.a-1)
 	case evDrop:
 		l := ev.a
 		if s.refs[l]++; int(s.refs[l]) == int(ev.b) {

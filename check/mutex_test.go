@@ -69,6 +69,7 @@ func TestMutexMutantsAreCaught(t *testing.T) {
 		{"entered by a plain store", Change{At: place(queue, "enter", "c.Cas32(&m.wait, b, n)"), What: Split}, three},
 		{"nobody is roused", Change{At: place(slow, "wake", "c.Unpark(x, handoff, 0)"), What: Drop}, plain},
 		{"who gives up takes his wake-up with him", Change{At: place(slow, "abandon", "c.ParkUntil(w.node, arch.Done{})"), What: Drop}, giving},
+		{"it isn't said how who may give up sleeps", Change{At: place(slow, "line", "c.MayGiveUp(w.node, w.done)"), What: Drop}, giving},
 		{"two wake at once", Change{At: place(slow, "next", "b|heirAwake|editing"), What: Split}, three},
 	} {
 		t.Run(m.name, func(t *testing.T) {

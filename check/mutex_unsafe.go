@@ -33,12 +33,12 @@ func owned(w *spinlock.Word) *pvlock.Owned { return (*pvlock.Owned)(unsafe.Point
 
 func (c *Config) mutex() bool { return c.Lock.Name == mutexName }
 
-// LockContext takes the mutex, or gives up, which it may do at any time; it reports which. Nobody can
+// LockContext takes the mutex, or gives up when it is done; it reports which. Nobody can
 // count on its giving up.
-func (p *Proc) LockContext(l int) bool {
+func (p *Proc) LockContext(l int, done arch.Done) bool {
 	outer := p.meta
 	p.meta.inLock++
-	if owned(p.word(l)).LockUntil(arch.AnyTime()) {
+	if owned(p.word(l)).LockUntil(done) {
 		p.taken(l, outer)
 		return true
 	}
@@ -55,17 +55,22 @@ func Goroutines(c Client) Client {
 }
 
 // GivingUp is n goroutines that each take a mutex k times. Those of who, a bit for each, may give up at any
-// time.
+// time; goroutine 1, if it is none of them, waits with a context that is never done, and the others without.
 func GivingUp(n, k int, who uint8) Client {
 	return Goroutines(Client{
 		Name: fmt.Sprintf("%d×%d, %d may give up", n, k, bits.OnesCount8(who)),
 		Body: func(p *Proc) {
 			for i := range k {
 				p.At(uint64(i))
-				if who>>p.ID&1 == 0 {
+				switch {
+				case who>>p.ID&1 != 0:
+					if !p.LockContext(0, arch.AnyTime()) {
+						continue
+					}
+				case p.ID == 1:
+					p.LockContext(0, arch.Done{})
+				default:
 					p.Lock(0)
-				} else if !p.LockContext(0) {
-					continue
 				}
 				p.Unlock(0)
 			}

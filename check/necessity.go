@@ -126,7 +126,7 @@ func (x *model) weaken(n *node, add func(Change)) {
 		pairs()
 	}
 	switch ev.kind {
-	case arch.Clear, arch.Set, arch.Notify, arch.Rouse:
+	case arch.Clear, arch.Set, arch.Notify, arch.Rouse, arch.SleepBy:
 		add(Change{At: ev.site.Pos, What: Drop})
 	case arch.Test:
 		add(Change{At: ev.site.Pos, What: Drop})

@@ -118,6 +118,8 @@ func (x *model) describe(ev *event, v uint64, giveUp bool) string {
 		return "wakes: roused"
 	case arch.Rouse:
 		return fmt.Sprintf("rouses CPU %d", ev.a-1)
+	case arch.SleepBy:
+		return "sleeps by " + [...]string{"permit", "token"}[ev.b] + " from now on"
 	case arch.IsDone:
 		return "needn't give up"
 	case evSection:

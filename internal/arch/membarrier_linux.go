@@ -29,6 +29,7 @@ var registerMembarrier = sync.OnceValue(func() error {
 	if _, _, errno := syscall.RawSyscall(sysMembarrier, membarrierRegisterPrivateExpedited, 0, 0); errno != 0 {
 		return fmt.Errorf("membarrier: register: %w", errno)
 	}
+	membarrierRegistered.Store(true)
 	return nil
 })
 

@@ -9,6 +9,9 @@ import _ "unsafe" // for go:linkname
 // the runtime for outside use, and all but semacquire are on its "do not remove"
 // list (go.dev/issue/67401). runtime_purego.go does without.
 
+// sema is a number of permits.
+type sema = uint32
+
 //go:linkname procPin runtime.procPin
 func procPin() int
 
@@ -23,10 +26,10 @@ func fatal(string)
 // tracebacks.
 //
 //go:linkname semacquire sync.runtime_SemacquireRWMutex
-func semacquire(s *uint32, lifo bool, skip int)
+func semacquire(s *sema, lifo bool, skip int)
 
 //go:linkname semrelease sync.runtime_Semrelease
-func semrelease(s *uint32, handoff bool, skip int)
+func semrelease(s *sema, handoff bool, skip int)
 
 //go:linkname canSpin sync.runtime_canSpin
 func canSpin(i int) bool

@@ -4,8 +4,37 @@ package arch
 
 import (
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 )
+
+// sema is a number of permits, for one goroutine that sleeps. A sync.Mutex is what works across bubbles of testing/synctest;
+// a channel doesn't.
+type sema struct {
+	permits atomic.Int32 // -1 if one sleeps, or is about to
+	asleep  sync.Mutex   // unlocked once for each that does
+	used    bool
+}
+
+func semacquire(s *sema, _ bool, _ int) {
+	if !s.used {
+		s.asleep.Lock()
+		s.used = true
+	}
+	if s.permits.Add(-1) < 0 {
+		s.asleep.Lock()
+	}
+}
+
+func semrelease(s *sema, handoff bool, _ int) {
+	if s.permits.Add(1) <= 0 {
+		s.asleep.Unlock()
+	}
+	if handoff {
+		runtime.Gosched()
+	}
+}
 
 // CanPin says whether Pin pins.
 const CanPin = false

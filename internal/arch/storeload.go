@@ -1,6 +1,9 @@
 package arch
 
-import "runtime"
+import (
+	"runtime"
+	"sync/atomic"
+)
 
 // Give is a store, followed by a load of another cell. What keeps the two in order differs:
 //
@@ -23,8 +26,12 @@ func (c Core) FenceAll() {
 	stopTheWorld()
 }
 
-// FenceAllIsCheap reports whether FenceAll is the cheap one, or not needed.
-func (Core) FenceAllIsCheap() bool { return !StoreLoadBarrier || MembarrierReady() == nil }
+// FenceAllIsCheap reports whether FenceAll is known to be the cheap one, or not needed. It doesn't
+// block: who unlocks may hold a Spinlock, and must not wait for a registration.
+func (Core) FenceAllIsCheap() bool { return !StoreLoadBarrier || membarrierRegistered.Load() }
+
+// membarrierRegistered says that MembarrierReady has returned nil, or is about to.
+var membarrierRegistered atomic.Bool
 
 // stopTheWorld stops all Ps and starts them again. Each thread that ran Go code has
 // taken part by a locked instruction, or been interrupted by a signal; each that was in a system call

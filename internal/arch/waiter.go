@@ -18,9 +18,9 @@ type Waiter struct {
 
 // bed is where it sleeps.
 type bed struct {
-	sema    uint32
+	sema    sema
 	byToken atomic.Bool
-	token   chan struct{} // of a waiter that may give up
+	token   chan struct{} // of a wait that may be given up
 }
 
 // Done says when a wait is to be given up; the zero Done is never.
@@ -46,6 +46,9 @@ func (Core) IsDone(d Done) bool {
 }
 
 const chunk = 256
+
+// MaxWaiter is the largest number that a waiter can have.
+const MaxWaiter = 1<<27 - 1
 
 var table struct {
 	sync.Mutex
@@ -77,6 +80,9 @@ func takeShared(some []uint32) {
 		}
 		chunks := append(old[:len(old):len(old)], ward{new([chunk]Waiter), new([chunk]bed)})
 		table.chunks.Store(&chunks)
+		if len(chunks) > (MaxWaiter+1)/chunk {
+			Core{}.Fatal("pvlock: too many goroutines wait")
+		}
 		for i := uint32(chunk); i > 0; i-- {
 			if n := uint32(len(old))*chunk + i - 1; n != 0 {
 				table.free = append(table.free, n)
@@ -95,15 +101,25 @@ func dropShared(some []uint32) {
 }
 
 // MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park. A waiter
-// that was taken has to be told before anybody else knows of it.
+// that was taken has to be told before anybody else knows of it, and one that may give up before each wait.
 func (Core) MayGiveUp(i uint32, d Done) {
 	b := bedOf(i)
-	if d.c != nil && b.token == nil {
+	if d.c != nil {
+		// Each wait has a channel of its own: one that was made in a bubble of testing/synctest
+		// ends the program when it is used outside.
 		b.token = make(chan struct{}, 1)
 	}
 	if by := d.c != nil; b.byToken.Load() != by {
 		b.byToken.Store(by)
 	}
+}
+
+// Park puts the goroutine to sleep until its waiter i is unparked. An Unpark that came
+// first ends it at once. The block profile gets the stack above the caller of Park and skip more frames, of which
+// the runtime allows one.
+func (c Core) Park(i uint32, skip int) {
+	c.mustNotHold()
+	semacquire(&bedOf(i).sema, false, 1+skip)
 }
 
 // ParkUntil is Park for a waiter that MayGiveUp was told may give up: it reports whether it was unparked, and
@@ -118,10 +134,17 @@ func (c Core) ParkUntil(i uint32, d Done) bool {
 	}
 }
 
-// unparkToken is Unpark of a waiter that may give up.
-func (c Core) unparkToken(b *bed, handoff bool) {
+// Unpark ends waiter i's sleep, or the next one. With handoff it runs next on this
+// P, at once, unless the goroutine holds a Spinlock and so has to stay. The mutex profile gets the stack above the caller and
+// skip more frames.
+func (c Core) Unpark(i uint32, handoff bool, skip int) {
+	b := bedOf(i)
+	if !b.byToken.Load() {
+		semrelease(&b.sema, handoff, 1+skip)
+		return
+	}
 	b.token <- struct{}{}
-	if handoff {
+	if handoff && !c.mayHold() {
 		c.Yield()
 	}
 }

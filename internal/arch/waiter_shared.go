@@ -6,9 +6,6 @@ package arch
 func (c Core) TakeWaiter() uint32 {
 	var one [1]uint32
 	takeShared(one[:])
-	if b := bedOf(one[0]); b.token == nil {
-		b.token = make(chan struct{}, 1)
-	}
 	return one[0]
 }
 

@@ -43,8 +43,9 @@ const (
 	Notify                 // make CPU A's pending
 	Bind                   // make the channel
 	Unbind                 // free it
-	Sleep                  // goroutine A sleeps until it is roused; V = 1, or 0 if it gave up, which it may if N is 1
-	Rouse                  // goroutine A's sleep ends, or its next one
+	Sleep                  // goroutine A sleeps, in way B, until it is roused; V = 1, or 0 if it gave up, which it may if N is 1
+	Rouse                  // goroutine A's sleep ends, or its next one, in the way it is set to
+	SleepBy                // sets goroutine A's way to B
 	IsDone                 // V = 1 if what is waited for is to be given up
 	TakeWaiter             // V = a number in the table of waiters
 	DropWaiter             // gives number A back

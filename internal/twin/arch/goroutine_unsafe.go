@@ -43,6 +43,9 @@ type Done struct{ can bool }
 // AnyTime is done at any time, or never.
 func AnyTime() Done { return Done{true} }
 
+// Possible reports whether it can ever be done.
+func (d Done) Possible() bool { return d.can }
+
 // IsDone reports whether it is.
 func (c Core) IsDone(d Done) bool { return d.can && c.exec(IsDone, 0, nil, 0, 0) != 0 }
 
@@ -55,11 +58,23 @@ func (c Core) TakeWaiter() uint32 { return uint32(c.exec(TakeWaiter, 0, nil, 0, 
 // DropWaiter gives a waiter back.
 func (c Core) DropWaiter(i uint32) { c.exec(DropWaiter, 0, nil, uint64(i), 0) }
 
-// MayGiveUp says how waiter i is parked. In a model there is one way.
-func (c Core) MayGiveUp(i uint32, d Done) {}
+// The ways to sleep. Being roused in one doesn't end a sleep in the other.
+const (
+	byPermit = iota
+	byToken
+)
+
+// MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park.
+func (c Core) MayGiveUp(i uint32, d Done) {
+	by := uint64(byPermit)
+	if d.can {
+		by = byToken
+	}
+	c.exec(SleepBy, 0, nil, uint64(i), by)
+}
 
 // Park puts the goroutine to sleep until its waiter i is unparked.
-func (c Core) Park(i uint32, _ int) { c.exec(Sleep, 0, nil, uint64(i), 0) }
+func (c Core) Park(i uint32, _ int) { c.exec(Sleep, 0, nil, uint64(i), byPermit) }
 
 // ParkUntil is Park for a waiter that may give up: it reports whether it was unparked.
 func (c Core) ParkUntil(i uint32, d Done) bool {
@@ -67,7 +82,7 @@ func (c Core) ParkUntil(i uint32, d Done) bool {
 	if d.can {
 		n = 1
 	}
-	v, _ := c.Engine.Exec(Event{Kind: Sleep, A: uint64(i), N: n})
+	v, _ := c.Engine.Exec(Event{Kind: Sleep, A: uint64(i), B: byToken, N: n})
 	return v != 0
 }
 
