@@ -22,6 +22,13 @@ var pageText string
 //go:embed style.css
 var styleText string
 
+// drawText is what drawings need of it, wherever they are.
+//
+//go:embed draw.css
+var drawText string
+
+var drawStyle = template.CSS(drawText)
+
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
 // page is what the template is given.
@@ -80,7 +87,7 @@ type legend struct {
 
 // Write writes the page about some results. Problems are lines about files that could not be read.
 func Write(w io.Writer, files []File, problems ...string) error {
-	p := page{Title: "pvlock", Style: template.CSS(styleText), Problems: problems}
+	p := page{Title: "pvlock", Style: drawStyle + template.CSS(styleText), Problems: problems}
 	l := newLooks()
 	for i, f := range files {
 		id := fmt.Sprintf("f%d", i+1)

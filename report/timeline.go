@@ -82,8 +82,9 @@ func newTimeline(t *result.Timeline, id string) timeline {
 		}
 	}
 	base := d.Height - 28
-	for _, v := range x.ticks(6) {
-		d.Ticks = append(d.Ticks, mark{fmt.Sprintf("M%s %sV%s", pixels(x.at(v)), pixels(timeTop), pixels(base)), pixels(x.at(v)), pixels(base + 14), nanos(v - x.low), "middle"})
+	for _, v := range (scale{high: x.high - x.low}).ticks(6) {
+		at := pixels(x.at(x.low + v))
+		d.Ticks = append(d.Ticks, mark{fmt.Sprintf("M%s %sV%s", at, pixels(timeTop), pixels(base)), at, pixels(base + 14), nanos(v), "middle"})
 	}
 	d.Desc = fmt.Sprintf("%s, from %s to %s of virtual time: a row for each CPU, the physical ones first; %s. The table below has each state's share.",
 		t.Title, nanos(x.low), nanos(x.high), plural(len(d.Flows), "kick"))

@@ -231,6 +231,7 @@ func (e *engine) arm() {
 	case *credit:
 		e.queue.set(p.actor, creditTick)
 	}
+	e.startRecording()
 	for _, v := range e.vms {
 		for _, t := range v.tasks {
 			if s := t.unit.host.stop; s != nil && t.num == 0 {

@@ -65,11 +65,15 @@ func (e *engine) buildMeasurement() {
 	m.actor = e.actor(func() { e.measure() })
 }
 
-func (e *engine) armMeasurement() {
+// startRecording comes before anything runs: what never changes is recorded too.
+func (e *engine) startRecording() {
 	if d := e.cfg.Timeline.Nanoseconds(); d > 0 {
 		e.rec = &recorder{from: max(e.meter.end-d, 0), pcpus: e.cfg.PCPUs}
 		e.rec.tracks = make([]track, e.cfg.PCPUs+len(e.tasks)-int(e.tasks0))
 	}
+}
+
+func (e *engine) armMeasurement() {
 	e.queue.set(e.meter.actor, e.meter.warm)
 }
 
