@@ -30,7 +30,8 @@ type Config struct {
 	// Channel is how CPUs sleep and are woken.
 	Channel ChannelOps
 
-	// Wait and Kick override WaitEvent and KickEvent, which are built on Channel.
+	// Wait and Kick override WaitEvent and KickEvent, which are built on Channel. A CPU that sleeps in a Wait
+	// that doesn't Poll is not seen by Asleep.
 	Wait func(c *CPU, p *arch.U8, v uint8)
 	Kick func(c *CPU, cpu uint32)
 
