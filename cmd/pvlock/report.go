@@ -34,7 +34,7 @@ Exit status: 0, 1 if a file could not be read, 2 if none could.`,
   pvlock check --locks xen2008,xen --client plain --json check.json
   pvlock report bench.json check.json --html page.html
   pvlock report compare old.json new.json --max-loss 5%
-  pvlock report merge shard1.json shard2.json -o whole.json`,
+  pvlock report merge shard1.json shard2.json shard3.json -o whole.json`,
 		Args: atLeast(1, "result file, as --json of bench, check, sim or torture writes it"),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			files, problems := readResults(names)

@@ -121,6 +121,7 @@ var rules = map[string]func(t *testing.T, root string) []finding{
 	"shared":    shared,
 	"unsafe":    unsafeImports,
 	"generated": generated,
+	"examples":  examples,
 }
 
 func TestTheRepositoryKeepsTheRules(t *testing.T) {

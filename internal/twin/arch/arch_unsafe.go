@@ -161,6 +161,9 @@ func (r *Rand) Below(n uint32) uint32 { return uint32(uint64(r.Uint32()) * uint6
 
 // In a model a tick is a nanosecond, and so is a unit of work.
 
+// Calibrate has nothing to do: a modelled CPU's clock counts nanoseconds.
+func Calibrate() {}
+
 // TicksToNanos converts a count of ticks.
 func TicksToNanos(t uint64) uint64 { return t }
 
