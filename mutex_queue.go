@@ -106,7 +106,7 @@ func takeOut(c arch.Core, m *Mutex, x uint32) uint32 {
 		if older != 0 {
 			remember(c, older, oldest, first)
 		} else if n&heirAwake == 0 {
-			n &^= reserved
+			n &^= reserved | hot
 		}
 		if c.Cas32(&m.wait, b, n) {
 			return x

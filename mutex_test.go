@@ -415,3 +415,11 @@ func TestLocksInBubbles(t *testing.T) {
 		all(t)
 	}
 }
+
+// The number of any waiter fits beside the flags.
+func TestWaitersFitBesideTheFlags(t *testing.T) {
+	all := uint32(arch.MaxWaiter<<youngestShift | flags)
+	if youngest(all) != arch.MaxWaiter || arch.MaxWaiter<<youngestShift&flags != 0 {
+		t.Errorf("waiter %#x beside all flags is %#x, and read as %#x", uint32(arch.MaxWaiter), all, youngest(all))
+	}
+}

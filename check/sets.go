@@ -83,8 +83,7 @@ func mutexSet(full bool) []Config {
 	set := []Config{
 		one(2, Plain(2, 2), 0),
 		one(2, Plain(2, 2), 1),
-		one(2, GivingUp(2, 1, 3), AnySpin),
-		one(2, GivingUp(2, 2, 3), 0),
+		one(2, GivingUp(2, 2, 3), AnySpin),
 		one(2, GivingUp(2, 2, 1), 0),
 		one(2, Trying(2, 2), 0),
 		one(3, Plain(3, 1), 0),
@@ -96,7 +95,6 @@ func mutexSet(full bool) []Config {
 	return append(set,
 		one(2, Plain(2, 2), AnySpin),
 		one(2, Plain(2, 3), 0),
-		one(2, GivingUp(2, 2, 3), AnySpin),
 		one(3, GivingUp(3, 1, 7), 0),
 		one(3, Plain(3, 1), 1),
 		one(3, Plain(3, 1), AnySpin),

@@ -46,7 +46,7 @@ type Mutex struct {
 //	reserved   Lock fails: the mutex is for the heir, or for whoever is taken out of the queue next
 //	editing    somebody walks the queue, and may take from it
 //	hot        an owner was seen to come back sooner than the lock's cache line could go elsewhere: who finds the
-//	           mutex free makes sure that it stays so. A hint, which no argument below rests on
+//	           mutex free makes sure that it stays so. A hint, which no argument below rests on; it goes with the last who waits
 //
 // Both words are changed by locked instructions only, but for the store with which Unlock frees lock.
 //
@@ -57,10 +57,10 @@ type Mutex struct {
 //
 //	enter      sets onUnlock unless heirAwake is set and not its own
 //	settle     clears heirAwake; sets onUnlock if the queue is not empty; keeps reserved only then
-//	resign     the same, and clears reserved
+//	resign     the same, and clears reserved; hot too if the queue is empty
 //	wake       sets heirAwake when it takes one out; clears onUnlock only if the queue is empty and heirAwake is clear
 //	contend    sets reserved, with heirAwake set, which is its own; sets hot
-//	takeOut    clears reserved when it empties the queue without an heir
+//	takeOut    clears reserved, and hot, when it empties the queue without an heir
 //
 // (H) heirAwake is set by exactly one of: an arrival, for itself; whoever takes a waiter out, for that one. It is cleared
 // by that one only, when it has the mutex (settle), sleeps (enter) or gives up (resign). So there is never more than one.

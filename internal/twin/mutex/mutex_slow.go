@@ -290,6 +290,8 @@ func resign(c arch.Core, m *Mutex) {
 		n := b &^ (heirAwake | reserved)
 		if youngest(b) != 0 {
 			n |= onUnlock
+		} else {
+			n &^= hot
 		}
 		if c.Cas32(&m.wait, b, n) {
 			lookAgain(c, m, b, n)
