@@ -52,6 +52,10 @@ type rule struct {
 var rules = []rule{
 	{words: []string{"pvlock", "bench", "mutex"}, also: "--rounds 1 --duration 1ms", only: "all", why: "dozens of cells"},
 	{words: []string{"pvlock", "bench", "unlock"}, also: "--rounds 1 --pairs 1000"},
+	{words: []string{"pvlock", "bench"}, flags: []string{"on=goroutines"}, also: "--rounds 1 --duration 1ms", only: "all",
+		why: "the fair locks need a slice of the Go scheduler, 10 ms, for each acquisition, and 20 s to end"},
+	{words: []string{"pvlock", "bench"}, flags: []string{"neighbours"}, also: "--rounds 1 --duration 1ms", only: "all",
+		why: "the neighbour takes half of the time"},
 	{words: []string{"pvlock", "bench"}, also: "--rounds 1 --duration 1ms"},
 	{words: []string{"pvlock", "check"}, also: "--states 500 --timeout 500ms"},
 	{words: []string{"pvlock", "sim"}, flags: []string{"calibrate"}},
@@ -137,7 +141,8 @@ func (s *stage) rule() rule {
 	for _, r := range rules {
 		fits := len(s.words) >= len(r.words) && slices.Equal(s.words[:len(r.words)], r.words)
 		for _, f := range r.flags {
-			fits = fits && s.flag(f, "")
+			name, value, _ := strings.Cut(f, "=")
+			fits = fits && s.flag(name, value)
 		}
 		if fits {
 			return r
@@ -258,6 +263,12 @@ func understoodByPvlock(args []string) error {
 		return err
 	}
 	return cmd.ValidateArgs(cmd.Flags().Args())
+}
+
+// names reports whether a line is the name of a command and no more, as a sentence has it.
+func names(line string) bool {
+	cmd, rest, err := rootCommand().Find(strings.Fields(line)[1:])
+	return err == nil && len(rest) == 0 && cmd.CommandPath() == line
 }
 
 // The flags of go test that the documents use. Others are looked for among those that the package defines.
@@ -478,7 +489,7 @@ func TestEveryCommandThatIsShownIsUnderstood(t *testing.T) {
 		from, _, _ := strings.Cut(b.where, ":")
 		sources[from] = true
 		for _, line := range b.lines {
-			if err := understood(line); err != nil {
+			if err := understood(line); err != nil && !(b.mentioned && names(line)) {
 				t.Errorf("%s: %s: %v", b.where, line, err)
 			}
 		}
@@ -635,6 +646,9 @@ func TestEveryCommandThatIsShownRuns(t *testing.T) {
 
 // TestARottenCommandIsFound is the test of the two tests above.
 func TestARottenCommandIsFound(t *testing.T) {
+	if names("pvlock report compare old.json") || names("pvlock gone") || !names("pvlock report compare") {
+		t.Error("a command is taken for a name, or a name for a command")
+	}
 	for line, want := range map[string]string{
 		"pvlock benhc":                             "unknown command",
 		"pvlock bench --fast":                      "unknown flag: --fast",
