@@ -11,12 +11,12 @@ var declared = map[string]string{
 	"2008": `HOTPLUG_CPU kernel_stat.h xen_init_lock_cpu xen_cpu_initialized_map resched_irq
 		struct_xen_spinlock lock spinners struct_raw_spinlock
 		xen_spin_is_locked xen_spin_is_contended xen_spin_trylock xchgb
-		lock_kicker_irq lock_spinners spinning_lock unspinning_lock wmb incw decw
+		lock_kicker_irq lock_spinners DEFINE_PER_CPU per_cpu __get_cpu_var spinning_lock unspinning_lock wmb LOCK_PREFIX incw decw goto
 		xen_spin_lock_slow xen_clear_irq_pending xen_poll_irq kstat_this_cpu
 		xen_spin_lock timeout testb rep;nop cmpb dec unlikely
 		xen_spin_unlock_slow for_each_online_cpu xen_send_IPI_one XEN_SPIN_UNLOCK_VECTOR break
 		xen_spin_unlock smp_wmb barrier
-		kasprintf spinlock%d bind_ipi_to_irqhandler xen_reschedule_interrupt IRQF_DISABLED IRQF_PERCPU IRQF_NOBALANCING disable_irq printk
+		kasprintf GFP_KERNEL spinlock%d bind_ipi_to_irqhandler xen_reschedule_interrupt IRQF_DISABLED IRQF_PERCPU IRQF_NOBALANCING disable_irq printk
 		xen_init_spinlocks spin_is_locked spin_is_contended spin_lock spin_trylock spin_unlock
 		xen_smp_ops xen_fill_possible_map paravirt_use_bytelocks __cpuinit __init __initdata noinline`,
 	"2015": `PARAVIRT_DEBUG PARAVIRT_SPINLOCKS PARAVIRT SMP UNINLINE_SPIN_UNLOCK QUEUED_SPINLOCK

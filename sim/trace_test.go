@@ -175,3 +175,20 @@ func TestATraceThatCantBeWrittenIsAnError(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestACPUThatNeverChangesHandsIsInTheTimeline(t *testing.T) {
+	s, err := sim.Free().Sweep(sim.Settings{"locks": "tas", "pcpus": "2", "vcpus": "2", "duration": "1ms", "warmup": "1ms"},
+		sim.Options{Seed: 1, Costs: sim.DefaultCosts(), Timeline: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(t.Context(), sim.Run, result.Shard{Index: 1, Of: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, track := range r.Timelines[0].Tracks {
+		if len(track.Spans) == 0 {
+			t.Errorf("%s does nothing", track.Name)
+		}
+	}
+}
