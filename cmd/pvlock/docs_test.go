@@ -27,15 +27,19 @@ import (
 
 // Every command that the README, docs/, the package documentation or a -h shows is taken apart here, so that an unknown flag or
 // a package that has moved is found; and what a block of them shows is run, shortened as the table of rules says.
-// With PVLOCK_DOCS=all those are run too that take long; with PVLOCK_DOCS=network those as well that need the network.
+// With PVLOCK_DOCS=all (and go test -timeout 1h -run Shown) those are run too that take long; with PVLOCK_DOCS=network
+// those as well that need the network.
 
 const (
 	repository = "../.."
 	howMuch    = "PVLOCK_DOCS"
 )
 
-// patience ends a command that hangs.
-const patience = 2 * time.Minute
+// patience is how long a command may take that is always run, and one that is run when it is asked for.
+const (
+	patience       = 2 * time.Minute
+	longerPatience = 15 * time.Minute
+)
 
 // A rule is what is done with a command that begins with these words, and has these flags. The first one that fits counts.
 // A command that none fits is run as it stands.
@@ -530,14 +534,18 @@ func newErrand(t *testing.T) errand {
 
 // shell runs a text in dir. A finding, exit status 1 of pvlock, is no failure: some commands are shown because they find something.
 func (e errand) shell(ctx context.Context, dir, text string, findings bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	atMost := patience
+	if os.Getenv(howMuch) != "" {
+		atMost = longerPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", text)
 	var stderr bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stderr = dir, e.env, &stderr
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return fmt.Errorf("%s: not done after %v: it needs a rule that shortens it", text, patience)
+		return fmt.Errorf("%s: not done after %v: it needs a rule that shortens it", text, atMost)
 	}
 	if err != nil && !(findings && cmd.ProcessState.ExitCode() == exitFinding) {
 		return fmt.Errorf("%s: %w: %s", text, err, lastLine(stderr.String()))
