@@ -90,11 +90,17 @@ type need struct {
 var needs = []need{
 	{"KVM", func(s *stage) bool { return s.flag("on", "kvm") || s.flag("neighbours", "") }, func() error { return bench.Probe(bench.OnKVM) }},
 	{"Xen", func(s *stage) bool { return s.flag("on", "xen") }, func() error { return bench.Probe(bench.OnXen) }},
+	{"the lock that docs/add-a-lock.md adds", func(s *stage) bool { return slices.ContainsFunc(s.words, isWalked) }, func() error {
+		return errors.New("PVLOCK_WALK=1 go test ./docs adds it to a copy, and runs this there")
+	}},
 	program("jq"), program("benchstat"), program("go"),
 }
 
 // programs are what may stand in a command besides pvlock. Those of which nothing is known are findings.
 var programs = []string{"go", "jq", "benchstat", "kubectl"}
+
+// isWalked reports whether a word of a command names the lock of docs/add-a-lock.md.
+func isWalked(word string) bool { return slices.Contains(strings.Split(word, ","), "backoff") }
 
 func program(name string) need {
 	return need{name, func(s *stage) bool { return s.words[0] == name }, func() error { _, err := exec.LookPath(name); return err }}
