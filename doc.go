@@ -47,5 +47,5 @@
 //
 //	pvlock bench mutex --groups alone,go,contended --rounds 7 --duration 100ms
 //
-@TABLE@
+// TABLE
 package pvlock
