@@ -45,7 +45,36 @@
 // a control. On 2 vCPUs of an AMD EPYC (Zen 4), Linux 6.18, Go 1.26.8, otherwise idle, medians of 7 rounds of 100 ms, as
 // ratios to sync.Mutex, from
 //
-//	pvlock bench mutex --groups alone,go,contended --rounds 7 --duration 100ms
+//	pvlock bench mutex --rounds 7 --duration 100ms
+//	pvlock bench mutex --groups contended --all --rounds 7 --duration 100ms
 //
-// TABLE
+// The floor is what the work alone takes, on both CPUs: no mutex can be below.
+//
+//	                                              time  control  floor  CPU time  control
+//	uncontended, empty section                    0.48   0.99             0.48      0.96
+//	uncontended, two lines                        0.49   0.99             0.50      0.98
+//	1000 mutexes in turn                          0.69   0.97             0.67      0.98
+//	Go's seven benchmarks, geometric mean         0.75   1.02             0.76      1.00
+//	  the worst of them, MutexSpin                1.05   0.98             1.07      0.99
+//	contended, geometric mean of 64 cells         0.91   1.01   0.76      0.84      1.01
+//	  2 goroutines, 10 ns sections, 50 ns between 1.27   1.08   0.84      1.29      1.06
+//	  1000, 1 µs sections, 1 µs between           1.39   0.95   0.77      0.97      0.97
+//	  1000, 10 µs sections, 10 µs between         1.23   0.95   0.85      1.03      1.01
+//	  8, 1 µs sections, 1 µs between              0.79   1.08   0.61      0.96      0.94
+//	  100, 10 ns sections, 0 between              0.36   1.13   0.32      0.28      1.19
+//	  100, 100 ns sections, 0 between             0.67   1.02   0.63      0.38      1.04
+//	the holder blocks, 6 cells                    1.00   1.07             0.98      0.96
+//	beside 4 busy processes, 18 cells             0.94   0.98             0.90      0.97
+//	1, 2, 4 and 16 Ps, 1 and 100 mutexes, 16      1.02   1.00   0.79      0.97      0.99
+//	  8 goroutines on 4 Ps, 100 mutexes           1.19   1.09   1.00      1.20      1.02
+//
+// Where goroutines outnumber CPUs, its 99.9th percentile of waiting is 0.05 to 0.9 of sync.Mutex's with sections of a µs and
+// more, in most cells; with shorter sections it is anything from 0.3 to 9 times as long, because the lock stays on one
+// P for longer: 100 goroutines with sections of 100 ns have a Jain's index of 0.3 in a tenth of a second there, and 0.97
+// with sync.Mutex. Hundreds of mutexes whose cache lines wander between CPUs take 1.0 to 1.2 of
+// sync.Mutex's time: Lock looks before it takes, which fetches the line twice.
+//
+// Of a Spinlock, 16 goroutines on 2 Ps with sections of 100 ns wait for 11 ms at most, of the same lock unpinned for 86 to 121 ms,
+// at 1.1 times the throughput: a waiter that sleeps when its budget is used up needs no pin to survive
+// (go test -run '^$' -bench Spinlock -benchtime 500ms -count 4).
 package pvlock
