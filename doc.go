@@ -69,12 +69,12 @@
 //	  8 goroutines on 4 Ps, 100 mutexes           1.19   1.09   1.00      1.20      1.02
 //
 // Where goroutines outnumber CPUs, its 99.9th percentile of waiting is 0.05 to 0.9 of sync.Mutex's with sections of a µs and
-// more, in most cells; with shorter sections it is anything from 0.3 to 9 times as long, because the lock stays on one
-// P for longer: 100 goroutines with sections of 100 ns have a Jain's index of 0.3 in a tenth of a second there, and 0.97
-// with sync.Mutex. Hundreds of mutexes whose cache lines wander between CPUs take 1.0 to 1.2 of
+// more, in most cells; with shorter sections it is anything from 0.3 to 7 times as long, and more where sync.Mutex's is
+// about a µs, because the lock stays on one P for longer: 100 goroutines with sections of 100 ns have a Jain's index of 0.3 in a
+// tenth of a second there, and 0.97 with sync.Mutex. Hundreds of mutexes whose cache lines wander between CPUs take 1.0 to 1.2 of
 // sync.Mutex's time: Lock looks before it takes, which fetches the line twice.
 //
 // Of a Spinlock, 16 goroutines on 2 Ps with sections of 100 ns wait for 11 ms at most, of the same lock unpinned for 86 to 121 ms,
-// at 1.1 times the throughput: a waiter that sleeps when its budget is used up needs no pin to survive
+// at 0.9 of the throughput: waiters that sleep when their budget is used up need no pin to survive, and pinning costs
 // (go test -run '^$' -bench Spinlock -benchtime 500ms -count 4).
 package pvlock
