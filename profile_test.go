@@ -66,13 +66,16 @@ func profileOf(name string) string {
 	return b.String()
 }
 
-// leaves returns the innermost functions of a profile's stacks.
-func leaves(profile string) (all []string) {
-	lines := strings.Split(profile, "\n")
-	for i, l := range lines {
-		if strings.Contains(l, " @ ") && i+1 < len(lines) {
-			if f := strings.Fields(lines[i+1]); len(f) > 2 {
-				all = append(all, f[2])
+// leaves returns the innermost functions of those of a profile's stacks that caller is on. (Other tests have left theirs,
+// and one who enters the queue, and wakes another, has wake on top.)
+func leaves(profile, caller string) (all []string) {
+	for stack := range strings.SplitSeq(profile, "\n\n") {
+		lines := strings.Split(stack, "\n")
+		for i, l := range lines {
+			if strings.Contains(l, " @ ") && i+1 < len(lines) && strings.Contains(stack, caller) {
+				if f := strings.Fields(lines[i+1]); len(f) > 2 {
+					all = append(all, f[2])
+				}
 			}
 		}
 	}
@@ -85,7 +88,7 @@ func mustShow(t *testing.T, profile, leaf, caller string) {
 	if !strings.Contains(text, caller) {
 		t.Errorf("the %s profile doesn't show %s:\n%s", profile, caller, text)
 	}
-	for _, f := range leaves(text) {
+	for _, f := range leaves(text, caller) {
 		if strings.Contains(f, "pvlock") && !strings.Contains(f, leaf) {
 			t.Errorf("the %s profile has our %s on top, want %s:\n%s", profile, f, leaf, text)
 		}
