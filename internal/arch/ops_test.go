@@ -115,6 +115,7 @@ func TestPointers(t *testing.T) {
 
 // Read-modify-writes of neighbours in one word lose nothing to each other.
 func TestConcurrentSums(t *testing.T) {
+	guarded = 0
 	const times = 20000
 	var w Word // byte 0: Add8. byte 1: Cmpxchg8. half 1: Add16 and, from another, Cmpxchg16
 	var x, y Word
