@@ -46,7 +46,7 @@
 // ratios to sync.Mutex, from
 //
 //	pvlock bench mutex --rounds 7 --duration 100ms
-//	pvlock bench mutex --groups contended --all --rounds 7 --duration 100ms
+//	pvlock bench mutex --groups contended,hogs --all --rounds 7 --duration 100ms
 //
 // The floor is what the work alone takes, on both CPUs: no mutex can be below.
 //
@@ -64,7 +64,7 @@
 //	  100, 10 ns sections, 0 between              0.36   1.13   0.32      0.28      1.19
 //	  100, 100 ns sections, 0 between             0.67   1.02   0.63      0.38      1.04
 //	the holder blocks, 6 cells                    1.00   1.07             0.98      0.96
-//	beside 4 busy processes, 18 cells             0.94   0.98             0.90      0.97
+//	beside 2, 4 and 8 busy processes, 54 cells    0.93   0.99             0.92      0.98
 //	1, 2, 4 and 16 Ps, 1 and 100 mutexes, 16      1.02   1.00   0.79      0.97      0.99
 //	  8 goroutines on 4 Ps, 100 mutexes           1.19   1.09   1.00      1.20      1.02
 //
