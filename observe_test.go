@@ -3,10 +3,7 @@ package pvlock
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
-
-	"example.com/pvlock/internal/arch"
 )
 
 // An observer sees what happens on the slow paths of its mutex, and nothing else.
@@ -20,23 +17,18 @@ func TestMutexObserverSeesSlowPaths(t *testing.T) {
 		t.Errorf("a fast path was counted: %+v", have)
 	}
 
-	sleeps := func(m *Mutex) {
-		for youngest((arch.Core{}).Load32(&m.wait)) == 0 {
-			runtime.Gosched()
-		}
-	}
 	wait := func(m *Mutex) {
 		m.Lock()
 		ctx, cancel := context.WithCancel(context.Background())
 		gone := make(chan error)
 		go func() { gone <- m.LockContext(ctx) }()
-		sleeps(m)
+		someoneSleeps(m)
 		cancel()
 		if err := <-gone; !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		go func() { gone <- m.LockContext(context.Background()) }()
-		sleeps(m)
+		someoneSleeps(m)
 		m.Unlock()
 		if err := <-gone; err != nil {
 			t.Fatal(err)

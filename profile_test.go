@@ -30,15 +30,12 @@ func holdsUpOthers(m *Mutex) { m.Unlock() }
 func contended() {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
-	var c arch.Core
 	for range 20 {
 		var m Mutex
 		m.Lock()
 		var done sync.WaitGroup
 		done.Go(func() { waitsForTheMutex(&m) })
-		for youngest(c.Load32(&m.wait)) == 0 {
-			runtime.Gosched()
-		}
+		someoneSleeps(&m)
 		// It is in the queue; that it sleeps is for the runtime to know: its own dump says so.
 		for !asleep("waitsForTheMutex") {
 			runtime.Gosched()

@@ -84,17 +84,8 @@ func (cfg *Config) checkNumbers() error {
 			return fmt.Errorf("neighbours: %w", err)
 		}
 	}
-	if len(cfg.HostCPUs) == 0 {
-		return fmt.Errorf("no CPUs to run on: want at least 1")
-	}
-	if len(cfg.Overcommit) == 0 {
-		return fmt.Errorf("no overcommit given: want a list of numbers of at least 1, such as 1,2,4")
-	}
-	for _, o := range cfg.Overcommit {
-		// Written so that NaN fails.
-		if !(o >= 1) || o*float64(len(cfg.HostCPUs)) > paravirt.MaxCPUs {
-			return fmt.Errorf("overcommit %v of %d CPUs: want at least 1, and at most %d vCPUs", o, len(cfg.HostCPUs), paravirt.MaxCPUs)
-		}
+	if err := rig.CheckOvercommit(len(cfg.HostCPUs), cfg.Overcommit); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		what     string

@@ -3,6 +3,7 @@
 package rig
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"example.com/pvlock/machine/kvm"
 	"example.com/pvlock/machine/thread"
 	"example.com/pvlock/machine/xen"
+	"example.com/pvlock/paravirt"
 	"example.com/pvlock/result"
 )
 
@@ -69,4 +71,21 @@ func Host() result.Host {
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
 		QuotaCPUs: f.Quota.CPUs, PauseNanos: arch.PauseNanos(),
 	}
+}
+
+// CheckOvercommit returns an error if a machine's vCPUs can't be so many for each of its CPUs.
+func CheckOvercommit(cpus int, overcommit []float64) error {
+	if cpus == 0 {
+		return errors.New("no CPUs to run on: want at least 1")
+	}
+	if len(overcommit) == 0 {
+		return errors.New("no overcommit given: want a list of numbers of at least 1, such as 1,2,4")
+	}
+	for _, o := range overcommit {
+		// Written so that NaN fails.
+		if !(o >= 1) || o*float64(cpus) > paravirt.MaxCPUs {
+			return fmt.Errorf("overcommit %v of %d CPUs: want at least 1, and at most %d vCPUs", o, cpus, paravirt.MaxCPUs)
+		}
+	}
+	return nil
 }

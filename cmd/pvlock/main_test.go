@@ -139,30 +139,46 @@ func TestBenchWritesATable(t *testing.T) {
 	}
 }
 
+// mustBeOf holds what a command wrote against a schema.
+func mustBeOf(t *testing.T, schema []byte, stdout string) {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jsonschema.UnmarshalJSON(strings.NewReader(stdout))
+	if err != nil {
+		t.Fatalf("stdout is not JSON alone: %v\n%s", err, stdout)
+	}
+	if err := compiled.Validate(text); err != nil {
+		t.Error(err)
+	}
+}
+
+// begins waits until a command measures: it makes the file for its result just before.
+func begins(file string) {
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestBenchJSONIsWhatItsSchemaSays(t *testing.T) {
 	got := finish(t, pvlock(t, append(quick, "--json", "-")...))
 	if got.code != 0 {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(result.BenchSchema()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("bench.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := compiler.Compile("bench.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := jsonschema.UnmarshalJSON(strings.NewReader(got.stdout))
-	if err != nil {
-		t.Fatalf("stdout is not JSON alone: %v\n%s", err, got.stdout)
-	}
-	if err := compiled.Validate(text); err != nil {
-		t.Error(err)
-	}
+	mustBeOf(t, result.BenchSchema(), got.stdout)
 	var b result.Bench
 	if err := json.Unmarshal([]byte(got.stdout), &b); err != nil {
 		t.Fatal(err)
@@ -184,13 +200,7 @@ func TestAnInterruptEndsTheBenchAndWritesWhatWasMeasured(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// The file is made just before the first cell.
-	for {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-		runtime.Gosched()
-	}
+	begins(file)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"example.com/pvlock/host"
 	"example.com/pvlock/internal/arch"
@@ -97,25 +94,7 @@ func TestSimJSONIsWhatItsSchemaSays(t *testing.T) {
 	if !strings.Contains(got.stderr, "million events/s") || strings.Contains(got.stdout, "events/s") {
 		t.Errorf("stderr %q: want events per second there, and there only", got.stderr)
 	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(result.SimSchema()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("sim.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := compiler.Compile("sim.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := jsonschema.UnmarshalJSON(strings.NewReader(got.stdout))
-	if err != nil {
-		t.Fatalf("stdout is not JSON alone: %v\n%s", err, got.stdout)
-	}
-	if err := compiled.Validate(text); err != nil {
-		t.Error(err)
-	}
+	mustBeOf(t, result.SimSchema(), got.stdout)
 	s, err := result.ReadSim(strings.NewReader(got.stdout))
 	if err != nil {
 		t.Fatal(err)
@@ -226,13 +205,7 @@ func TestAnInterruptEndsTheSimAndWritesWhatWasSimulated(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// The file is made just before the first cell.
-	for {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-		runtime.Gosched()
-	}
+	begins(file)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

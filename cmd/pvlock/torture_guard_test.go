@@ -46,12 +46,7 @@ func TestNobodyIsLeftStoppedWhenTheGuardIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The child makes the file just before the first machine.
-	for {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-		runtime.Gosched()
-	}
+	begins(file)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +63,7 @@ func TestCtrlZSuspendsTheGuardAndTheTortured(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-		runtime.Gosched()
-	}
+	begins(file)
 	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
 	if err != nil || len(children) == 0 {
 		t.Skip("the kernel doesn't list children")

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"example.com/pvlock/result"
 )
 
@@ -59,25 +57,7 @@ func TestTortureJSONIsWhatItsSchemaSays(t *testing.T) {
 	if got.code != 0 {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(result.TortureSchema()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("torture.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := compiler.Compile("torture.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := jsonschema.UnmarshalJSON(strings.NewReader(got.stdout))
-	if err != nil {
-		t.Fatalf("stdout is not JSON alone: %v\n%s", err, got.stdout)
-	}
-	if err := compiled.Validate(text); err != nil {
-		t.Error(err)
-	}
+	mustBeOf(t, result.TortureSchema(), got.stdout)
 	r, err := result.ReadTorture(strings.NewReader(got.stdout))
 	if err != nil {
 		t.Fatal(err)
@@ -99,13 +79,7 @@ func TestAnInterruptEndsTheTortureAndWritesWhatThereIs(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// The file is made just before the first machine.
-	for {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-		runtime.Gosched()
-	}
+	begins(file)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
