@@ -12,7 +12,6 @@
 package boot
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -120,20 +119,3 @@ func operations(m Mode) (spinlock.Ops, error) {
 
 // NativeUnlock reports whether the queued lock's unlock is the native one: the seed's pv_is_native_spin_unlock.
 func NativeUnlock() bool { return spinlock.NativeUnlock() }
-
-// Undo takes the patches back: the calls are as they were compiled, and mean what they meant. On amd64 it may be
-// called at any time; elsewhere it returns an error once a CPU has come up. The tables stay as they are.
-func (r *Result) Undo() error {
-	booted.Lock()
-	defer booted.Unlock()
-	return r.switchPatch((*textpatch.Patch).Undo)
-}
-
-// Redo makes them again, under the same conditions.
-func (r *Result) Redo() error {
-	booted.Lock()
-	defer booted.Unlock()
-	return r.switchPatch((*textpatch.Patch).Apply)
-}
-
-var errNotPatched = errors.New("boot: nothing was patched")

@@ -18,8 +18,8 @@ const (
 	generatedCalls = 10 // unlocks in each
 )
 
-// generate writes a program with thousands of calls. It boots, with patching, runs each of its calls, patched, undone
-// and patched again, and prints what it found. Then it runs the calls while they are undone and made again.
+// generate writes a program with thousands of calls. It boots, with patching, runs each of its calls, and
+// prints what it found.
 func generate() string {
 	var b strings.Builder
 	b.WriteString(`package main
@@ -32,7 +32,6 @@ import (
 	"example.com/pvlock/boot"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/spinlock"
-	"example.com/pvlock/textpatch"
 )
 
 var locks [10]spinlock.Queued
@@ -61,24 +60,6 @@ func main() {
 		}
 	}
 	all()
-	if textpatch.LiveSupported && r.Patch.Done {
-		done := make(chan bool)
-		go func() {
-			defer close(done)
-			for range 20 {
-				must(r.Undo())
-				must(r.Redo())
-			}
-		}()
-		for running := true; running; {
-			all()
-			select {
-			case <-done:
-				running = false
-			default:
-			}
-		}
-	}
 	json.NewEncoder(os.Stdout).Encode(r.Report())
 }
 `)

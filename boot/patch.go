@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"time"
 
-	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/spinlock"
 	"example.com/pvlock/textpatch"
 )
@@ -182,20 +181,4 @@ func disassembly(addr uintptr, body bool) []string {
 		text = append(text, l.String())
 	}
 	return text
-}
-
-// switchPatch undoes or makes the patch: live where that can be done, or else only as long as
-// no CPU has come up.
-func (r *Result) switchPatch(f func(*textpatch.Patch, textpatch.When) error) error {
-	if !r.Patch.Done {
-		return errNotPatched
-	}
-	if textpatch.LiveSupported {
-		return f(&r.patch, textpatch.Live)
-	}
-	var err error
-	if !arch.Unsealed(func() { err = f(&r.patch, textpatch.Quiet) }) {
-		return fmt.Errorf("boot: %w here, and %w", textpatch.ErrLive, spinlock.ErrSealed)
-	}
-	return err
 }

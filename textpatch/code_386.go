@@ -9,14 +9,12 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
-// Arguments and results are on the stack here: what is one instruction elsewhere is two, and doesn't fit
+// Arguments are on the stack here: what is one instruction elsewhere is two, and doesn't fit
 // into a call.
 
-var errStack = errors.New("textpatch: on 386 arguments and results are on the stack: replace the function's body")
+var errStack = errors.New("textpatch: on 386 arguments are on the stack: replace the function's body")
 
 func encodeStoreZero() ([]byte, error) { return nil, errStack }
-
-func encodeResult(bool) ([]byte, error) { return nil, errStack }
 
 // movl 4(esp), eax; movb $0, (eax); ret
 var storeBody = []byte{0x8b, 0x44, 0x24, 0x04, 0xc6, 0x00, 0x00, 0xc3}

@@ -79,14 +79,6 @@ func encodeNop() []byte { return word(0xd503201f) }
 // stlrb wzr, [x0]: the first argument of Go's internal calling convention is in X0.
 func encodeStoreZero() ([]byte, error) { return word(0x089ffc1f), nil }
 
-// movz w0, value: and so is the first result.
-func encodeResult(value bool) ([]byte, error) {
-	if value {
-		return word(0x52800020), nil
-	}
-	return word(0x52800000), nil
-}
-
 func disassemble(code []byte, addr uintptr) (size int, text string) {
 	inst, err := arm64asm.Decode(code[:callLen])
 	if err != nil {

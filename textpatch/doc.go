@@ -1,6 +1,6 @@
 // Package textpatch replaces calls in the running program's own text: it finds every
 // direct call of a function, and puts another instruction of the same length in its
-// place. It is how a kernel switches its paravirtual operations, static calls and static keys.
+// place. It is how a kernel switches its paravirtual operations.
 //
 // It works where the program is what Go's linker makes of it (stripped, position-independent, with
 // the race detector, a test's binary), on Linux. Elsewhere, and where the kernel refuses to have text

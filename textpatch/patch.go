@@ -57,13 +57,6 @@ func (p *Patch) StoreZero(s Site) error {
 	return p.add(s, code, errors.Join(err, notTail(s)))
 }
 
-// Result adds that a site has a constant result, and does nothing. The function called must have one,
-// a bool.
-func (p *Patch) Result(s Site, value bool) error {
-	code, err := encodeResult(value)
-	return p.add(s, code, errors.Join(err, notTail(s)))
-}
-
 // Body is what a function comes to when its beginning is replaced.
 type Body struct {
 	// StoreZero says that it stores a zero byte, with release, at the address that is its first

@@ -62,18 +62,6 @@ func TestANilPointerPanicsAtTheLineOfTheCall(t *testing.T) {
 	clearAt(nil)
 }
 
-func TestAConstantInPlaceOfACallIsItsResult(t *testing.T) {
-	sites := sitesIn(t, enabled, callIfEnabled)
-	for _, value := range []bool{true, false} {
-		var p Patch
-		check(t, p.Result(sites[0], value), p.Apply(Quiet))
-		if have := callIfEnabled() == 1; have != value {
-			t.Errorf("%v, want %v", have, value)
-		}
-		check(t, p.Undo(Quiet))
-	}
-}
-
 //go:noinline
 func bigConstant() uint64 { return 0x1122334455667788 }
 

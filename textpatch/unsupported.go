@@ -20,7 +20,6 @@ func write([]Edit, When) error                 { return errHere }
 func encodeCall(Site, uintptr) ([]byte, error) { return nil, errHere }
 func encodeNop() []byte                        { return nil }
 func encodeStoreZero() ([]byte, error)         { return nil, errHere }
-func encodeResult(bool) ([]byte, error)        { return nil, errHere }
 
 // Disassemble returns an error here.
 func Disassemble(addr uintptr, n int) ([]Line, error) { return nil, errHere }
