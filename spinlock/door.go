@@ -2,6 +2,7 @@ package spinlock
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"example.com/pvlock/internal/arch"
 )
@@ -13,7 +14,8 @@ import (
 //
 // A lock that is taken one way must not be released another way. A word that nobody waits for
 // is the same both ways, for Queued and Ticket; whoever waits comes by a slow path, and that
-// fixes the tables as a CPU that comes up does. A Raw lock fixes them when it is taken.
+// fixes the tables as a CPU that comes up does. A Raw lock fixes them when it is taken. A CPU that
+// never came up may be releasing a lock while the tables change: see settle.
 
 // ErrSealed is returned by the Installs once a CPU of any machine has come up in this
 // process, or has waited for a lock: a lock that was taken one way must not be released another way.
@@ -44,38 +46,56 @@ func VirtOps() Ops { return Ops{Queued: VirtQueued(), Raw: ByteRaw()} }
 // PVOps returns the paravirtual tables, on the event channel.
 func PVOps() Ops { return Ops{Queued: PVQueued(), Ticket: PVTicketOps(), Raw: XenRaw()} }
 
+// installed is what the doors look at, never nil. It is replaced under the seal, by one store: an
+// unlocker that looks meanwhile sees the old tables or the new.
+var installed atomic.Pointer[Ops]
+
+func init() {
+	ops := NativeOps()
+	installed.Store(&ops)
+}
+
 // patched says that code looks at the tables no more. It is changed under the seal.
 var patched bool
 
-// Install fills the three tables in one step: all or, with an error, none. Then it calls patch, if that is not nil, with
-// what the doors' calls come to now; patch reports whether it has replaced any of them. No CPU
-// comes up before that is done, so none runs the code meanwhile.
+// Install fills the three tables in one step: all or, with an error, none. Then it calls patch, if
+// that is not nil, with what the doors' calls come to now; patch reports whether it has replaced any
+// of them. No CPU comes up before that is done, and nobody waits for a lock; but CPUs that
+// never came up may take free locks and release them, and so run the code meanwhile.
 func Install(ops Ops, patch func(calls []Call) bool) error {
 	if !ops.Queued.whole() || !ops.Ticket.whole() || !ops.Raw.whole() {
 		return ErrIncomplete
 	}
 	return unsealed(func() {
-		queuedOps, ticketOps, rawOps = ops.Queued, ops.Ticket, ops.Raw
+		installed.Store(&ops)
 		if patch != nil {
 			patched = patch(calls())
 		}
 	})
 }
 
-func install[T any](table *T, ops T, whole bool) error {
+// install replaces one of the tables.
+func install(whole bool, set func(*Ops)) error {
 	if !whole {
 		return ErrIncomplete
 	}
-	return unsealed(func() { *table = ops })
+	return unsealed(func() {
+		ops := *installed.Load()
+		set(&ops)
+		installed.Store(&ops)
+	})
 }
 
-func unsealed(f func()) (err error) {
+// unsealed changes the tables if they may change. None comes up, and nobody waits, before all is
+// settled.
+func unsealed(change func()) (err error) {
 	open := arch.Unsealed(func() {
 		if patched {
 			err = ErrPatched
 			return
 		}
-		f()
+		change()
+		settle()
 	})
 	if !open {
 		return ErrSealed

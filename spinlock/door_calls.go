@@ -36,7 +36,7 @@ const (
 // calls returns the doors' calls. Ticket has none: its operations are reached from its slow
 // path, and from an unlock that found the lock marked.
 func calls() []Call {
-	q, r := queuedOps, rawOps
+	q, r := installed.Load().Queued, installed.Load().Raw
 	all := []Call{
 		{Name: "Queued.Lock's slow path", Door: codeOf((*Queued).lockSlow), Op: codeOf(q.SlowPath)},
 		{Name: "Queued.Unlock", Door: codeOf((*Queued).Unlock), Op: codeOf(q.Unlock)},

@@ -20,8 +20,6 @@ type QueuedOps struct {
 	Kick func(c *paravirt.CPU, cpu uint32)
 }
 
-var queuedOps = NativeQueued()
-
 // NativeQueued returns the default: the native slow path, whose unlock is a plain
 // store, and a wait and a kick that do nothing.
 func NativeQueued() QueuedOps {
@@ -71,11 +69,13 @@ func waitNothing(*paravirt.CPU, *arch.U8, uint8) {}
 func kickNothing(*paravirt.CPU, uint32)          {}
 
 // InstallQueued sets the operations of all Queued locks. It returns [ErrSealed] once a CPU has come up.
-func InstallQueued(ops QueuedOps) error { return install(&queuedOps, ops, ops.whole()) }
+func InstallQueued(ops QueuedOps) error {
+	return install(ops.whole(), func(all *Ops) { all.Queued = ops })
+}
 
 // NativeUnlock reports whether the unlock is the native one: then it may be
 // replaced by a store at the places that call it.
-func NativeUnlock() bool { return codeOf(queuedOps.Unlock) == codeOf(queuedNativeUnlock) }
+func NativeUnlock() bool { return codeOf(installed.Load().Queued.Unlock) == codeOf(queuedNativeUnlock) }
 
 // PVWait and PVKick call the table's wait and kick. A machine whose CPUs use Queued
 // locks is given them as its own:
@@ -93,10 +93,10 @@ func PVKick(c *paravirt.CPU, cpu uint32) { queuedKick(c, cpu) }
 // that is known. See [Install].
 
 //go:noinline
-func queuedWait(c *paravirt.CPU, p *arch.U8, v uint8) { queuedOps.Wait(c, p, v) }
+func queuedWait(c *paravirt.CPU, p *arch.U8, v uint8) { installed.Load().Queued.Wait(c, p, v) }
 
 //go:noinline
-func queuedKick(c *paravirt.CPU, cpu uint32) { queuedOps.Kick(c, cpu) }
+func queuedKick(c *paravirt.CPU, cpu uint32) { installed.Load().Queued.Kick(c, cpu) }
 
 // Lock takes the lock.
 func (l *Queued) Lock(c *paravirt.CPU) {
@@ -108,13 +108,13 @@ func (l *Queued) Lock(c *paravirt.CPU) {
 //go:noinline
 func (l *Queued) lockSlow(c *paravirt.CPU) {
 	c.Seal()
-	queuedOps.SlowPath(l, c)
+	installed.Load().Queued.SlowPath(l, c)
 }
 
 // Unlock releases the lock.
 //
 //go:noinline
-func (l *Queued) Unlock(c *paravirt.CPU) { queuedOps.Unlock(l, c) }
+func (l *Queued) Unlock(c *paravirt.CPU) { installed.Load().Queued.Unlock(l, c) }
 
 // TryLock takes the lock if it is free and nobody waits.
 func (l *Queued) TryLock(c *paravirt.CPU) bool { return queuedTry(c, &l.word) }

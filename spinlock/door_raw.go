@@ -19,8 +19,6 @@ type RawOps struct {
 	Unlock      func(l *Raw, c *paravirt.CPU)
 }
 
-var rawOps = ByteRaw()
-
 // ByteRaw returns the byte locks: the default.
 func ByteRaw() RawOps {
 	return RawOps{IsLocked: byteIsLocked, IsContended: byteIsContended, Lock: byteLock, TryLock: byteTryLock, Unlock: byteUnlock}
@@ -49,35 +47,37 @@ func (ops RawOps) whole() bool {
 }
 
 // InstallRaw sets the operations of all Raw locks. It returns [ErrSealed] once a CPU has come up, or taken one.
-func InstallRaw(ops RawOps) error { return install(&rawOps, ops, ops.whole()) }
+func InstallRaw(ops RawOps) error {
+	return install(ops.whole(), func(all *Ops) { all.Raw = ops })
+}
 
 // Lock takes the lock.
 //
 //go:noinline
 func (l *Raw) Lock(c *paravirt.CPU) {
 	c.Seal()
-	rawOps.Lock(l, c)
+	installed.Load().Raw.Lock(l, c)
 }
 
 // Unlock releases the lock.
 //
 //go:noinline
-func (l *Raw) Unlock(c *paravirt.CPU) { rawOps.Unlock(l, c) }
+func (l *Raw) Unlock(c *paravirt.CPU) { installed.Load().Raw.Unlock(l, c) }
 
 // TryLock takes the lock if it is free.
 //
 //go:noinline
 func (l *Raw) TryLock(c *paravirt.CPU) bool {
 	c.Seal()
-	return rawOps.TryLock(l, c)
+	return installed.Load().Raw.TryLock(l, c)
 }
 
 // IsLocked reports whether the lock is held.
 //
 //go:noinline
-func (l *Raw) IsLocked(c *paravirt.CPU) bool { return rawOps.IsLocked(l, c) }
+func (l *Raw) IsLocked(c *paravirt.CPU) bool { return installed.Load().Raw.IsLocked(l, c) }
 
 // IsContended reports whether somebody waits, as the installed lock sees it.
 //
 //go:noinline
-func (l *Raw) IsContended(c *paravirt.CPU) bool { return rawOps.IsContended(l, c) }
+func (l *Raw) IsContended(c *paravirt.CPU) bool { return installed.Load().Raw.IsContended(l, c) }

@@ -10,7 +10,8 @@ type Entry struct {
 
 // Tables returns what the tables hold now.
 func Tables() []Entry {
-	q, t, r := queuedOps, ticketOps, rawOps
+	ops := installed.Load()
+	q, t, r := ops.Queued, ops.Ticket, ops.Raw
 	return []Entry{
 		{"Queued.SlowPath", nameOf(q.SlowPath)},
 		{"Queued.Unlock", nameOf(q.Unlock)},

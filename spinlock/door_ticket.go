@@ -21,8 +21,6 @@ type TicketOps struct {
 	Kick func(lock arch.Addr, c *paravirt.CPU, next uint16)
 }
 
-var ticketOps TicketOps
-
 // PVTicketOps returns the paravirtual pair, on the event channel.
 func PVTicketOps() TicketOps {
 	return TicketOps{Spinning: pvTicketSpinning, Kick: pvTicketKick}
@@ -35,7 +33,9 @@ func pvTicketSpinning(l *Ticket, c *paravirt.CPU, want uint16) {
 func pvTicketKick(lock arch.Addr, c *paravirt.CPU, next uint16) { unlockKick(c, lock, next) }
 
 // InstallTicket sets the pair of all Ticket locks. It returns [ErrSealed] once a CPU has come up.
-func InstallTicket(ops TicketOps) error { return install(&ticketOps, ops, ops.whole()) }
+func InstallTicket(ops TicketOps) error {
+	return install(ops.whole(), func(all *Ops) { all.Ticket = ops })
+}
 
 func (ops TicketOps) whole() bool { return (ops.Spinning == nil) == (ops.Kick == nil) }
 
@@ -53,7 +53,7 @@ func (l *Ticket) lockSlow(c *paravirt.CPU, v uint32) {
 }
 
 func ticketSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) {
-	spinning := ticketOps.Spinning
+	spinning := installed.Load().Ticket.Spinning
 	if spinning == nil {
 		return false
 	}
@@ -62,11 +62,13 @@ func ticketSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool
 }
 
 // Unlock calls the next ticket.
+//
+//go:noinline
 func (l *Ticket) Unlock(c *paravirt.CPU) {
 	if debug {
 		mustHold(c, l.IsLocked(c), "Ticket")
 	}
-	kick := ticketOps.Kick
+	kick := installed.Load().Ticket.Kick
 	if kick == nil {
 		c.Store16(l.word.Half(0), c.Load16(l.word.Half(0))+ticketStep)
 		return
