@@ -477,6 +477,32 @@ func kickFirst() Client {
 	}
 }
 
+// heldByWaiter is kickFirst with an interrupt that waits itself: for a lock that CPU 1 holds while it waits.
+func heldByWaiter() Client {
+	return Client{
+		Name:        "interrupt waits for a waiter's lock",
+		Keep:        true,
+		Locks:       2,
+		OnlyAsleep:  true,
+		Interrupted: 1,
+		Body: func(p *Proc) {
+			p.At(0)
+			if p.ID == 1 {
+				p.Lock(1)
+			}
+			p.take(0, 3, false, false)
+			p.At(1)
+			if p.ID == 1 {
+				p.Unlock(1)
+			}
+		},
+		Handler: func(p *Proc) {
+			p.Lock(1)
+			p.Unlock(1)
+		},
+	}
+}
+
 // lateOnline is a CPU that takes a lock when its channel is bound and it isn't online.
 func lateOnline() Client {
 	return Client{

@@ -8,7 +8,8 @@ import (
 // What may be done wrong in a lock is caught. Each mutant is the lock's own text with one place
 // changed; the clients find nothing in the text as it is (TestScenarios, TestLocks).
 func TestMutantsAreCaught(t *testing.T) {
-	const xen, pv, ticket, wait, qspin = "spinlock/xen.go", "spinlock/pvqspin.go", "spinlock/pvticket.go", "paravirt/wait.go", "spinlock/qspin.go"
+	const xen, pv, ticket, qspin = "spinlock/xen.go", "spinlock/pvqspin.go", "spinlock/pvticket.go", "spinlock/qspin.go"
+	const wait, announce, interrupt = "paravirt/wait.go", "paravirt/announce.go", "paravirt/interrupt.go"
 	for _, m := range []struct {
 		name   string
 		lock   string
@@ -26,19 +27,35 @@ func TestMutantsAreCaught(t *testing.T) {
 		// Swapped with the count alone, the announcement still comes before the look, and that is
 		// enough: see the necessity table.
 		{"xen: counted and looked before announced", "xen",
-			Change{At: place(xen, "lockSlow", "c.StorePtr(slot, c.Addr"), What: Delay, Past: place(xen, "lockSlow", "if c.Xchg8(l.lock(), 1) == 0")}, Plain(2, 2), 2, 0},
+			Change{At: place(announce, "Announce", "c.StorePtr(&s.Lock, lock)"), What: Delay, Past: place(xen, "lockSlow", "c.Xchg8(l.lock(), 1) == 0; got")}, Plain(2, 2), 2, 0},
 		{"xen: not counted", "xen",
 			Change{At: place(xen, "lockSlow", "c.Add16(l.spinners(), 1)"), What: Drop}, Plain(2, 2), 2, 0},
 		{"xen: no look after the announcement", "xen",
-			Change{At: place(xen, "lockSlow", "if c.Xchg8(l.lock(), 1) == 0"), What: Return, Value: 1}, Plain(2, 2), 2, 0},
+			Change{At: place(xen, "lockSlow", "c.Xchg8(l.lock(), 1) == 0; got"), What: Return, Value: 1}, Plain(2, 2), 2, 0},
 		{"xen: pending cleared after the look", "xen",
-			Change{At: place(xen, "lockSlow", "c.ClearPending()"), What: Delay, Past: place(xen, "lockSlow", "if c.Xchg8(l.lock(), 1) == 0")}, Plain(2, 2), 2, 0},
+			Change{At: place(announce, "ReadyToLook", "c.ClearPending()"), What: Delay, Past: place(xen, "lockSlow", "c.Xchg8(l.lock(), 1) == 0; got")}, Plain(2, 2), 2, 0},
+		{"xen: pending cleared after kicked", "xen",
+			Change{At: place(announce, "ReadyToLook", "c.ClearPending()"), What: Delay, Past: place(announce, "ReadyToLook", "c.Store32")}, Plain(3, 1), 3, 0},
+		{"xen: kicked cleared after the look", "xen",
+			Change{At: place(announce, "ReadyToLook", "c.Store32"), What: Delay, Past: place(xen, "lockSlow", "c.Xchg8(l.lock(), 1) == 0; got")}, Plain(2, 2), 2, 0},
+		{"xen: kicked never cleared", "xen",
+			Change{At: place(announce, "ReadyToLook", "c.Store32"), What: Drop}, Plain(2, 2), 2, 0},
 		{"xen: the outer lock not saved", "xen",
-			Change{At: place(xen, "lockSlow", "outer := c.LoadPtr(slot)"), What: Return}, Nested(2, 1), 2, 0},
+			Change{At: place(announce, "Announce", "c.LoadPtr(&s.Lock)"), What: Return}, Nested(2, 1), 2, 0},
 		{"xen: the outer wait not left pending", "xen",
-			Change{At: place(xen, "lockSlow", "c.SetPending()"), What: Drop}, Nested(2, 2), 2, 0},
+			Change{At: place(announce, "Looked", "c.SetPending()"), What: Drop}, Nested(2, 2), 2, 0},
 		{"xen: pending never cleared", "xen",
-			Change{At: place(xen, "lockSlow", "c.ClearPending()"), What: Drop}, Plain(2, 2), 2, 0},
+			Change{At: place(announce, "ReadyToLook", "c.ClearPending()"), What: Drop}, Plain(2, 2), 2, 0},
+		{"xen: an interrupted waiter counts as one that looks", "xen",
+			Change{At: place(announce, "choose", "c.Load32(&s.Interrupted)"), What: Return}, kickFirst(), 3, 0},
+		{"xen: an interrupt does not pass the choice on", "xen",
+			Change{At: place(interrupt, "EnterInterrupt", "c.Load32(&s.Kicked)"), What: Return}, kickFirst(), 3, 0},
+		{"xen: an interrupt does not pass the choice on, for want of a fence", "xen",
+			Change{At: place(interrupt, "EnterInterrupt", "c.Fence()"), What: Drop}, kickFirst(), 3, 0},
+		{"xen: no look when the announcement is given up", "xen",
+			Change{At: place(xen, "lockSlow", "\t\tgot = c.Xchg8(l.lock(), 1) == 0"), What: Return, Value: 1}, kickFirst(), 3, AnySpin},
+		{"xen: no second look at the slot", "xen",
+			Change{At: place(announce, "choose", "waits := c.LoadPtr"), What: Stale}, heldByWaiter(), 3, 0},
 		{"pvticket: pending never cleared", "pvticket",
 			Change{At: place(ticket, "lockSpinning", "c.ClearPending()"), What: Drop}, Plain(2, 2), 2, 0},
 		{"pvticket: notifies before it releases", "pvticket",
@@ -82,7 +99,7 @@ func TestMutantsAreCaught(t *testing.T) {
 // The necessity table finds what a lock can't do without, and what it can.
 func TestNecessity(t *testing.T) {
 	needs := func(name string) map[string]ViolationKind {
-		table, err := Necessity(t.Context(), NecessityClients(Config{Lock: lock(name), States: 100_000}))
+		table, err := Necessity(t.Context(), NecessityClients(Config{Lock: lock(name), States: 400_000}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,10 +123,10 @@ func TestNecessity(t *testing.T) {
 	}
 	xen := needs("xen")
 	for at, want := range map[string]ViolationKind{
-		place("spinlock/xen.go", ") Unlock", "Add32") + " split":                        LostWakeup,
-		place("spinlock/xen.go", "lockSlow", "c.Add16(l.spinners(), 1)") + " split":     LostWakeup,
-		place("spinlock/xen.go", "lockSlow", "if c.Xchg8(l.lock(), 1) == 0") + " stale": LostWakeup,
-		place("paravirt/wait.go", "KickEvent", "c.Notify(cpu)") + " drop":               LostWakeup,
+		place("spinlock/xen.go", ") Unlock", "Add32") + " split":                          LostWakeup,
+		place("spinlock/xen.go", "lockSlow", "c.Add16(l.spinners(), 1)") + " split":       LostWakeup,
+		place("spinlock/xen.go", "lockSlow", "c.Xchg8(l.lock(), 1) == 0; got") + " stale": LostWakeup,
+		place("paravirt/wait.go", "KickEvent", "c.Notify(cpu)") + " drop":                 LostWakeup,
 	} {
 		if xen[at] != want {
 			t.Errorf("xen: %s breaks %q, want %q", at, xen[at], want)

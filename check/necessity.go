@@ -133,10 +133,15 @@ func (x *model) weaken(n *node, add func(Change)) {
 	}
 }
 
-// inText says whether a place is in the text of a lock, or of Wait and Kick. How a CPU comes up is no part
-// of either.
+// inText says whether a place is in the text of a lock, or of how its waiters sleep and are found. How
+// a CPU comes up is no part of either.
 func inText(pos string) bool {
-	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "mutex/") || strings.HasPrefix(pos, "paravirt/wait.go")
+	file, _, _ := strings.Cut(pos, ":")
+	switch file {
+	case "paravirt/wait.go", "paravirt/announce.go", "paravirt/interrupt.go":
+		return true
+	}
+	return strings.HasPrefix(pos, "spinlock/") || strings.HasPrefix(pos, "mutex/")
 }
 
 func comparePlaces(a, b string) int {
@@ -176,7 +181,14 @@ func needed(k spinlock.Kind) []Config {
 			Config{Lock: k, CPUs: 2, Client: Plain(2, 2), Spin: spin},
 			Config{Lock: k, CPUs: 2, Client: Nested(2, 1), Spin: spin, Interrupts: 1, Spurious: true})
 	}
-	return append(set,
+	set = append(set,
 		Config{Lock: k, CPUs: 3, Client: Plain(3, 1), Spurious: true},
 		Config{Lock: k, CPUs: 2, Client: Late(2), Spurious: true})
+	if k.Sleeps && slices.Contains(queueless, k.Name) {
+		// Who sleeps here is found by unlockers, and may be interrupted.
+		set = append(set,
+			Config{Lock: k, CPUs: 3, Client: kickFirst(), Interrupts: 1},
+			Config{Lock: k, CPUs: 3, Client: kickFirst(), Spin: AnySpin, Interrupts: 1})
+	}
+	return set
 }

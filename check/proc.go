@@ -303,7 +303,9 @@ func (p *Proc) interrupt() {
 	p.frame = frame{hist: mix(outer.hist, 0x1729), outer: outer.hist, meta: outer.meta}
 	p.meta.depth++
 	p.meta.irq, p.meta.same = false, false
+	i := p.CPU.EnterInterrupt()
 	p.x.cfg.Client.Handler(p)
+	p.CPU.ExitInterrupt(i)
 	p.settle()
 	p.frame = outer
 }

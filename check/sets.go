@@ -45,6 +45,9 @@ func Set(k spinlock.Kind, full bool) []Config {
 	if k.Tunables.Pending > 0 {
 		set = append(set, one(2, NoNode(2, 2), anySpin))
 	}
+	if free && k.Sleeps {
+		set = append(set, nested(one(3, kickFirst(), 0)))
+	}
 	passing := one(2, Passing(4), anySpin)
 	passing.Bypass = true
 	set = append(set, passing)
@@ -71,6 +74,9 @@ func Set(k spinlock.Kind, full bool) []Config {
 		two := one(2, NestedSame(2, 2), anySpin)
 		two.Interrupts = 2
 		set = append(set, two)
+	}
+	if free && k.Sleeps {
+		set = append(set, nested(one(3, heldByWaiter(), 0)))
 	}
 	return set
 }

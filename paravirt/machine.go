@@ -120,8 +120,12 @@ type Slot struct {
 	Lock arch.Ptr
 	// Want is the ticket that it waits for.
 	Want arch.U32
+	// Kicked is 1 from when an unlocker chose the CPU until the CPU is about to look.
+	Kicked arch.U32
+	// Interrupted is 1 while what waits is interrupted.
+	Interrupted arch.U32
 
-	_ [line - 2*wordSize]byte
+	_ [line - wordSize - wordSize - 2*4]byte
 }
 
 // A HashEntry says which queue node waits for a lock.

@@ -13,7 +13,7 @@ type Config struct {
 	// Spin, Steal and WaitEarly override the tunables of those names if they aren't nil.
 	Spin, Steal *uint32
 	WaitEarly   *bool
-	// Kick is which of a Xen lock's waiters is kicked: one for each unlock, or "" for whom the text kicks.
+	// Kick is which of the 2008 lock's waiters is kicked: one for each unlock, or "" for whom the text kicks.
 	Kick KickChoice
 
 	// PCPUs is the number of the host's CPUs, Sockets how many sockets they are spread over.
@@ -86,7 +86,7 @@ const (
 	Fair       Scheduler = "fair"   // like Linux's: the least served first, slices of 3 ms, wake-up preemption
 )
 
-// KickChoice is which of the waiters that a Xen lock's unlocker may kick it kicks.
+// KickChoice is which of the waiters that the 2008 lock's unlocker may kick it kicks.
 type KickChoice string
 
 // The choices.

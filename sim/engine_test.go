@@ -93,7 +93,7 @@ func variants(t testing.TB, lock string) map[string]Config {
 		add("short budget", func(c *Config) { c.Spin = ptr(uint32(20)) })
 		add("steal time", func(c *Config) { c.StealTime, c.WaitEarly = true, ptr(true) })
 	}
-	if isXen(kind(t, lock)) {
+	if kicksFirst(kind(t, lock)) {
 		add("oldest", func(c *Config) { c.Spin, c.Kick = ptr(uint32(20)), KickOldest })
 		add("rotating", func(c *Config) { c.Spin, c.Kick = ptr(uint32(20)), KickRotating })
 	}

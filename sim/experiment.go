@@ -82,7 +82,7 @@ var Experiments = []Experiment{
 		Name:   "kick-choice",
 		About:  "Whom an unlock wakes when several sleep: the first found serves low CPU numbers, the rotating and the oldest share the waits out.",
 		Source: `seed 2008: "should mix up next cpu selection"`,
-		Sweeps: []Settings{{"locks": "xen", "kick": "first,rotating,oldest", "sched": "fair", "pcpus": "8", "overcommit": "1,2,4", "cs": "2us", "ncs": "2us", "duration": "500ms"}},
+		Sweeps: []Settings{{"locks": "xen2008", "kick": "first,rotating,oldest", "sched": "fair", "pcpus": "8", "overcommit": "1,2,4", "cs": "2us", "ncs": "2us", "duration": "500ms"}},
 		Plots: []result.Plot{
 			{Title: "Fairness", X: overcommit, Y: fairness},
 			{Title: "Longest waits", X: overcommit, Y: longest},

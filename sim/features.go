@@ -183,7 +183,7 @@ func (e *engine) pauseExit(t *task) bool {
 	return true
 }
 
-// choose returns whom a Xen lock's unlocker kicks instead of whom its text has found, or false for nobody. The text
+// choose returns whom the 2008 lock's unlocker kicks instead of whom its text has found, or false for nobody. The text
 // looks for waiters from CPU 0 on: the first that it finds in an unlock is the first.
 func (v *vm) choose(e *engine, found uint32) (cpu uint32, ok bool) {
 	if e.cfg.Kick == "" {

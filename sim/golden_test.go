@@ -10,7 +10,7 @@ import (
 
 // same is the hash of what some runs give. It changes with the model and the locks' text, and with nothing else: not with
 // the architecture, nor the day.
-const same = "beeaef4ac1d38784"
+const same = "67e1757aa81fc7ec"
 
 func TestTheSameBytesOnAnyMachine(t *testing.T) {
 	h := sha256.New()

@@ -80,8 +80,8 @@ func (cfg *Config) checkLock() error {
 	switch cfg.Kick {
 	case "":
 	case KickFirst, KickRotating, KickOldest:
-		if !isXen(cfg.Lock) {
-			return fmt.Errorf("kick choice %q for lock %s: only the unlockers of xen, xen2008 and xen2008text have a choice", cfg.Kick, cfg.Lock.Name)
+		if !kicksFirst(cfg.Lock) {
+			return fmt.Errorf("kick choice %q for lock %s: only xen2008 and xen2008text take the first waiter that they find", cfg.Kick, cfg.Lock.Name)
 		}
 	default:
 		return fmt.Errorf("unknown kick choice %q: want %s, %s or %s", cfg.Kick, KickFirst, KickRotating, KickOldest)
@@ -89,9 +89,7 @@ func (cfg *Config) checkLock() error {
 	return nil
 }
 
-func isXen(k spinlock.Kind) bool {
-	return k.Name == "xen" || k.Name == "xen2008" || k.Name == "xen2008text"
-}
+func kicksFirst(k spinlock.Kind) bool { return k.Name == "xen2008" || k.Name == "xen2008text" }
 
 func (cfg *Config) checkHost() error {
 	switch cfg.Scheduler {

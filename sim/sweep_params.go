@@ -51,7 +51,7 @@ var params = slices.Concat([]Param{
 	budget("spin", "for how many rounds a waiter spins before it sleeps: a number, 2^n or forever (default each lock's own)", func(d *draft, n uint32) { d.Spin = &n }),
 	budget("steal", "for how many rounds pvqspin tries to take the lock past its queue; 0 is strictly fair (default its own)", func(d *draft, n uint32) { d.Steal = &n }),
 	flag("wait-early", "pvqspin: sleep early when the one in front in the queue doesn't run (default its own)", "", func(d *draft, on bool) { d.WaitEarly = &on }),
-	choice("kick", "which of a Xen lock's waiters is kicked", "", func(d *draft, k KickChoice) { d.Kick = k }, KickFirst, KickRotating, KickOldest),
+	choice("kick", "which of the waiters of xen2008 or xen2008text is kicked", "", func(d *draft, k KickChoice) { d.Kick = k }, KickFirst, KickRotating, KickOldest),
 	choice("sched", "the host's scheduler", string(Fair), func(d *draft, s Scheduler) { d.Scheduler = s }, Fair, Credit, RoundRobin),
 	length("slice", "its time slice (default the scheduler's)", "", func(d *draft, t time.Duration) error {
 		if t <= 0 {

@@ -530,16 +530,15 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 			}
 			close(release)
 			<-released
-			var was bool
+			enter := c.EnterInterrupt
 			if nmi {
-				was = c.EnterNMI()
+				enter = c.EnterNMI
 			}
+			was := enter()
 			close(interrupted)
 			inner.Lock(c, &b)
 			inner.Unlock(c, &b)
-			if nmi {
-				c.ExitNMI(was)
-			}
+			c.ExitInterrupt(was)
 		}})
 	err := chanmachine.Run(m, func(c *paravirt.CPU) {
 		switch c.ID() {

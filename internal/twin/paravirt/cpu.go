@@ -25,6 +25,9 @@ type CPU struct {
 	// interrupt that came during one.
 	waits uint32
 
+	// watch is the lock that the CPU has announced it waits for, until its last look at it: see announce.go.
+	watch arch.Addr
+
 	nmi   bool
 	stats *Stats
 
@@ -57,30 +60,6 @@ func (c *CPU) TakeNode() (code uint32, ok bool) {
 
 // DropNode gives the node that was taken last back.
 func (c *CPU) DropNode() { c.depth-- }
-
-// EnterNMI says that what runs now was entered by a non-maskable interrupt, and
-// must not sleep: Wait returns at once. It returns what ExitNMI wants.
-func (c *CPU) EnterNMI() (outer bool) {
-	outer, c.nmi = c.nmi, true
-	return outer
-}
-
-// ExitNMI undoes EnterNMI.
-func (c *CPU) ExitNMI(outer bool) { c.nmi = outer }
-
-// InNMI reports whether what runs now must not sleep.
-func (c *CPU) InNMI() bool { return c.nmi }
-
-// EnterWait says that a wait on the event channel begins, and reports whether it is nested: whether
-// an interrupt began it during another wait of this CPU. A nested wait that clears
-// the channel leaves it pending, or it may have swallowed the outer one's wake-up.
-func (c *CPU) EnterWait() (nested bool) {
-	c.waits++
-	return c.waits > 1
-}
-
-// ExitWait undoes EnterWait.
-func (c *CPU) ExitWait() { c.waits-- }
 
 // A CPU comes up in two steps, in the order of the 2008 seed: its event channel is
 // bound, and then others may look for it. Between the two it can be waiting,

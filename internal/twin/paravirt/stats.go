@@ -52,6 +52,9 @@ const (
 	EventWakeup  // polls that ended pending: the channel's interrupt count
 	EventUnbound // kicks not sent, because the CPU's channel was not bound
 
+	// EventCoalesced counts kicks not sent, because one was in flight for the waiter.
+	EventCoalesced
+
 	NumEvents
 )
 
@@ -62,7 +65,7 @@ func (e Event) String() string {
 		"pv_lock_stealing", "pv_spurious_wakeup", "pv_wait_again", "pv_wait_early", "pv_wait_head", "pv_wait_node",
 		"lock_pending", "lock_slowpath", "lock_use_node2", "lock_use_node3", "lock_use_node4", "lock_no_node",
 		"taken_slow", "taken_slow_nested", "taken_slow_pickup", "taken_slow_spurious", "released_slow", "released_slow_kicked",
-		"contended", "blocked", "event_kick", "event_wakeup", "event_unbound",
+		"contended", "blocked", "event_kick", "event_wakeup", "event_unbound", "event_coalesced",
 	}[e]
 }
 

@@ -3,8 +3,6 @@
 package spinlock
 
 import (
-	"math/bits"
-
 	"example.com/pvlock/internal/twin/arch"
 	"example.com/pvlock/internal/twin/paravirt"
 )
@@ -21,12 +19,15 @@ import (
 //   - A waiter saves which lock an outer context of its CPU waits for and puts it back; and if
 //     it takes its lock without blocking, it leaves the channel pending, so that the
 //     outer one looks again before it blocks (August 2008).
-//   - All waiters of the lock are notified (2013), for the first one found may be
-//     waiting in an interrupt for what the second would do.
+//   - A waiter that is interrupted does not count as notified: another one is notified as well, for the interrupt may be
+//     waiting for what that one would do. (Linux notifies all, since 2013.)
 //   - A CPU that is not online does not block (2013).
 //   - A CPU without an event channel is not kicked (2016), and a non-maskable interrupt
 //     does not block (2018).
 //   - A poll that ends with nothing pending is repeated without leaving the slow path (August 2008).
+//
+// And what Linux never mended: a waiter that has been notified, and has not looked yet, is not notified again, and no other
+// one is meanwhile (paravirt/announce.go). On Xen each notification is a hypercall, and on KVM an exit.
 //
 // What Linux also did for latency, to enable interrupts while blocked, has no
 // counterpart: here they are never disabled.
@@ -64,59 +65,47 @@ func (l *Xen) lockContended(c *paravirt.CPU) {
 			}
 			budget = spend(budget, n-1)
 		}
-		if l.lockSlow(c, &a) || c.Xchg8(l.lock(), 1) == 0 {
+		if l.lockSlow(c, &a) {
 			c.Acquired(&a)
 			return
 		}
 	}
 }
 
-// lockSlow announces the CPU, looks once more, and blocks. It reports whether the
-// last look took the lock.
+// lockSlow announces the CPU, looks once more, and blocks. It reports whether it took the
+// lock in one of its looks, of which the last comes when nobody will notify it any more.
+//
+//	waiter                          unlocker
+//	[S]   lock_spinners = lock      [RMW] lock 1→0, reads spinners
+//	[RMW] (1) spinners++            [L]   (3) lock_spinners
+//	[RMW] (2) clear pending               notify
+//	[RMW] lock
+//
+// If the unlocker's addition reads the count without (1), then (1) and with
+// it the waiter's look at the lock come later, and find the lock released. If it
+// reads the count with (1), then (3) finds the waiter's slot, which was
+// stored before (1). Whom it notifies, and how often, is argued in paravirt/announce.go.
+//
+// An interrupt in here may leave the slot for a while with another lock in it, and
+// then (3) misses it. Such an interrupt waited for a lock itself: it leaves the
+// channel pending, and the waiter looks again.
 func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
 	// A CPU that unlockers would not find, or that can't be notified, just spins, and so
 	// does a non-maskable interrupt.
 	if !c.Bound() || !c.Online() || c.InNMI() {
-		return false
+		return l.TryLock(c)
 	}
 	a.Blocks++
 	c.Count(paravirt.TakenSlow)
-	slot := &c.Slot().Lock
-	outer := c.LoadPtr(slot)
-	nested := c.EnterWait()
-	c.CountIf(paravirt.TakenSlowNested, nested)
-
-	// Say which lock, then count.
-	//
-	//	waiter                          unlocker
-	//	[S]   lock_spinners = lock      [RMW] lock 1→0, reads spinners
-	//	[RMW] (1) spinners++            [L]   (3) lock_spinners
-	//	[RMW] (2) clear pending               notify
-	//	[RMW] lock
-	//
-	// If the unlocker's addition reads the count without (1), then (1) and with
-	// it the waiter's look at the lock come later, and find the lock released. If it
-	// reads the count with (1), then (3) finds the waiter's slot, which was
-	// stored before (1); the notification comes after (2), or before it and then so does the
-	// release, which the look finds.
-	//
-	// An interrupt in here may leave the slot for a while with another lock in it, and
-	// then (3) misses it. Such an interrupt waited for a lock itself: it leaves the
-	// channel pending, either because that ended its wait or by hand, below.
-	c.StorePtr(slot, c.Addr(&l.word))
+	ann := c.Announce(c.Addr(&l.word))
+	c.CountIf(paravirt.TakenSlowNested, ann.Nested())
 	c.Add16(l.spinners(), 1)
 
 	for {
-		c.Head(uint32(outer))
-		c.ClearPending()
-		if c.Xchg8(l.lock(), 1) == 0 {
+		c.Head(uint32(ann.Outer()))
+		c.ReadyToLook()
+		if got = c.Xchg8(l.lock(), 1) == 0; got {
 			c.Count(paravirt.TakenSlowPickup)
-			if nested {
-				// The outer wait's pending bit may just have been cleared. That wait
-				// may be for a lock of another kind, and have nothing in the slot.
-				c.SetPending()
-			}
-			got = true
 			break
 		}
 		c.Poll()
@@ -126,12 +115,15 @@ func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
 		c.Count(paravirt.TakenSlowSpurious)
 	}
 
-	// Uncount, then put the slot back: between the two an unlocker that still read
+	// Uncount, then take the lock out of the slot: between the two an unlocker that still read
 	// the count may notify in vain, which is harmless. The other way round, one
 	// would find a waiter counted and nobody to notify.
 	c.Add16(l.spinners(), ^uint16(0))
-	c.StorePtr(slot, outer)
-	c.ExitWait()
+	c.Unannounce(&ann)
+	if !got {
+		got = c.Xchg8(l.lock(), 1) == 0
+	}
+	c.Looked(&ann)
 	return got
 }
 
@@ -147,23 +139,11 @@ func (l *Xen) Unlock(c *paravirt.CPU) {
 	}
 }
 
-// unlockSlow notifies every online CPU that says it waits for the lock. It uses the
-// lock's address as a number only: the lock may be gone.
+// unlockSlow lets one of those who wait look. It uses the lock's address as a number only: the lock may be
+// gone.
 func (l *Xen) unlockSlow(c *paravirt.CPU) {
-	lock := c.Addr(&l.word)
 	c.Count(paravirt.ReleasedSlow)
-	m := c.Machine()
-	online := m.Online()
-	for i := range online {
-		for mask := c.Load32(&online[i]); mask != 0; mask &= mask - 1 {
-			cpu := uint32(i*32 + bits.TrailingZeros32(mask))
-			if c.LoadPtr(&m.Slot(cpu).Lock) == lock {
-				c.Count(paravirt.ReleasedSlowKicked)
-				// It may have got the lock without this, and have gone down since.
-				paravirt.KickEvent(c, cpu)
-			}
-		}
-	}
+	c.WakeWaiter(c.Addr(&l.word))
 }
 
 // TryLock takes the lock if it is free.
