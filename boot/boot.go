@@ -8,7 +8,7 @@
 //			…
 //		}
 //
-// Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas, PVLOCK_PATCH=0|1.
+// Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas, PVLOCK_PATCH=0|1|calls.
 package boot
 
 import (
@@ -80,7 +80,7 @@ func Boot(cfg Config) (*Result, error) {
 		return nil, err
 	}
 	var patch func([]spinlock.Call) bool
-	if cfg.Patch == PatchOn {
+	if cfg.Patch != PatchOff {
 		r.Patch.Asked = true
 		patch = r.patchCalls
 	} else {

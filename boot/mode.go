@@ -65,10 +65,14 @@ const (
 	// PatchUnset leaves it to the environment, and that to PatchOff.
 	PatchUnset Patching = iota
 	PatchOff
+	// PatchOn is for speed: a native unlock becomes a store. A kernel's probe (perf probe, bpftrace) that
+	// is attached to the very instruction, and detached, breaks the program.
 	PatchOn
+	// PatchCalls leaves an unlock a call: one that goes straight to the operation. Probes may come and go anywhere.
+	PatchCalls
 )
 
-// The environment's variables: PVLOCK is the name of a mode, PVLOCK_PATCH 0 or 1. An empty one is as none.
+// The environment's variables: PVLOCK is the name of a mode, PVLOCK_PATCH 0, 1 or calls. An empty one is as none.
 const (
 	EnvMode  = "PVLOCK"
 	EnvPatch = "PVLOCK_PATCH"
@@ -89,8 +93,10 @@ func Environment() (Config, error) {
 		c.Patch = PatchOff
 	case "1":
 		c.Patch = PatchOn
+	case "calls":
+		c.Patch = PatchCalls
 	default:
-		return Config{}, fmt.Errorf("%s=%q: want 0 or 1", EnvPatch, text)
+		return Config{}, fmt.Errorf("%s=%q: want 0, 1 or calls", EnvPatch, text)
 	}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -17,19 +18,22 @@ type PatchResult struct {
 	Why string
 	// Calls says what became of each of the doors' calls.
 	Calls []PatchedCall
-	// Unsure is how many places look like calls and could not be confirmed. They are left as they are.
-	Unsure int
+	// When says how it was written, NotLive why it was not [textpatch.Live], if it was not.
+	When    textpatch.When
+	NotLive string
 	// Took is how long it took to find, write and check all of it.
 	Took time.Duration
 }
 
-// Sites returns how many calls were found, and how many of them were patched.
-func (p PatchResult) Sites() (found, patched int) {
+// Sites returns how many calls were found, how many of them were patched, and how many are not
+// sure to be calls.
+func (p PatchResult) Sites() (found, patched, unsure int) {
 	for _, c := range p.Calls {
 		found += c.Found
 		patched += c.Patched
+		unsure += c.Unsure
 	}
-	return found, patched
+	return found, patched, unsure
 }
 
 // PatchedCall is one of the doors' calls.
@@ -39,8 +43,10 @@ type PatchedCall struct {
 	// Became says what takes its place: "call", "store", "nop"; "body" where it is the called function that was
 	// patched; "" if nothing does.
 	Became string
-	// Found is how many sites there are, Patched how many were patched.
-	Found, Patched int
+	// Found is how many sites there are, Patched how many were patched. Unsure are those that look like
+	// calls and could not be confirmed: a breakpoint or a probe is there, or the function can't be decoded.
+	// They are left as they are.
+	Found, Patched, Unsure int
 	// Shown is some of them, if asked for.
 	Shown []Shown
 
@@ -55,35 +61,50 @@ type Shown struct {
 	After  []string `json:"after"`
 }
 
-// patchCalls patches, before any CPU has come up, and reports whether it did. It is called by
-// spinlock.Install, which lets none come up meanwhile: nothing runs a lock, and so
-// nothing runs the code that is written.
+// patchCalls patches, before any CPU has come up, and reports whether it did, be it for a moment. It is called by
+// spinlock.Install, which lets none come up meanwhile. CPUs that never came up may be running
+// the code that is written.
 func (r *Result) patchCalls(calls []spinlock.Call) bool {
 	began := time.Now()
 	defer func() { r.Patch.Took = time.Since(began) }()
 	if err := r.plan(calls); err != nil {
-		return r.refused(err)
+		r.refused(err)
+		return false
 	}
 	if len(r.patch.Edits()) == 0 {
 		r.Patch.Why = "the program's text has no calls of these locks"
+		if _, _, unsure := r.Patch.Sites(); unsure > 0 {
+			r.Patch.Why = fmt.Sprintf("none of the %d places that look like calls is sure to be one: breakpoints or probes are on them", unsure)
+		}
 		return false
 	}
 	r.show(func(s *Shown, text []string) { s.Before = text })
-	if err := r.patch.Apply(textpatch.Quiet); err != nil {
-		return r.refused(err)
+	if err := r.apply(); err != nil {
+		r.refused(err)
+		return r.patch.Touched()
 	}
 	r.show(func(s *Shown, text []string) { s.After = text })
 	r.Patch.Done = true
 	return true
 }
 
-func (r *Result) refused(err error) bool {
+// apply writes the text live, which holds nobody up, or, where that can't be, quietly.
+func (r *Result) apply() error {
+	r.Patch.When = textpatch.Live
+	err := r.patch.Apply(textpatch.Live)
+	if errors.Is(err, textpatch.ErrLive) {
+		r.Patch.When, r.Patch.NotLive = textpatch.Quiet, err.Error()
+		err = r.patch.Apply(textpatch.Quiet)
+	}
+	return err
+}
+
+func (r *Result) refused(err error) {
 	r.Patch.Why = err.Error()
 	for i := range r.Patch.Calls {
 		c := &r.Patch.Calls[i]
 		c.Patched, c.Became, c.Shown = 0, "", nil
 	}
-	return false
 }
 
 // plan finds the sites and fills the patch.
@@ -96,13 +117,9 @@ func (r *Result) plan(calls []spinlock.Call) error {
 	if err != nil {
 		return err
 	}
-	of := map[uintptr][]textpatch.Site{}
-	for _, s := range sites {
-		of[s.Target] = append(of[s.Target], s)
-	}
-	r.Patch.Unsure = unsure
+	of, unsureOf := byTarget(sites), byTarget(unsure)
 	for _, c := range calls {
-		p, err := r.planCall(c, of[c.Door])
+		p, err := r.planCall(c, of[c.Door], len(unsureOf[c.Door]))
 		if err != nil {
 			return err
 		}
@@ -111,23 +128,35 @@ func (r *Result) plan(calls []spinlock.Call) error {
 	return nil
 }
 
-func (r *Result) planCall(c spinlock.Call, sites []textpatch.Site) (PatchedCall, error) {
-	p := PatchedCall{Name: c.Name, Found: len(sites), sites: sites, entry: c.Door}
+func byTarget(sites []textpatch.Site) map[uintptr][]textpatch.Site {
+	of := map[uintptr][]textpatch.Site{}
+	for _, s := range sites {
+		of[s.Target] = append(of[s.Target], s)
+	}
+	return of
+}
+
+func (r *Result) planCall(c spinlock.Call, sites []textpatch.Site, unsure int) (PatchedCall, error) {
+	p := PatchedCall{Name: c.Name, Found: len(sites) + unsure, Unsure: unsure, sites: sites, entry: c.Door}
 	if c.Op == 0 {
 		return p, nil
 	}
 	p.Op = runtime.FuncForPC(c.Op).Name()
 	if textpatch.Bodies {
-		p.Became, p.Patched = "body", len(sites)
-		return p, r.patch.Body(c.Door, textpatch.Body{StoreZero: c.Is == spinlock.AStore, Nothing: c.Is == spinlock.Nothing, Jump: c.Op})
+		p.Became, p.Patched, p.Unsure = "body", p.Found, 0
+		return p, r.patch.Body(c.Door, c.Op)
 	}
-	p.Became = map[spinlock.CallIs]string{spinlock.ACall: "call", spinlock.AStore: "store", spinlock.Nothing: "nop"}[c.Is]
+	is := c.Is
+	if is == spinlock.AStore && r.config.Patch == PatchCalls {
+		is = spinlock.ACall
+	}
+	p.Became = map[spinlock.CallIs]string{spinlock.ACall: "call", spinlock.AStore: "store", spinlock.Nothing: "nop"}[is]
 	for _, s := range sites {
 		var err error
 		switch {
-		case c.Is == spinlock.AStore && !s.Tail:
+		case is == spinlock.AStore && !s.Tail:
 			err = r.patch.StoreZero(s)
-		case c.Is == spinlock.Nothing && !s.Tail:
+		case is == spinlock.Nothing && !s.Tail:
 			err = r.patch.Nop(s)
 		default:
 			err = r.patch.Call(s, c.Op)

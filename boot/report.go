@@ -30,6 +30,8 @@ type PatchReport struct {
 		Found   int          `json:"sites_found"`
 		Patched int          `json:"sites_patched"`
 		Unsure  int          `json:"sites_unsure"`
+		Written string       `json:"written,omitempty"`
+		NotLive string       `json:"not_live,omitempty"`
 		TookUS  int64        `json:"took_us"`
 		Calls   []CallReport `json:"calls"`
 	} `json:"patch"`
@@ -73,6 +75,7 @@ type CallReport struct {
 	Became  string  `json:"became,omitempty"`
 	Found   int     `json:"found"`
 	Patched int     `json:"patched"`
+	Unsure  int     `json:"unsure"`
 	Shown   []Shown `json:"shown,omitempty"`
 }
 
@@ -82,12 +85,15 @@ func (r *Result) Report() PatchReport {
 	for i, e := range r.After {
 		p.Tables = append(p.Tables, OpEntry{e.Op, short(r.Before[i].Func), short(e.Func)})
 	}
-	p.Patch.Asked, p.Patch.Done, p.Patch.Why, p.Patch.Unsure = r.Patch.Asked, r.Patch.Done, r.Patch.Why, r.Patch.Unsure
-	p.Patch.Found, p.Patch.Patched = r.Patch.Sites()
+	p.Patch.Asked, p.Patch.Done, p.Patch.Why = r.Patch.Asked, r.Patch.Done, r.Patch.Why
+	p.Patch.Found, p.Patch.Patched, p.Patch.Unsure = r.Patch.Sites()
+	if r.Patch.Done {
+		p.Patch.Written, p.Patch.NotLive = r.Patch.When.String(), r.Patch.NotLive
+	}
 	p.Patch.TookUS = r.Patch.Took.Microseconds()
 	p.Patch.Calls = []CallReport{}
 	for _, c := range r.Patch.Calls {
-		p.Patch.Calls = append(p.Patch.Calls, CallReport{c.Name, short(c.Op), c.Became, c.Found, c.Patched, c.Shown})
+		p.Patch.Calls = append(p.Patch.Calls, CallReport{c.Name, short(c.Op), c.Became, c.Found, c.Patched, c.Unsure, c.Shown})
 	}
 	return p
 }
@@ -124,8 +130,11 @@ func (p PatchReport) WriteText(out io.Writer) error {
 		fmt.Fprintf(w, "text\tnot patched: %s\n", p.Patch.Why)
 		fmt.Fprintf(w, "\teach call goes through the table, and means the same\n")
 	} else {
-		fmt.Fprintf(w, "text\t%d calls found, %d patched, %d unsure, in %v\n\n", p.Patch.Found, p.Patch.Patched, p.Patch.Unsure, time.Duration(p.Patch.TookUS)*time.Microsecond)
-		fmt.Fprintf(w, "call of\tfound\tpatched\tbecame\n")
+		fmt.Fprintf(w, "text\t%d calls found, %d patched, %d unsure, in %v\n", p.Patch.Found, p.Patch.Patched, p.Patch.Unsure, time.Duration(p.Patch.TookUS)*time.Microsecond)
+		if p.Patch.NotLive != "" {
+			fmt.Fprintf(w, "\twhile nothing else ran: %s\n", p.Patch.NotLive)
+		}
+		fmt.Fprintf(w, "\ncall of\tfound\tpatched\tbecame\n")
 		for _, c := range p.Patch.Calls {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", c.Name, c.Found, c.Patched, became(c))
 		}

@@ -21,9 +21,10 @@ import (
 // process, or has waited for a lock: a lock that was taken one way must not be released another way.
 var ErrSealed = errors.New("spinlock: a CPU has come up: the lock operations can't change any more")
 
-// ErrPatched is returned by the Installs once the calls of the operations have been replaced
-// in the program's text: these don't look at the tables any more.
-var ErrPatched = errors.New("spinlock: the calls of the lock operations are patched: they can't change any more")
+// ErrPatched is returned by the Installs once calls of the operations have been replaced in the
+// program's text: they don't look at the tables any more, and not at the seal either, so that after
+// them, even when they were put back, somebody may be waiting.
+var ErrPatched = errors.New("spinlock: the calls of the lock operations have been patched: they can't change any more")
 
 // ErrIncomplete is returned by the Installs for a table with some of its operations
 // missing: they belong together.
@@ -60,14 +61,14 @@ var patched bool
 
 // Install fills the three tables in one step: all or, with an error, none. Then it calls patch, if
 // that is not nil, with what the doors' calls come to now; patch reports whether it has replaced any
-// of them. No CPU comes up before that is done, and nobody waits for a lock; but CPUs that
-// never came up may take free locks and release them, and so run the code meanwhile.
+// of them, be it for a moment. No CPU comes up before that is done; but CPUs that never came up
+// may take free locks and release them, and so run the code meanwhile.
 func Install(ops Ops, patch func(calls []Call) bool) error {
 	if !ops.Queued.whole() || !ops.Ticket.whole() || !ops.Raw.whole() {
 		return ErrIncomplete
 	}
 	return unsealed(func() {
-		installed.Store(&ops)
+		replace(ops)
 		if patch != nil {
 			patched = patch(calls())
 		}
@@ -82,12 +83,17 @@ func install(whole bool, set func(*Ops)) error {
 	return unsealed(func() {
 		ops := *installed.Load()
 		set(&ops)
-		installed.Store(&ops)
+		replace(ops)
 	})
 }
 
-// unsealed changes the tables if they may change. None comes up, and nobody waits, before all is
-// settled.
+// replace is called under the seal. A call that is patched comes to the slow path past the seal, so
+// all is settled before any is.
+func replace(ops Ops) {
+	installed.Store(&ops)
+	settle()
+}
+
 func unsealed(change func()) (err error) {
 	open := arch.Unsealed(func() {
 		if patched {
@@ -95,7 +101,6 @@ func unsealed(change func()) (err error) {
 			return
 		}
 		change()
-		settle()
 	})
 	if !open {
 		return ErrSealed

@@ -4,6 +4,6 @@ package textpatch
 
 import "errors"
 
-func editBody(uintptr, Body) (Edit, error) {
+func editBody(entry, to uintptr) (Edit, error) {
 	return Edit{}, errors.New("textpatch: bodies are replaced on 386 only; elsewhere it is calls")
 }

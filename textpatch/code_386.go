@@ -5,8 +5,6 @@ package textpatch
 import (
 	"errors"
 	"fmt"
-
-	"golang.org/x/arch/x86/x86asm"
 )
 
 // Arguments are on the stack here: what is one instruction elsewhere is two, and doesn't fit
@@ -16,53 +14,31 @@ var errStack = errors.New("textpatch: on 386 arguments are on the stack: replace
 
 func encodeStoreZero() ([]byte, error) { return nil, errStack }
 
-// movl 4(esp), eax; movb $0, (eax); ret
-var storeBody = []byte{0x8b, 0x44, 0x24, 0x04, 0xc6, 0x00, 0x00, 0xc3}
+// prefixGS is how Go's functions begin here: with the fetch of the goroutine from GS. Before a jump it means
+// nothing.
+const prefixGS = 0x65
 
-func editBody(entry uintptr, b Body) (Edit, error) {
-	var code []byte
-	var err error
-	switch {
-	case b.StoreZero:
-		code = storeBody
-	case b.Nothing:
-		code = []byte{0xc3}
-	default:
-		code, err = relative(opJump, entry, b.Jump)
-	}
-	if err != nil {
-		return Edit{}, err
-	}
+// editBody puts a jump in the place of the beginning of a function's first instruction. So nobody can be within
+// what is replaced, and stacks unwind as at the entry. The first byte stays: when a probe on the function is
+// detached, the kernel puts that one back.
+func editBody(entry, to uintptr) (Edit, error) {
 	mem, err := openMemory()
 	if err != nil {
 		return Edit{}, err
 	}
 	defer mem.Close()
-	// An instruction is at most 15 bytes, and one may begin within the last byte that is replaced.
-	was, err := mem.read(entry, len(code)+15)
+	const longest = 15
+	was, err := mem.read(entry, longest)
 	if err != nil {
 		return Edit{}, err
 	}
-	for at := 0; at < len(code); {
-		inst, err := x86asm.Decode(was[at:], 32)
-		if err != nil {
-			return Edit{}, fmt.Errorf("textpatch: at %#x: the bytes % x are no instruction", entry+uintptr(at), was[at:])
-		}
-		if movesStack(inst) {
-			return Edit{}, fmt.Errorf("textpatch: at %#x: %v is within the %d bytes to be replaced: from there on stacks would not unwind", entry+uintptr(at), inst, len(code))
-		}
-		at += inst.Len
+	jump, err := relative(opJump, entry+1, to)
+	if err != nil {
+		return Edit{}, err
 	}
-	return Edit{Addr: entry, Old: was[:len(code)], New: code, Body: true}, nil
-}
-
-// movesStack says whether the stack pointer may be elsewhere after an instruction than before. Where it is at
-// each byte of a function is in tables that don't change; in what is put here it
-// stays where it is at the entry.
-func movesStack(inst x86asm.Inst) bool {
-	switch inst.Op {
-	case x86asm.PUSH, x86asm.POP, x86asm.CALL, x86asm.RET, x86asm.LEAVE:
-		return true
+	code := append([]byte{prefixGS}, jump...)
+	if was[0] != prefixGS || instructionLen(was) < len(code) {
+		return Edit{}, fmt.Errorf("textpatch: at %#x: the bytes % x are not how a function begins: it is left as it is", entry, was[:len(code)])
 	}
-	return inst.Args[0] == x86asm.ESP && inst.Op != x86asm.CMP && inst.Op != x86asm.TEST
+	return Edit{Addr: entry, Old: was[:len(code)], New: code, Part: true}, nil
 }

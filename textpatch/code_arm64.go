@@ -51,6 +51,9 @@ func isCall(code []byte, s Site) bool {
 	return inst.Op == op && branchTo(s.Addr, binary.LittleEndian.Uint32(code)) == s.Target
 }
 
+// isBreakpoint: a breakpoint is as long as any instruction, and leaves nothing of it.
+func isBreakpoint([]byte) bool { return false }
+
 func instructionLen([]byte) int { return callLen }
 
 func checkCode(addr uintptr, code []byte) error {
@@ -74,7 +77,7 @@ func encodeCall(s Site, to uintptr) ([]byte, error) {
 
 func word(inst uint32) []byte { return binary.LittleEndian.AppendUint32(nil, inst) }
 
-func encodeNop() []byte { return word(0xd503201f) }
+func encodeNop(Site) ([]byte, error) { return word(0xd503201f), nil }
 
 // stlrb wzr, [x0]: the first argument of Go's internal calling convention is in X0.
 func encodeStoreZero() ([]byte, error) { return word(0x089ffc1f), nil }

@@ -14,14 +14,23 @@ import (
 const (
 	opCall  = 0xE8 // CALL rel32
 	opJump  = 0xE9 // JMP rel32
+	opTest  = 0xA9 // TEST EAX, imm32
+	opTrap  = 0xCC // INT3
 	callLen = 5
 )
 
-// scan returns the places that look like a call, or a jump, to one of the targets.
+// scan returns the places that look like a call, or a jump, to one of the targets, or like one
+// whose first byte a debugger or the kernel has replaced by a breakpoint.
 func scan(code []byte, base uintptr, targets []uintptr) []Site {
 	var found []Site
 	for i := 0; i+callLen <= len(code); i++ {
-		if code[i] != opCall && code[i] != opJump {
+		switch code[i] {
+		case opCall, opJump:
+		case opTrap:
+			if code[i+4] == opTrap {
+				continue // between functions; as a distance it is 800 MB
+			}
+		default:
 			continue
 		}
 		addr := base + uintptr(i)
@@ -46,6 +55,10 @@ func isCall(code []byte, s Site) bool {
 	}
 	return ok && inst.Op == op && s.Addr+callLen+uintptr(int(rel)) == s.Target
 }
+
+// isBreakpoint reports whether code begins with INT3: a debugger's, or the kernel's, since Go's compiler
+// makes none within functions.
+func isBreakpoint(code []byte) bool { return code[0] == opTrap }
 
 // instructionLen returns the length of the instruction that code begins with, 0 if it is
 // none that is known.
@@ -182,7 +195,7 @@ func vexLen(code []byte) int {
 
 // checkCode returns an error unless code is one instruction, and nothing more.
 func checkCode(addr uintptr, code []byte) error {
-	if len(code) == callLen && (code[0] == opCall || code[0] == opJump) {
+	if len(code) == callLen && (code[0] == opCall || code[0] == opJump || code[0] == opTest) {
 		return nil
 	}
 	if n := instructionLen(code); n != len(code) {
@@ -207,10 +220,9 @@ func encodeCall(s Site, to uintptr) ([]byte, error) {
 	return relative(opCall, s.Addr, to)
 }
 
-// The manuals' NOP of five bytes.
-var nop = []byte{0x0f, 0x1f, 0x44, 0x00, 0x00}
-
-func encodeNop() []byte { return nop }
+// encodeNop makes TEST EAX, with the call's distance as the constant: it changes flags alone, which are
+// nobody's after a call, and when a probe that is detached puts the call's first byte back, it is that call.
+func encodeNop(s Site) ([]byte, error) { return relative(opTest, s.Addr, s.Target) }
 
 func disassemble(code []byte, addr uintptr) (size int, text string) {
 	if n := vexLen(code); n > 0 {

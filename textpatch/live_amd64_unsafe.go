@@ -3,7 +3,6 @@
 package textpatch
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,8 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-const int3 = 0xCC
 
 // breakpoints are the addresses, ascending, at which text was ever changed while it may have been
 // running. The handler takes a trap at any of them for a thread that came while the INT3 was there, and sends
@@ -84,7 +81,7 @@ func rtSigaction(set, get *sigaction) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGTRAP),
 		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), unsafe.Sizeof(set.mask), 0, 0)
 	if errno != 0 {
-		return fmt.Errorf("textpatch: the handler of SIGTRAP: %w", errno)
+		return fmt.Errorf("%w: the handler of SIGTRAP can't be changed: %w", ErrLive, errno)
 	}
 	return nil
 }
@@ -109,18 +106,10 @@ func catchTraps() error {
 	return rtSigaction(&now, nil)
 }
 
-// liveWriter returns what replaces instructions that threads may be running.
-func liveWriter(m memory, edits []Edit) (func([]Edit) error, error) {
-	for _, e := range edits {
-		if e.Body {
-			return nil, fmt.Errorf("%w of a function's beginning at %#x: threads may be between its instructions", ErrLive, e.Addr)
-		}
-	}
+// readyLive prepares for edits of code that threads may be running.
+func readyLive(edits []Edit) error {
 	know(edits)
-	if err := catchTraps(); err != nil {
-		return nil, err
-	}
-	return m.replaceLive, nil
+	return catchTraps()
 }
 
 // replaceLive replaces instructions through a breakpoint. In each step a thread that runs the code sees
@@ -143,7 +132,7 @@ func (m memory) replaceLive(edits []Edit) error {
 		}
 		return syncCores()
 	}
-	trap := []byte{int3}
+	trap := []byte{opTrap}
 	err := each(0, 1, func(Edit) []byte { return trap })
 	if err == nil {
 		err = each(1, 0, newBytes)
@@ -151,8 +140,8 @@ func (m memory) replaceLive(edits []Edit) error {
 	if err == nil {
 		err = each(0, 1, newBytes)
 	}
-	if err != nil && !errors.Is(err, ErrLive) {
-		err = fmt.Errorf("while text was changed live: %w", err)
+	if err != nil {
+		return fmt.Errorf("while text was changed live: %w", err)
 	}
-	return err
+	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 )
 
-func liveWriter(memory, []Edit) (func([]Edit) error, error) {
-	return nil, fmt.Errorf("%w on %s: only what nobody runs can be changed", ErrLive, runtime.GOARCH)
-}
+func canLive() error { return fmt.Errorf("%w on %s", ErrLive, runtime.GOARCH) }
+
+func readyLive([]Edit) error { return ErrLive }
+
+func (memory) replaceLive([]Edit) error { return ErrLive }

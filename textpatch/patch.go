@@ -6,32 +6,45 @@ import (
 	"sync"
 )
 
-// When says who may be running the code that is written.
+// When says when text is written: whichever it is, other goroutines may be about to run it.
 type When int
 
 const (
-	// Quiet: nobody, from before the call until after it. The caller knows that.
+	// Quiet: while all goroutines but the caller's stand still, for some µs an edit. It changes
+	// GOMAXPROCS and back, and needs no signal.
 	Quiet When = iota
-	// Live: anybody. On amd64 only.
+	// Live: while threads run it, by way of a breakpoint. On amd64 only, and not under a debugger.
 	Live
 )
 
-// ErrLive is wrapped by the errors that say that text can't be changed while
-// threads run it.
+func (w When) String() string {
+	if w == Live {
+		return "live"
+	}
+	return "quiet"
+}
+
+// ErrLive is wrapped by the errors that say that text can't be changed [Live] here: nothing
+// has changed, and [Quiet] may do.
 var ErrLive = errors.New("textpatch: no live patching")
 
-// An Edit is an instruction, or a function's beginning, and what takes its place: as many bytes.
+// ErrNoEffect is wrapped by the error that says that what is written to the program's text is
+// not what runs. Nothing has changed.
+var ErrNoEffect = errors.New("textpatch: writing to the program's text has no effect")
+
+// An Edit is an instruction, or the beginning of one, and the instruction that takes its place: as
+// many bytes.
 type Edit struct {
 	Addr     uintptr
 	Old, New []byte
-	// Body says that it is a function's beginning: more than one instruction.
-	Body bool
+	// Part says that Old is the beginning of a longer instruction.
+	Part bool
 }
 
 // A Patch is a set of edits that are made and undone together. Its zero value is empty.
 type Patch struct {
-	edits   []Edit
-	applied bool
+	edits            []Edit
+	applied, touched bool
 }
 
 // Edits returns what the patch consists of.
@@ -39,6 +52,9 @@ func (p *Patch) Edits() []Edit { return p.edits }
 
 // Applied reports whether the edits have been made, and not been undone.
 func (p *Patch) Applied() bool { return p.applied }
+
+// Touched reports whether any edit was ever in the text, be it for a moment before an error.
+func (p *Patch) Touched() bool { return p.touched }
 
 // Call adds to the patch that a site calls another function, which takes the same arguments and has the
 // same results: the one with the given entry. It must want no context, as closures do.
@@ -48,32 +64,27 @@ func (p *Patch) Call(s Site, entry uintptr) error {
 }
 
 // Nop adds that a site does nothing. The function called must have no results.
-func (p *Patch) Nop(s Site) error { return p.add(s, encodeNop(), notTail(s)) }
+func (p *Patch) Nop(s Site) error {
+	code, err := encodeNop(s)
+	return p.add(s, code, errors.Join(err, notTail(s)))
+}
 
 // StoreZero adds that a site stores a zero byte, with release, at the address that is the
-// first argument. The function called must have no results.
+// first argument. The function called must have no results. On amd64 a kernel's probe that is attached
+// to such a site and detached breaks the program: see the head of the package.
 func (p *Patch) StoreZero(s Site) error {
 	code, err := encodeStoreZero()
 	return p.add(s, code, errors.Join(err, notTail(s)))
 }
 
-// Body is what a function comes to when its beginning is replaced.
-type Body struct {
-	// StoreZero says that it stores a zero byte, with release, at the address that is its first
-	// argument, and returns; Nothing that it returns.
-	StoreZero, Nothing bool
-	// Jump is the entry of the function that it jumps to if it is neither: one with the same arguments and
-	// results that wants no context.
-	Jump uintptr
-}
-
-// Body adds that a function's body is replaced, from its entry on: on 386, where arguments are
-// on the stack and a call has no room for what fetches them. Only [Quiet].
-func (p *Patch) Body(entry uintptr, b Body) error {
+// Body adds that a function jumps to another as it is entered, one with the same arguments and
+// results that wants no context: on 386, where arguments are on the stack and a call has no room for what
+// fetches them.
+func (p *Patch) Body(entry, to uintptr) error {
 	if p.applied {
 		return errApplied
 	}
-	e, err := editBody(entry, b)
+	e, err := editBody(entry, to)
 	if err == nil {
 		p.edits = append(p.edits, e)
 	}
@@ -111,18 +122,18 @@ func (p *Patch) add(s Site, code []byte, err error) error {
 var writing sync.Mutex
 
 // Apply makes the edits: all, or, with an error, none. Other bytes than expected in the place of
-// any are a [*Mismatch]. Applying what is applied does nothing.
+// any are a [*Mismatch]. Before the first ever it shows, by a call of its own, that what is
+// written takes effect; [ErrNoEffect] if not. Applying what is applied does nothing.
 func (p *Patch) Apply(when When) error {
 	writing.Lock()
 	defer writing.Unlock()
 	if p.applied || len(p.edits) == 0 {
 		return nil
 	}
-	if err := write(p.edits, when); err != nil {
-		return err
-	}
-	p.applied = true
-	return nil
+	touched, err := write(p.edits, when)
+	p.touched = p.touched || touched
+	p.applied = err == nil
+	return err
 }
 
 // Undo puts back what was there before: all, or, with an error, none. Undoing what isn't
@@ -133,20 +144,15 @@ func (p *Patch) Undo(when When) error {
 	if !p.applied {
 		return nil
 	}
-	if err := write(reversed(p.edits), when); err != nil {
-		return err
-	}
-	p.applied = false
-	return nil
+	_, err := write(reversed(p.edits), when)
+	p.applied = err != nil
+	return err
 }
 
 func reversed(edits []Edit) []Edit {
 	back := make([]Edit, len(edits))
 	for i, e := range edits {
-		back[i] = Edit{Addr: e.Addr, Old: e.New, New: e.Old, Body: e.Body}
+		back[i] = Edit{Addr: e.Addr, Old: e.New, New: e.Old, Part: e.Part}
 	}
 	return back
 }
-
-// LiveSupported says whether [Live] is there in this build.
-const LiveSupported = Supported && runtime.GOARCH == "amd64"

@@ -31,6 +31,9 @@ func clearOther(p *uint32) {
 	*p = 0
 }
 
+// ways is how text can be written in this build.
+var ways = map[string][]When{"amd64": {Quiet, Live}, "386": {Quiet}, "arm64": {Quiet}}[runtime.GOARCH]
+
 //go:noinline
 func callOnce(p *uint32) { clear(p) }
 
@@ -58,8 +61,8 @@ func sitesIn(t *testing.T, target, in any) []Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if unsure != 0 {
-		t.Errorf("%d places are not known to be calls", unsure)
+	if len(unsure) != 0 {
+		t.Errorf("not known to be calls: %v", unsure)
 	}
 	var own []Site
 	for _, s := range all {
@@ -158,7 +161,7 @@ func TestOtherCodeThanExpectedIsRefusedByNameAndLeftAlone(t *testing.T) {
 	apply(t, &first)
 	err := second.Apply(Quiet)
 	var m *Mismatch
-	if !errors.As(err, &m) || m.Addr != both[1].Addr || !bytes.Equal(m.Have, encodeNop()) {
+	if !errors.As(err, &m) || m.Addr != both[1].Addr || !bytes.Equal(m.Have, first.Edits()[0].New) {
 		t.Fatalf("%v", err)
 	}
 	if second.Applied() {
@@ -173,11 +176,15 @@ func TestOtherCodeThanExpectedIsRefusedByNameAndLeftAlone(t *testing.T) {
 
 func TestAWriteThatIsRefusedChangesNothing(t *testing.T) {
 	sites := sitesIn(t, clear, callTwice)
-	for _, when := range []When{Quiet, Live} {
-		if when == Live && runtime.GOARCH != "amd64" {
-			continue
+	for _, when := range ways {
+		mem, err := openMemory()
+		check(t, err, mem.try(when))
+		mem.Close()
+		steps := 2 // a write an edit
+		if when == Live {
+			steps = 6
 		}
-		for n := range 6 {
+		for n := range steps {
 			var p Patch
 			check(t, p.Nop(sites[0]), p.Nop(sites[1]))
 			writes := 0
@@ -189,10 +196,6 @@ func TestAWriteThatIsRefusedChangesNothing(t *testing.T) {
 			}
 			err := p.Apply(when)
 			refuse = nil
-			if when == Quiet && n >= 1 { // they are near each other, and written in one go
-				check(t, err, p.Undo(when))
-				continue
-			}
 			if !errors.Is(err, syscall.EIO) {
 				t.Fatalf("%v, want the kernel's error", err)
 			}
@@ -209,9 +212,9 @@ func TestWhatIsNoInstructionIsNotWritten(t *testing.T) {
 	was, err := encodeCall(s, s.Target)
 	check(t, err)
 	for _, bad := range [][]byte{
-		bytes.Repeat([]byte{0x06}, len(was)),     // undefined in 64-bit mode; on arm64 too
-		append([]byte{0x90}, was[1:]...),         // two instructions
-		append(bytes.Clone(encodeNop()), was...), // too long
+		bytes.Repeat([]byte{0x06}, len(was)), // undefined in 64-bit mode; on arm64 too
+		append([]byte{0x90}, was[1:]...),     // two instructions
+		append(bytes.Clone(was), was...),     // too long
 	} {
 		if runtime.GOARCH != "amd64" && len(bad) == len(was) {
 			continue

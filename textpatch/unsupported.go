@@ -14,12 +14,12 @@ const Supported = false
 var errHere = fmt.Errorf("textpatch: no patching in a build for %s/%s, or with the tag purego: %w", runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
 
 // Calls returns an error here.
-func Calls(targets ...uintptr) (sites []Site, unsure int, err error) { return nil, 0, errHere }
+func Calls(targets ...uintptr) (sites, unsure []Site, err error) { return nil, nil, errHere }
 
-func write([]Edit, When) error                 { return errHere }
-func encodeCall(Site, uintptr) ([]byte, error) { return nil, errHere }
-func encodeNop() []byte                        { return nil }
-func encodeStoreZero() ([]byte, error)         { return nil, errHere }
+func write([]Edit, When) (touched bool, err error) { return false, errHere }
+func encodeCall(Site, uintptr) ([]byte, error)     { return nil, errHere }
+func encodeNop(Site) ([]byte, error)               { return nil, errHere }
+func encodeStoreZero() ([]byte, error)             { return nil, errHere }
 
 // Disassemble returns an error here.
 func Disassemble(addr uintptr, n int) ([]Line, error) { return nil, errHere }

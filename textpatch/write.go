@@ -5,7 +5,6 @@ package textpatch
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -13,20 +12,43 @@ import (
 // Supported says whether there is patching in this build.
 const Supported = true
 
-// write makes edits. What it changes before an error, it changes back.
-func write(edits []Edit, when When) error {
+// write makes edits, once it is shown that it can. It reports whether any byte of them may have been
+// written, for however long.
+func write(edits []Edit, when When) (touched bool, err error) {
 	mem, err := openMemory()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer mem.Close()
+	edits = slices.SortedFunc(slices.Values(edits), func(a, b Edit) int { return cmp.Compare(a.Addr, b.Addr) })
+	if err := sound(edits); err != nil {
+		return false, err
+	}
+	if when == Live {
+		if err := canLive(); err != nil {
+			return false, err
+		}
+	}
+	if err := mem.try(when); err != nil {
+		return false, err
+	}
+	return mem.replace(edits, when)
+}
+
+// sound returns an error unless each edit puts an instruction in the place of one.
+func sound(edits []Edit) error {
+	var end uintptr
 	var checked []byte // most are the same, or calls
 	for _, e := range edits {
 		if len(e.Old) != len(e.New) {
 			return fmt.Errorf("textpatch: at %#x: %d bytes can't take the place of %d", e.Addr, len(e.New), len(e.Old))
 		}
+		if e.Addr < end {
+			return fmt.Errorf("textpatch: at %#x: two edits of the same bytes", e.Addr)
+		}
+		end = e.Addr + uintptr(len(e.Old))
 		for _, code := range [][]byte{e.Old, e.New} {
-			if e.Body || bytes.Equal(code, checked) {
+			if e.Part || bytes.Equal(code, checked) {
 				continue
 			}
 			if err := checkCode(e.Addr, code); err != nil {
@@ -35,91 +57,77 @@ func write(edits []Edit, when When) error {
 			checked = code
 		}
 	}
-	if err := inPlace(mem, edits, oldBytes); err != nil {
-		return err
-	}
-	if err := readySync(); err != nil {
-		return err
-	}
-	replace := mem.replaceQuiet
-	if when == Live {
-		if replace, err = liveWriter(mem, edits); err != nil {
-			return err
-		}
-	}
-	err = replace(edits)
-	if err == nil {
-		err = inPlace(mem, edits, newBytes)
-	}
-	if err != nil {
-		if e := replace(reversed(edits)); e != nil {
-			// The bytes could be written a moment ago.
-			err = errors.Join(err, fmt.Errorf("textpatch: and what was written can't be undone: %w", e))
-		}
-	}
-	return err
-}
-
-// near is how far apart edits may be that are read, and in Quiet written, together with what lies between
-// them. A system call costs as much as some hundred bytes more.
-const near = 256
-
-// stretches calls f for each run of edits that are near each other, with its place in memory, in ascending order.
-func stretches(edits []Edit, f func(group []Edit, start, end uintptr) error) error {
-	edits = slices.Clone(edits)
-	slices.SortFunc(edits, func(a, b Edit) int { return cmp.Compare(a.Addr, b.Addr) })
-	for len(edits) > 0 {
-		n, end := 1, edits[0].Addr+uintptr(len(edits[0].Old))
-		for n < len(edits) && edits[n].Addr < end+near {
-			if edits[n].Addr < end {
-				return fmt.Errorf("textpatch: at %#x: two edits of the same bytes", edits[n].Addr)
-			}
-			end = edits[n].Addr + uintptr(len(edits[n].Old))
-			n++
-		}
-		if err := f(edits[:n], edits[0].Addr, end); err != nil {
-			return err
-		}
-		edits = edits[n:]
-	}
 	return nil
 }
 
-// replaceQuiet writes the new bytes of all edits. What lies between two that are near each other is
-// written as it is: whoever runs that sees what was there, whichever byte has been stored.
-func (m memory) replaceQuiet(edits []Edit) error {
-	err := stretches(edits, func(group []Edit, start, end uintptr) error {
-		code, err := m.read(start, int(end-start))
-		if err != nil {
-			return err
-		}
-		for _, e := range group {
-			copy(code[e.Addr-start:], e.New)
-		}
-		return m.write(start, code)
-	})
-	if err != nil {
-		return err
+// replace makes edits, in ascending order, in one of the ways. What it changes before an error, it changes
+// back.
+func (m memory) replace(edits []Edit, when When) (touched bool, err error) {
+	if err := readySync(); err != nil {
+		return false, err
 	}
-	return syncCores()
+	write := m.replaceQuiet
+	if when == Live {
+		if err := readyLive(edits); err != nil {
+			return false, err
+		}
+		write = m.replaceLive
+	}
+	if err := m.inPlace(edits, oldBytes); err != nil {
+		return false, err
+	}
+	err = write(edits)
+	if err == nil {
+		err = m.inPlace(edits, newBytes)
+	}
+	if err != nil {
+		if e := write(reversed(edits)); e != nil {
+			// The bytes could be written a moment ago.
+			err = fmt.Errorf("%w; and what was written can't be undone: %w", err, e)
+		}
+	}
+	return true, err
+}
+
+// replaceQuiet writes the new bytes of all edits while nothing else runs.
+func (m memory) replaceQuiet(edits []Edit) (err error) {
+	alone(func() {
+		for _, e := range edits {
+			if err = m.write(e.Addr, e.New); err != nil {
+				return
+			}
+		}
+		err = syncCores()
+	})
+	return err
 }
 
 func oldBytes(e Edit) []byte { return e.Old }
 func newBytes(e Edit) []byte { return e.New }
 
+// near is how far apart edits may be that are read together with what lies between them. A system call
+// costs as much as some hundred bytes more.
+const near = 256
+
 // inPlace compares text with what the edits say is there.
-func inPlace(m memory, edits []Edit, want func(Edit) []byte) error {
-	return stretches(edits, func(group []Edit, start, end uintptr) error {
+func (m memory) inPlace(edits []Edit, want func(Edit) []byte) error {
+	for len(edits) > 0 {
+		n, start, end := 1, edits[0].Addr, edits[0].Addr+uintptr(len(edits[0].Old))
+		for n < len(edits) && edits[n].Addr < end+near {
+			end = edits[n].Addr + uintptr(len(edits[n].Old))
+			n++
+		}
 		code, err := m.read(start, int(end-start))
 		if err != nil {
 			return err
 		}
-		for _, e := range group {
+		for _, e := range edits[:n] {
 			w := want(e)
 			if have := code[e.Addr-start:][:len(w)]; !bytes.Equal(have, w) {
 				return &Mismatch{Addr: e.Addr, Want: w, Have: bytes.Clone(have)}
 			}
 		}
-		return nil
-	})
+		edits = edits[n:]
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ Chooses native or paravirtual locks for this very process, as a program that imp
 pvlock/boot does when it starts, fills the tables of operations, and patches
 the calls in its own text. The disassembly is of live memory.
 
-PVLOCK=auto|native|pv|tas and PVLOCK_PATCH=0|1 are heeded; flags go before them.`,
+PVLOCK=auto|native|pv|tas and PVLOCK_PATCH=0|1|calls are heeded; flags go before them.`,
 		Example: `  pvlock patch
   pvlock patch --mode native --show 1
   PVLOCK_PATCH=0 pvlock patch

@@ -14,7 +14,7 @@ func TestNonsenseInTheEnvironmentIsOneLineThatSaysWhatIsAllowedAndExit2(t *testi
 	for _, verb := range [][]string{{"patch"}, {"doctor", "--interval", "10ms"}, {"bench", "unlock"}} {
 		for env, want := range map[string]string{
 			"PVLOCK=nonsense": `PVLOCK="nonsense" is no mode: want auto, native, pv, tas`,
-			"PVLOCK_PATCH=2":  `PVLOCK_PATCH="2": want 0 or 1`,
+			"PVLOCK_PATCH=2":  `PVLOCK_PATCH="2": want 0, 1 or calls`,
 		} {
 			cmd := pvlock(t, verb...)
 			cmd.Env = append(cmd.Env, env)

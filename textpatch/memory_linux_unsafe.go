@@ -1,14 +1,16 @@
-//go:build (amd64 || 386 || arm64) && !purego
+//go:build linux && (amd64 || 386 || arm64) && !purego
 
 package textpatch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +18,8 @@ import (
 // memory is this process's own, by /proc/self/mem. Writing there goes to private pages that the process
 // itself has no right to write to, by ptrace's rights, not by a mapping's.
 type memory struct {
-	f *os.File
+	f  *os.File
+	fd uintptr
 	// refuse, in tests, says which writes the kernel refuses.
 	refuse func(addr uintptr) error
 }
@@ -29,7 +32,7 @@ func openMemory() (memory, error) {
 	if err != nil {
 		return memory{}, fmt.Errorf("textpatch: the program's text can't be written: %w", err)
 	}
-	return memory{f: f, refuse: refuse}, nil
+	return memory{f: f, fd: f.Fd(), refuse: refuse}, nil
 }
 
 func (m memory) Close() { m.f.Close() }
@@ -40,38 +43,46 @@ func (m memory) read(addr uintptr, n int) ([]byte, error) {
 }
 
 func (m memory) readInto(b []byte, addr uintptr) error {
-	for got := 0; got < len(b); {
-		n, err := unix.Pread(int(m.f.Fd()), b[got:], int64(addr)+int64(got))
-		if err == nil && n == 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("textpatch: reading %d bytes of text at %#x: %w", len(b), addr, err)
-		}
-		got += max(n, 0)
+	if errno := transfer(unix.SYS_PREAD64, m.fd, b, addr); errno != 0 {
+		return fmt.Errorf("textpatch: reading %d bytes of text at %#x: %w", len(b), addr, errno)
 	}
 	return nil
 }
 
 func (m memory) write(addr uintptr, b []byte) error {
+	err := error(nil)
 	if m.refuse != nil {
-		if err := m.refuse(addr); err != nil {
-			return fmt.Errorf("textpatch: writing %d bytes of text at %#x: %w", len(b), addr, err)
-		}
+		err = m.refuse(addr)
 	}
-	for put := 0; put < len(b); {
-		n, err := unix.Pwrite(int(m.f.Fd()), b[put:], int64(addr)+int64(put))
-		if err == nil && n == 0 {
-			err = io.ErrShortWrite
-		}
-		if err != nil && !errors.Is(err, unix.EINTR) {
+	if err == nil {
+		if errno := transfer(unix.SYS_PWRITE64, m.fd, b, addr); errno != 0 {
 			// EIO is what kernels say that were built or started so that they let nobody write
 			// to what is mapped read-only (PROC_MEM_NO_FORCE, proc_mem.force_override).
-			return fmt.Errorf("textpatch: writing %d bytes of text at %#x: %w", len(b), addr, err)
+			err = errno
 		}
-		put += max(n, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("textpatch: writing %d bytes of text at %#x: %w", len(b), addr, err)
 	}
 	return nil
+}
+
+// transfer reads or writes all of b. It makes system calls in the raw way: see alone.
+func transfer(call, fd uintptr, b []byte, addr uintptr) unix.Errno {
+	for done := 0; done < len(b); {
+		// On 386 the offset is two words, and an address is the lower one.
+		n, _, errno := unix.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&b[done])), uintptr(len(b)-done), addr+uintptr(done), 0, 0)
+		switch {
+		case errno == unix.EINTR:
+		case errno != 0:
+			return errno
+		case n == 0:
+			return unix.EIO
+		default:
+			done += int(n)
+		}
+	}
+	return 0
 }
 
 // An area is executable memory, from start up to end.
@@ -84,10 +95,15 @@ func (m memory) text() ([]area, error) {
 	if err != nil {
 		return nil, fmt.Errorf("textpatch: where the program's text is: %w", err)
 	}
-	here := Entry(Entry)
+	return ownText(string(maps), Entry(Entry))
+}
+
+// ownText returns the areas of the file that is mapped, executable, where the program is at here. Go's
+// functions in memory that no file is mapped to are an error: calls from there would be left out.
+func ownText(maps string, here uintptr) ([]area, error) {
 	all := map[string][]area{}
 	own := ""
-	for line := range strings.Lines(string(maps)) {
+	for line := range strings.Lines(maps) {
 		// start-end perms offset device inode path
 		fields := strings.Fields(line)
 		if len(fields) < 5 || fields[1][2] != 'x' {
@@ -96,11 +112,18 @@ func (m memory) text() ([]area, error) {
 		from, to, _ := strings.Cut(fields[0], "-")
 		start, err1 := strconv.ParseUint(from, 16, strconv.IntSize)
 		end, err2 := strconv.ParseUint(to, 16, strconv.IntSize)
-		if err := errors.Join(err1, err2); err != nil {
+		if err := cmp.Or(err1, err2); err != nil {
 			return nil, fmt.Errorf("textpatch: /proc/self/maps: %w", err)
 		}
-		file := fields[3] + " " + fields[4]
 		a := area{uintptr(start), uintptr(end)}
+		if fields[4] == "0" {
+			if a.hasGo() {
+				return nil, fmt.Errorf("textpatch: the program's text at %#x to %#x is in memory that no file is mapped to: "+
+					"it was unpacked there, or moved to larger pages; it is left as it is", a.start, a.end)
+			}
+			continue
+		}
+		file := fields[3] + " " + fields[4]
 		all[file] = append(all[file], a)
 		if a.start <= here && here < a.end {
 			own = file
@@ -110,6 +133,16 @@ func (m memory) text() ([]area, error) {
 		return nil, errors.New("textpatch: /proc/self/maps doesn't have the program's text")
 	}
 	return all[own], nil
+}
+
+// hasGo reports whether functions of Go are in the area.
+func (a area) hasGo() bool {
+	for at := a.start; at < a.end; at += 4096 {
+		if runtime.FuncForPC(at) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 const (
@@ -128,7 +161,7 @@ func readySync() error {
 // syncCores makes each core that runs a thread of this process execute a serialising instruction, and those
 // that will, before they return to it.
 func syncCores() error {
-	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierSyncCore, 0, 0); errno != 0 {
+	if _, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierSyncCore, 0, 0); errno != 0 {
 		return fmt.Errorf("textpatch: membarrier's SYNC_CORE: %w", errno)
 	}
 	return nil
