@@ -10,19 +10,27 @@ import (
 // runIsChild says whether the test runs in a process of its own, made by runChild.
 func runIsChild(t *testing.T) bool { return os.Getenv("TEXTPATCH_CHILD") == t.Name() }
 
-// runChild runs the test in a process of its own, which must exit with a code, and returns
-// what it printed.
-func runChild(t *testing.T, code int, args ...string) string {
+// child returns the command that runs the test in a process of its own, under another program if
+// one is given.
+func child(t *testing.T, under ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, append([]string{"-test.run=^" + t.Name() + "$"}, args...)...)
+	args := append(under, exe, "-test.run=^"+t.Name()+"$")
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "TEXTPATCH_CHILD="+t.Name())
+	return cmd
+}
+
+// runChild runs the test in a process of its own, which must exit with a code, and returns
+// what it printed.
+func runChild(t *testing.T, code int, under ...string) string {
+	t.Helper()
+	cmd := child(t, under...)
 	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)
 	}
 	if have := cmd.ProcessState.ExitCode(); have != code {

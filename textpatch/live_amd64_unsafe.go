@@ -3,6 +3,8 @@
 package textpatch
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -112,36 +114,40 @@ func readyLive(edits []Edit) error {
 	return catchTraps()
 }
 
-// replaceLive replaces instructions through a breakpoint. In each step a thread that runs the code sees
-// the old instruction or INT3, or INT3, or INT3 or the new instruction.
-//
-// An error leaves some bytes behind; written again from the first step on, the old ones are right.
-func (m memory) replaceLive(edits []Edit) error {
+// writeLive replaces instructions through a breakpoint. In each step a thread that runs the code sees
+// the old instruction or INT3, or INT3, or INT3 or the new instruction. Where the INT3 stands already, and the
+// rest is as it is to be, as after an error in the second step, there is only the third.
+func (m memory) writeLive(edits []Edit, onError bool) (err error) {
 	// Between the steps there is no more than needs be: threads spin in the breakpoint meanwhile.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	each := func(from, to int, b func(Edit) []byte) error {
-		for _, e := range edits {
-			end := to
-			if end == 0 {
-				end = len(e.New)
+	whole := func(e Edit) bool { return e.Old[0] != opTrap || !bytes.Equal(e.Old[1:], e.New[1:]) }
+	trap := []byte{opTrap}
+	for _, step := range []func(e Edit) error{
+		func(e Edit) error {
+			if whole(e) {
+				return m.write(e.Addr, trap)
 			}
-			if err := m.write(e.Addr+uintptr(from), b(e)[from:end]); err != nil {
-				return err
+			return nil
+		},
+		func(e Edit) error {
+			if whole(e) {
+				return m.write(e.Addr+1, e.New[1:])
+			}
+			return nil
+		},
+		func(e Edit) error { return m.write(e.Addr, e.New[:1]) },
+	} {
+		for _, e := range edits {
+			err = cmp.Or(err, step(e))
+			if err != nil && onError == stopAtError {
+				return fmt.Errorf("while text was changed live: %w", err)
 			}
 		}
-		return syncCores()
+		err = cmp.Or(err, syncCores())
+		if err != nil && onError == stopAtError {
+			return fmt.Errorf("while text was changed live: %w", err)
+		}
 	}
-	trap := []byte{opTrap}
-	err := each(0, 1, func(Edit) []byte { return trap })
-	if err == nil {
-		err = each(1, 0, newBytes)
-	}
-	if err == nil {
-		err = each(0, 1, newBytes)
-	}
-	if err != nil {
-		return fmt.Errorf("while text was changed live: %w", err)
-	}
-	return nil
+	return err
 }

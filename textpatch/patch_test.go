@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -64,7 +65,11 @@ func sitesIn(t *testing.T, target, in any) []Site {
 	if len(unsure) != 0 {
 		t.Errorf("not known to be calls: %v", unsure)
 	}
-	var own []Site
+	return sitesOf(in, all)
+}
+
+// sitesOf returns those sites that are in a function.
+func sitesOf(in any, all []Site) (own []Site) {
 	for _, s := range all {
 		if runtime.FuncForPC(s.Addr).Entry() == Entry(in) {
 			own = append(own, s)
@@ -174,34 +179,49 @@ func TestOtherCodeThanExpectedIsRefusedByNameAndLeftAlone(t *testing.T) {
 	}
 }
 
+// Writes are refused one time, as by a signal, and from some time on to one place, as by a sandbox: what was
+// written before that is put back.
 func TestAWriteThatIsRefusedChangesNothing(t *testing.T) {
 	sites := sitesIn(t, clear, callTwice)
+	defer func() { refuse = nil }()
 	for _, when := range ways {
 		mem, err := openMemory()
 		check(t, err, mem.try(when))
 		mem.Close()
-		steps := 2 // a write an edit
-		if when == Live {
-			steps = 6
+		var seen []uintptr // the places of the writes of a patch that is not refused
+		refuse = func(addr uintptr) error {
+			seen = append(seen, addr)
+			return nil
 		}
-		for n := range steps {
-			var p Patch
-			check(t, p.Nop(sites[0]), p.Nop(sites[1]))
-			writes := 0
-			refuse = func(uintptr) error {
-				if writes++; writes == n+1 {
-					return syscall.EIO
+		var p Patch
+		check(t, p.Nop(sites[0]), p.Call(sites[1], Entry(clearOther)), p.Apply(when))
+		refuse = nil
+		check(t, p.Undo(when))
+		for n, place := range seen {
+			for _, always := range []bool{false, true} {
+				if always && slices.Contains(seen[:n], place) {
+					continue // it would have been refused before
 				}
-				return nil
-			}
-			err := p.Apply(when)
-			refuse = nil
-			if !errors.Is(err, syscall.EIO) {
-				t.Fatalf("%v, want the kernel's error", err)
-			}
-			x, y := uint32(1), uint32(1)
-			if callTwice(&x, &y); x != 0 || y != 0 || p.Applied() {
-				t.Errorf("write %d refused: words are %d and %d", n, x, y)
+				writes := 0
+				refuse = func(addr uintptr) error {
+					writes++
+					if writes == n+1 || always && addr == place {
+						return syscall.EIO
+					}
+					return nil
+				}
+				var p Patch
+				check(t, p.Nop(sites[0]), p.Call(sites[1], Entry(clearOther)))
+				err := p.Apply(when)
+				refuse = nil
+				if !errors.Is(err, syscall.EIO) || strings.Contains(err.Error(), "undone") || strings.Contains(err.Error(), "\n") {
+					t.Fatalf("%v: write %d of %d refused: %v, want the kernel's error in one line", when, n+1, len(seen), err)
+				}
+				clears.Store(0)
+				x, y := uint32(1), uint32(1)
+				if callTwice(&x, &y); x != 0 || y != 0 || clears.Load() != 2 || p.Applied() || !p.Touched() {
+					t.Errorf("%v: write %d refused: words are %d and %d, calls counted %d", when, n+1, x, y, clears.Load())
+				}
 			}
 		}
 	}

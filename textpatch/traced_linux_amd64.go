@@ -27,7 +27,7 @@ func canLive() error {
 		_, after, _ := bytes.Cut(status, []byte("\nTracerPid:"))
 		tracer, _, _ := bytes.Cut(bytes.TrimSpace(after), []byte("\n"))
 		if string(tracer) != "0" {
-			return fmt.Errorf("%w under a debugger: process %s traces this one, and would take the breakpoints for its own", ErrLive, tracer)
+			return fmt.Errorf("%w under a debugger: the one attached (TracerPid %s) would take the breakpoints for its own", ErrLive, tracer)
 		}
 	}
 	return nil

@@ -66,38 +66,63 @@ func (m memory) replace(edits []Edit, when When) (touched bool, err error) {
 	if err := readySync(); err != nil {
 		return false, err
 	}
-	write := m.replaceQuiet
+	write := m.writeQuiet
 	if when == Live {
 		if err := readyLive(edits); err != nil {
 			return false, err
 		}
-		write = m.replaceLive
+		write = m.writeLive
 	}
 	if err := m.inPlace(edits, oldBytes); err != nil {
 		return false, err
 	}
-	err = write(edits)
+	err = write(edits, stopAtError)
 	if err == nil {
 		err = m.inPlace(edits, newBytes)
 	}
 	if err != nil {
-		if e := write(reversed(edits)); e != nil {
-			// The bytes could be written a moment ago.
+		if e := m.restore(edits, write); e != nil {
 			err = fmt.Errorf("%w; and what was written can't be undone: %w", err, e)
 		}
 	}
 	return true, err
 }
 
-// replaceQuiet writes the new bytes of all edits while nothing else runs.
-func (m memory) replaceQuiet(edits []Edit) (err error) {
+// A writer makes edits, in one of the ways. After an error it stops, or goes on with what can be written,
+// and returns the first.
+type writer func(edits []Edit, onError bool) error
+
+const (
+	stopAtError = false
+	goOn        = true
+)
+
+// restore puts back what was there before edits of which some may have been made, or half. It writes
+// no more than it must: what could not be written a moment ago need not be put back.
+func (m memory) restore(edits []Edit, write writer) error {
+	var back []Edit
+	for _, e := range edits {
+		now, err := m.read(e.Addr, len(e.Old))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now, e.Old) {
+			back = append(back, Edit{Addr: e.Addr, Old: now, New: e.Old, Part: e.Part})
+		}
+	}
+	return write(back, goOn)
+}
+
+// writeQuiet writes the new bytes of all edits while nothing else runs.
+func (m memory) writeQuiet(edits []Edit, onError bool) (err error) {
 	alone(func() {
 		for _, e := range edits {
-			if err = m.write(e.Addr, e.New); err != nil {
+			err = cmp.Or(err, m.write(e.Addr, e.New))
+			if err != nil && onError == stopAtError {
 				return
 			}
 		}
-		err = syncCores()
+		err = cmp.Or(err, syncCores())
 	})
 	return err
 }
