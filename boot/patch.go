@@ -88,13 +88,15 @@ func (r *Result) patchCalls(calls []spinlock.Call) bool {
 	return true
 }
 
-// apply writes the text live, which holds nobody up, or, where that can't be, quietly.
-func (r *Result) apply() error {
-	r.Patch.When = textpatch.Live
-	err := r.patch.Apply(textpatch.Live)
-	if errors.Is(err, textpatch.ErrLive) {
-		r.Patch.When, r.Patch.NotLive = textpatch.Quiet, err.Error()
-		err = r.patch.Apply(textpatch.Quiet)
+// ways are tried in this order: live, which holds nobody up, and, where that can't be, quietly.
+var ways = []textpatch.When{textpatch.Live, textpatch.Quiet}
+
+func (r *Result) apply() (err error) {
+	for _, r.Patch.When = range ways {
+		if err = r.patch.Apply(r.Patch.When); !errors.Is(err, textpatch.ErrLive) {
+			return err
+		}
+		r.Patch.NotLive = err.Error()
 	}
 	return err
 }

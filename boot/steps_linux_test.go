@@ -17,13 +17,15 @@ import (
 	"testing"
 )
 
+// stepsDir is where the program is built.
+var stepsDir string
+
 // buildSteps builds the program that does what it is told, once.
 var buildSteps = sync.OnceValues(func() (exe string, err error) {
-	dir, err := os.MkdirTemp("", "steps")
-	if err != nil {
+	if stepsDir, err = os.MkdirTemp("", "steps"); err != nil {
 		return "", err
 	}
-	exe = filepath.Join(dir, "steps")
+	exe = filepath.Join(stepsDir, "steps")
 	// As a debugger and a probe want it: with symbols, and where its file says.
 	if out, err := exec.Command("go", "build", "-buildmode=exe", "-o", exe, "./testdata/steps").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
@@ -33,8 +35,8 @@ var buildSteps = sync.OnceValues(func() (exe string, err error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if exe, err := buildSteps(); err == nil {
-		os.RemoveAll(filepath.Dir(exe))
+	if stepsDir != "" {
+		os.RemoveAll(stepsDir)
 	}
 	os.Exit(code)
 }
