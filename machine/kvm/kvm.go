@@ -3,6 +3,7 @@
 package kvm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +35,7 @@ func Probe() error {
 
 // open opens /dev/kvm, and makes sure that it offers what is needed.
 func open() (int, error) {
-	if err := checkTLS(); err != nil {
+	if err := cmp.Or(checkTLS(), checkText()); err != nil {
 		return 0, fmt.Errorf("kvm: %w", err)
 	}
 	kvm, err := openKVM()

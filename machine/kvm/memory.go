@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 )
 
@@ -36,8 +37,15 @@ type region struct {
 
 func (r *region) contains(va uint64) bool { return va >= r.va && va-r.va < r.size }
 
+// checkText returns an error if the guest can't be given the program's text.
+func checkText() error {
+	_, err := ownRegions(uint64(entryPC()))
+	return err
+}
+
 // ownRegions returns the regions of the program and of its heap, by /proc/self/maps: all mappings
-// of the file that pc is in, with the zeros that follow its data, and the heap.
+// of the file that pc is in, with the zeros that follow its data, and the heap. Text that is in none of
+// that file is an error.
 func ownRegions(pc uint64) ([]region, error) {
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
@@ -51,7 +59,18 @@ func ownRegions(pc uint64) ([]region, error) {
 type mapping struct {
 	region
 	read, private bool
-	file          string // device, inode and path; "" for anonymous memory
+	anonymous     bool   // no file is mapped
+	file          string // device and inode, or the kernel's name for what it is; "" for anonymous memory
+}
+
+// hasGo reports whether functions of Go can be executed there.
+func (m *mapping) hasGo() bool {
+	for at := uint64(0); m.exec && at < m.size; at += pageSize {
+		if runtime.FuncForPC(uintptr(m.va+at)) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func parseMaps(r io.Reader, pc uint64) ([]region, error) {
@@ -62,6 +81,10 @@ func parseMaps(r io.Reader, pc uint64) ([]region, error) {
 		m, err := parseMapping(lines.Text())
 		if err != nil {
 			return nil, err
+		}
+		if m.anonymous && m.hasGo() {
+			return nil, fmt.Errorf("the program's text at %#x to %#x is in memory that no file is mapped to: "+
+				"it was unpacked there, or moved to larger pages, and a guest can't be given that", m.va, m.va+m.size)
 		}
 		if m.contains(pc) {
 			self = m.file
@@ -104,7 +127,7 @@ func parseMapping(line string) (m mapping, err error) {
 	}
 	m.size = to - m.va
 	m.read, m.write, m.exec, m.private = perm[0] == 'r', perm[1] == 'w', perm[2] == 'x', perm[3] == 'p'
-	if inode != 0 {
+	if m.anonymous = inode == 0; !m.anonymous {
 		m.file = fmt.Sprintf("%s %d", device, inode)
 	} else if fields := strings.Fields(line); len(fields) > 5 && !strings.HasPrefix(fields[5], "[anon:") {
 		m.file = fields[5] // [stack], [vdso]
