@@ -100,7 +100,10 @@ func (c *CPU) WakeWaiter(lock arch.Addr) {
 	online := c.m.online
 	word, above := int(c.id/32), ^uint32(1)<<(c.id%32)
 	for i := range len(online) + 1 {
-		at := (word + i) % len(online)
+		at := word + i
+		if at >= len(online) {
+			at -= len(online) // a division may panic, which a guest can't
+		}
 		mask := c.Load32(&online[at])
 		switch i {
 		case 0:
