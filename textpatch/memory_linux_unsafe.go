@@ -3,6 +3,7 @@
 package textpatch
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -32,7 +33,26 @@ func openMemory() (memory, error) {
 	if err != nil {
 		return memory{}, fmt.Errorf("textpatch: the program's text can't be written: %w", err)
 	}
-	return memory{f: f, fd: f.Fd(), refuse: refuse}, nil
+	m := memory{f: f, fd: f.Fd(), refuse: refuse}
+	if err := m.isOwn(); err != nil {
+		f.Close()
+		return memory{}, err
+	}
+	return m, nil
+}
+
+// isOwn returns an error if the file shows other code than runs here: an emulator's, whose addresses
+// are not the program's.
+func (m memory) isOwn() error {
+	entry := Entry(trialCall)
+	there, err := m.read(entry, 16)
+	if err != nil {
+		return err
+	}
+	if here := (*(**[16]byte)(unsafe.Pointer(&entry)))[:]; !bytes.Equal(here, there) {
+		return fmt.Errorf("textpatch: /proc/self/mem has % x at %#x, where the program has % x: it is another program's memory, perhaps an emulator's", there, entry, here)
+	}
+	return nil
 }
 
 func (m memory) Close() { m.f.Close() }
@@ -137,8 +157,8 @@ func ownText(maps string, here uintptr) ([]area, error) {
 
 // hasGo reports whether functions of Go are in the area.
 func (a area) hasGo() bool {
-	for at := a.start; at < a.end; at += 4096 {
-		if runtime.FuncForPC(at) != nil {
+	for i := uintptr(0); i < a.end-a.start; i += 4096 {
+		if runtime.FuncForPC(a.start+i) != nil {
 			return true
 		}
 	}
