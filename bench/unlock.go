@@ -71,7 +71,6 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) 
 		base := timed(holdOnly, cfg.Pairs, l, c)
 		*l = spinlock.Queued{}
 		for i, w := range ways {
-			// Nobody but this goroutine runs what is patched.
 			if err := patches[i].Apply(textpatch.Quiet); err != nil {
 				return nil, err
 			}
@@ -112,13 +111,10 @@ func patchUnlocks(ways []unlockWay) ([]textpatch.Patch, error) {
 			return nil, fmt.Errorf("the text has no call of %s", runtime.FuncForPC(textpatch.Entry(w.called)).Name())
 		}
 		for _, s := range sites {
-			switch {
-			case w.store && unlockMayBeStore:
+			if w.store && unlockMayBeStore {
 				err = patches[i].StoreZero(s)
-			case w.store:
-				err = patches[i].Call(s, codeOfUnlock(unlockNative.Unlock))
-			default:
-				err = patches[i].Call(s, codeOfUnlock(unlockPV.Unlock))
+			} else {
+				err = patches[i].Call(s, codeOfUnlock(w.direct))
 			}
 			if err != nil {
 				return nil, err

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"example.com/pvlock/paravirt"
@@ -18,13 +19,20 @@ var (
 	unlockNative = spinlock.NativeQueued()
 	unlockPV     = spinlock.PVQueued()
 	unlockIsPV   bool
+	// The tables, as spinlock has them: one pointer, which may change while others look.
+	nativeTable, pvTable atomic.Pointer[spinlock.QueuedOps]
 )
 
-//go:noinline
-func unlockNativeTable(l *spinlock.Queued, c *paravirt.CPU) { unlockNative.Unlock(l, c) }
+func init() {
+	nativeTable.Store(&unlockNative)
+	pvTable.Store(&unlockPV)
+}
 
 //go:noinline
-func unlockPVTable(l *spinlock.Queued, c *paravirt.CPU) { unlockPV.Unlock(l, c) }
+func unlockNativeTable(l *spinlock.Queued, c *paravirt.CPU) { nativeTable.Load().Unlock(l, c) }
+
+//go:noinline
+func unlockPVTable(l *spinlock.Queued, c *paravirt.CPU) { pvTable.Load().Unlock(l, c) }
 
 // unlockInline is the native unlock where it is called. QSpin is the same word.
 func unlockInline(l *spinlock.Queued, c *paravirt.CPU) {
@@ -42,6 +50,7 @@ type unlockWay struct {
 	site           func(p *[4]uint64, l *spinlock.Queued, c *paravirt.CPU) // a typical caller
 	called         func(l *spinlock.Queued, c *paravirt.CPU)               // nil if nothing is called that is patched
 	patched, store bool
+	direct         func(l *spinlock.Queued, c *paravirt.CPU) // what is called when it is patched, and no store
 }
 
 var unlockWays = []unlockWay{
@@ -80,9 +89,10 @@ var unlockWays = []unlockWay{
 			}
 		}},
 	{name: "native, table", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative},
-	{name: "native, patched", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative, patched: true, store: true},
+	{name: "native, patched", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative, patched: true, store: true, direct: unlockNative.Unlock},
+	{name: "native, patched to a call", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative, patched: true, direct: unlockNative.Unlock},
 	{name: "paravirtual, table", site: sitePV, called: unlockPVTable, pair: pairsPV, release: releasesPV},
-	{name: "paravirtual, patched", site: sitePV, called: unlockPVTable, pair: pairsPV, release: releasesPV, patched: true},
+	{name: "paravirtual, patched", site: sitePV, called: unlockPVTable, pair: pairsPV, release: releasesPV, patched: true, direct: unlockPV.Unlock},
 }
 
 func pairsNative(n int, l *spinlock.Queued, c *paravirt.CPU) {

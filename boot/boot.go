@@ -8,7 +8,19 @@
 //			…
 //		}
 //
-// Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas, PVLOCK_PATCH=0|1|calls.
+// Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas,
+// PVLOCK_PATCH=0|1|calls (TestWhatIsSetGoesBeforeTheEnvironment, TestTheEnvironmentIsChecked).
+//
+// What patched calls mean is what the tables say: locks exclude, wake their sleepers, and panic at the
+// same lines (TestEachModeInstallsItsTablesAndItsLocksExclude, TestAnUnlockThatFindsASleeperKicksIt,
+// TestANilLockPanicsAtItsLine), and all calls are patched (TestPatchingIsNotSilentlyLeftOut). Threads may
+// take free locks and release them all the while (TestUnlocksThroughoutBoot).
+//
+// Text is written live, or, under a debugger and where there is no other way, while the other
+// goroutines stand still; see package textpatch, and the tests under gdb, delve, an emulator, probes and a
+// sandbox: TestUnderGDBItIsPatchedQuietly, TestUnderDelveItIsPatchedQuietly,
+// TestUnderAnEmulatorTheLocksGoByTheTables, TestAProbeOnACallComesAndGoes,
+// TestTextThatNoFileIsMappedToIsLeftAsItIs, TestInASandboxThatRefusesACallTheLocksWork.
 package boot
 
 import (
@@ -52,9 +64,11 @@ var booted struct {
 
 // Boot decides and installs, in one step, before the first CPU comes up: later it returns an
 // error that wraps [spinlock.ErrSealed], or, once text is patched, [spinlock.ErrPatched], and
-// has done nothing. Asked for again what it has done already, it returns the same result at any time.
+// has done nothing (TestNothingChangesOnceACPUHasComeUp, TestNothingChangesOnceSomebodyHasWaited,
+// TestPatchedTextFixesTheTables). Asked for again what it has done already, it returns the same result
+// at any time.
 //
-// That text can't be patched is no error: the calls stay, mean the same, and take longer.
+// That text can't be patched is not an error: the calls stay, mean the same, and take longer.
 // The result says why.
 func Boot(cfg Config) (*Result, error) {
 	env, err := Environment()

@@ -188,7 +188,7 @@ func (r *Result) show(put func(s *Shown, text []string)) {
 			if n >= len(c.Shown) {
 				c.Shown = append(c.Shown, Shown{Where: where(s)})
 			}
-			put(&c.Shown[n], disassembly(s.Addr, c.Became == "body"))
+			put(&c.Shown[n], disassembly(s.Addr))
 		}
 	}
 }
@@ -198,12 +198,8 @@ func where(s textpatch.Site) string {
 	return fmt.Sprintf("%s, %s:%d", name, file, line)
 }
 
-func disassembly(addr uintptr, body bool) []string {
-	n := 1
-	if body {
-		n = 3
-	}
-	lines, err := textpatch.Disassemble(addr, n)
+func disassembly(addr uintptr) []string {
+	lines, err := textpatch.Disassemble(addr, 1)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -10,5 +10,6 @@
 //   - shared: no Go pointer lies in the same memory as a shared cell, and cells of
 //     8 and 16 bits are parts of a word.
 //   - unsafe: package unsafe is imported by files whose names say so.
+//   - named: a test that a comment names is there.
 //   - generated: what lies in the twin's directories was generated.
 package rules

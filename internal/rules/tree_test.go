@@ -122,6 +122,7 @@ var rules = map[string]func(t *testing.T, root string) []finding{
 	"unsafe":    unsafeImports,
 	"generated": generated,
 	"examples":  examples,
+	"named":     namedTests,
 }
 
 func TestTheRepositoryKeepsTheRules(t *testing.T) {

@@ -1,3 +1,4 @@
+// Package boot does what it claims: TestThatNobodyEverWrote. want named: names TestThatNobody
 package boot
 
 import (
