@@ -84,6 +84,18 @@ func TestInASandboxThatRefusesACallTheLocksWork(t *testing.T) {
 		{name: "nothing", refused: func(uint32) refusal {
 			return refusal{call: unix.SYS_MEMBARRIER, where: []argument{{0, all, 12345, false}}}
 		}},
+		{name: "making memory executable",
+			refused: func(uint32) refusal {
+				return refusal{unix.SYS_MPROTECT, []argument{{2, unix.PROT_EXEC, unix.PROT_EXEC, false}}, unix.EACCES}
+			}},
+		{name: "mapping executable memory",
+			refused: func(uint32) refusal {
+				return refusal{unix.SYS_MMAP, []argument{{2, unix.PROT_EXEC, unix.PROT_EXEC, false}}, unix.EACCES}
+			}},
+		{name: "making memory writable",
+			refused: func(uint32) refusal {
+				return refusal{unix.SYS_MPROTECT, []argument{{2, unix.PROT_WRITE, unix.PROT_WRITE, false}}, unix.EACCES}
+			}},
 		{name: "membarrier", why: []string{"SYNC_CORE", "not implemented"},
 			refused: func(uint32) refusal { return refusal{call: unix.SYS_MEMBARRIER, errno: unix.ENOSYS} }},
 		{name: "the registration for membarrier", why: []string{"SYNC_CORE", "not permitted"},
