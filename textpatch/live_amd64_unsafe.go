@@ -117,7 +117,7 @@ func readyLive(edits []Edit) error {
 // writeLive replaces instructions through a breakpoint. In each step a thread that runs the code sees
 // the old instruction or INT3, or INT3, or INT3 or the new instruction. Where the INT3 stands already, and the
 // rest is as it is to be, as after an error in the second step, there is only the third.
-func (m memory) writeLive(edits []Edit, onError bool) (err error) {
+func (m memory) writeLive(edits []Edit, after afterError) (err error) {
 	// Between the steps there is no more than needs be: threads spin in the breakpoint meanwhile.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -140,12 +140,12 @@ func (m memory) writeLive(edits []Edit, onError bool) (err error) {
 	} {
 		for _, e := range edits {
 			err = cmp.Or(err, step(e))
-			if err != nil && onError == stopAtError {
+			if err != nil && after == stop {
 				return fmt.Errorf("while text was changed live: %w", err)
 			}
 		}
 		err = cmp.Or(err, syncCores())
-		if err != nil && onError == stopAtError {
+		if err != nil && after == stop {
 			return fmt.Errorf("while text was changed live: %w", err)
 		}
 	}

@@ -11,4 +11,4 @@ func canLive() error { return fmt.Errorf("%w on %s", ErrLive, runtime.GOARCH) }
 
 func readyLive([]Edit) error { return ErrLive }
 
-func (memory) writeLive([]Edit, bool) error { return ErrLive }
+func (memory) writeLive([]Edit, afterError) error { return ErrLive }

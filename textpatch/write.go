@@ -76,7 +76,7 @@ func (m memory) replace(edits []Edit, when When) (touched bool, err error) {
 	if err := m.inPlace(edits, oldBytes); err != nil {
 		return false, err
 	}
-	err = write(edits, stopAtError)
+	err = write(edits, stop)
 	if err == nil {
 		err = m.inPlace(edits, newBytes)
 	}
@@ -90,11 +90,13 @@ func (m memory) replace(edits []Edit, when When) (touched bool, err error) {
 
 // A writer makes edits, in one of the ways. After an error it stops, or goes on with what can be written,
 // and returns the first.
-type writer func(edits []Edit, onError bool) error
+type writer func(edits []Edit, after afterError) error
+
+type afterError int
 
 const (
-	stopAtError = false
-	goOn        = true
+	stop afterError = iota
+	goOn
 )
 
 // restore puts back what was there before edits of which some may have been made, or half. It writes
@@ -114,11 +116,11 @@ func (m memory) restore(edits []Edit, write writer) error {
 }
 
 // writeQuiet writes the new bytes of all edits while nothing else runs.
-func (m memory) writeQuiet(edits []Edit, onError bool) (err error) {
+func (m memory) writeQuiet(edits []Edit, after afterError) (err error) {
 	alone(func() {
 		for _, e := range edits {
 			err = cmp.Or(err, m.write(e.Addr, e.New))
-			if err != nil && onError == stopAtError {
+			if err != nil && after == stop {
 				return
 			}
 		}
