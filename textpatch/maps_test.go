@@ -29,6 +29,7 @@ func TestTextIsWhatTheProgramsFileIsMappedTo(t *testing.T) {
 	}{
 		{"a program", line(here, "r-xp", own) + line(just, "r-xp", lib) + vsyscall, []area{here}, ""},
 		{"two areas", line(here, "r-xp", own) + line(other, "r-xp", own), []area{here, other}, ""},
+		{"in part on larger pages of a file", line(here, "r-xp", own) + line(other, "r-xp", "00:0f 5 /anon_hugepage"), []area{here, other}, ""},
 		{"data is no text", line(here, "r-xp", own) + line(other, "rw-p", own), []area{here}, ""},
 		{"memory of a just-in-time compiler", line(just, "rwxp", none) + line(here, "r-xp", own), []area{here}, ""},
 		{"unpacked", line(here, "r-xp", none) + vsyscall, nil, "no file is mapped to"},
@@ -37,7 +38,7 @@ func TestTextIsWhatTheProgramsFileIsMappedTo(t *testing.T) {
 		{"a larger area than the text", line(area{other.start - 4096, other.end}, "r-xp", none) + line(here, "r-xp", own), nil, "no file is mapped to"},
 		{"not there", line(just, "r-xp", lib), nil, "doesn't have the program's text"},
 	} {
-		have, err := ownText(c.maps, Entry(Entry))
+		have, err := goText(c.maps)
 		if c.err == "" {
 			if err != nil || !slices.Equal(have, c.want) {
 				t.Errorf("%s: %x, %v, want %x", c.name, have, err, c.want)

@@ -108,21 +108,19 @@ func transfer(call, fd uintptr, b []byte, addr uintptr) unix.Errno {
 // An area is executable memory, from start up to end.
 type area struct{ start, end uintptr }
 
-// text returns the areas into which the file is mapped, and can be executed, that this package's own
-// code comes from.
+// text returns the areas that Go's functions are in.
 func (m memory) text() ([]area, error) {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return nil, fmt.Errorf("textpatch: where the program's text is: %w", err)
 	}
-	return ownText(string(maps), Entry(Entry))
+	return goText(string(maps))
 }
 
-// ownText returns the areas of the file that is mapped, executable, where the program is at here. Go's
-// functions in memory that no file is mapped to are an error: calls from there would be left out.
-func ownText(maps string, here uintptr) ([]area, error) {
-	all := map[string][]area{}
-	own := ""
+// goText returns the areas that can be executed and have functions of Go in them. They need not be of one
+// file. Memory that no file is mapped to is an error: it would be another's to say what it is, and where a
+// call in it was.
+func goText(maps string) (all []area, err error) {
 	for line := range strings.Lines(maps) {
 		// start-end perms offset device inode path
 		fields := strings.Fields(line)
@@ -136,23 +134,19 @@ func ownText(maps string, here uintptr) ([]area, error) {
 			return nil, fmt.Errorf("textpatch: /proc/self/maps: %w", err)
 		}
 		a := area{uintptr(start), uintptr(end)}
-		if fields[4] == "0" {
-			if a.hasGo() {
-				return nil, fmt.Errorf("textpatch: the program's text at %#x to %#x is in memory that no file is mapped to: "+
-					"it was unpacked there, or moved to larger pages; it is left as it is", a.start, a.end)
-			}
+		if !a.hasGo() {
 			continue
 		}
-		file := fields[3] + " " + fields[4]
-		all[file] = append(all[file], a)
-		if a.start <= here && here < a.end {
-			own = file
+		if fields[4] == "0" {
+			return nil, fmt.Errorf("textpatch: the program's text at %#x to %#x is in memory that no file is mapped to: "+
+				"it was unpacked there, or moved to larger pages; it is left as it is", a.start, a.end)
 		}
+		all = append(all, a)
 	}
-	if own == "" {
+	if len(all) == 0 {
 		return nil, errors.New("textpatch: /proc/self/maps doesn't have the program's text")
 	}
-	return all[own], nil
+	return all, nil
 }
 
 // hasGo reports whether functions of Go are in the area.

@@ -82,10 +82,6 @@ func parseMaps(r io.Reader, pc uint64) ([]region, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.anonymous && m.hasGo() {
-			return nil, fmt.Errorf("the program's text at %#x to %#x is in memory that no file is mapped to: "+
-				"it was unpacked there, or moved to larger pages, and a guest can't be given that", m.va, m.va+m.size)
-		}
 		if m.contains(pc) {
 			self = m.file
 		}
@@ -94,8 +90,8 @@ func parseMaps(r io.Reader, pc uint64) ([]region, error) {
 	if err := lines.Err(); err != nil {
 		return nil, err
 	}
-	if self == "" {
-		return nil, fmt.Errorf("no file is mapped at %#x, where this program's text is", pc)
+	if err := wholeText(all, self); err != nil {
+		return nil, err
 	}
 	var regions []region
 	end := uint64(0) // of the program's last mapping
@@ -115,6 +111,22 @@ func parseMaps(r io.Reader, pc uint64) ([]region, error) {
 		regions = append(regions, m.region)
 	}
 	return regions, nil
+}
+
+// wholeText returns an error unless all of Go's functions are where one file is mapped.
+func wholeText(all []mapping, file string) error {
+	var other error
+	for _, m := range all {
+		switch {
+		case !m.hasGo():
+		case m.anonymous:
+			return fmt.Errorf("the program's text at %#x to %#x is in memory that no file is mapped to: "+
+				"it was unpacked there, or moved to larger pages, and a guest can't be given that", m.va, m.va+m.size)
+		case m.file != file:
+			other = fmt.Errorf("the program's text at %#x to %#x is of another file than the rest, and a guest can't be given that", m.va, m.va+m.size)
+		}
+	}
+	return other
 }
 
 // parseMapping parses "from-to rwxp offset device inode path".
