@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"workload", "."},
 	{"spinlock"},
 	{"paravirt"},
-	{"internal/arch", "internal/anontext"},
+	{"internal/arch", "internal/anontext", "explore"},
 }
 
 // strangers are groups that must not know each other, neither directly nor through others.

@@ -1,0 +1,65 @@
+package explore
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// A named piece of memory.
+type named struct {
+	addr, size uint64
+	name       string
+	typ        reflect.Type
+}
+
+func namesOf(names map[string]any) (out []named) {
+	for name, p := range names {
+		v := reflect.ValueOf(p)
+		if v.Kind() != reflect.Pointer || v.IsNil() {
+			continue
+		}
+		t := v.Type().Elem()
+		out = append(out, named{uint64(v.Pointer()), uint64(t.Size()), name, t})
+	}
+	slices.SortFunc(out, func(a, b named) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
+	return out
+}
+
+// name names an address, as well as is known.
+func (x *explorer) name(addr uint64) string {
+	for _, n := range x.names {
+		if addr-n.addr < n.size {
+			return n.name + within(n.typ, addr-n.addr)
+		}
+	}
+	switch {
+	case addr>>40 == arenaBase>>40 && addr < arenaBase+maxThreads<<20:
+		return fmt.Sprintf("new%d+%d", addr>>20&0xfff, addr&0xfffff)
+	case addr >= semQueue && addr < semQueue+0x1000:
+		return "sync's sleepers"
+	}
+	return fmt.Sprintf("%#x", addr)
+}
+
+// within names a place in a variable by its type.
+func within(t reflect.Type, off uint64) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if off-uint64(f.Offset) < uint64(f.Type.Size()) {
+				return "." + f.Name + within(f.Type, off-uint64(f.Offset))
+			}
+		}
+	case reflect.Array:
+		if size := uint64(t.Elem().Size()); size > 0 {
+			return fmt.Sprintf("[%d]%s", off/size, within(t.Elem(), off%size))
+		}
+	}
+	if off > 0 {
+		return fmt.Sprintf("+%d", off)
+	}
+	return ""
+}

@@ -1,0 +1,376 @@
+package explore
+
+import (
+	"fmt"
+	"strings"
+)
+
+// What is known of Go's runtime, by version. Bodies run sync's own code; what that asks of the
+// scheduler, and what allocates, is taken over by hooks.
+
+// hooksOf returns a Go version's hooks, by the linker's names of the functions. A function with a nil
+// hook is interpreted, though it is the runtime's.
+func hooksOf(version string) (map[string]*Hook, error) {
+	known := []struct {
+		prefix string
+		hooks  func() map[string]*Hook
+	}{
+		{"go1.26", hooks126},
+	}
+	var names []string
+	for _, r := range known {
+		for _, next := range []string{"", ".", "rc", "-", " "} {
+			if rest, ok := strings.CutPrefix(version, r.prefix); ok && (rest == "" && next == "" || next != "" && strings.HasPrefix(rest, next)) {
+				return r.hooks(), nil
+			}
+		}
+		names = append(names, r.prefix)
+	}
+	return nil, fmt.Errorf("explore knows the runtime of %s, and not that of %s", strings.Join(names, ", "), version)
+}
+
+func hooks126() map[string]*Hook {
+	return map[string]*Hook{
+		"sync.runtime_Semacquire":                {Args: 1, Drain: true, Outcomes: semReady, Call: semAcquire},
+		"sync.runtime_SemacquireWaitGroup":       {Args: 1, Drain: true, Outcomes: semReady, Call: semAcquire},
+		"sync.runtime_SemacquireRWMutex":         {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
+		"sync.runtime_SemacquireRWMutexR":        {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
+		"internal/sync.runtime_SemacquireMutex":  {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
+		"sync.runtime_Semrelease":                {Args: 2, Drain: true, Call: semRelease},
+		"internal/sync.runtime_Semrelease":       {Args: 2, Drain: true, Call: semRelease},
+		"internal/sync.runtime_canSpin":          {Args: 1, Results: 1, Outcomes: spinOutcomes, Call: returnOutcome},
+		"internal/sync.runtime_doSpin":           {Local: true},
+		"internal/sync.runtime_nanotime":         {Results: 1, Outcomes: both, Call: starving},
+		"sync.runtime_notifyListAdd":             {Args: 1, Results: 1, Drain: true, Call: notifyListAdd},
+		"sync.runtime_notifyListWait":            {Args: 2, Drain: true, Outcomes: notifyReady, Call: notifyListWait},
+		"sync.runtime_notifyListNotifyAll":       {Args: 1, Drain: true, Call: notifyAll},
+		"sync.runtime_notifyListNotifyOne":       {Args: 1, Drain: true, Call: notifyOne},
+		"sync/atomic.runtime_procPin":            {Results: 1, Local: true, Call: returnZero},
+		"sync/atomic.runtime_procUnpin":          {Local: true},
+		"sync.runtime_procPin":                   nil,
+		"internal/synctest.IsInBubble":           {Results: 1, Local: true, Call: returnZero},
+		"runtime.newobject":                      {Args: 1, Results: 1, Local: true, Call: newObject},
+		"runtime.mallocgc":                       {Args: 3, Results: 1, Local: true, Call: mallocgc},
+		"runtime.makeslice":                      {Args: 3, Results: 1, Local: true, Call: makeSlice},
+		"runtime.gorecover":                      {Results: 2, Local: true, Call: returnNil},
+		"runtime.Gosched":                        {},
+		"runtime.KeepAlive":                      {Local: true},
+		"runtime.duffzero":                       nil,
+		"runtime.duffcopy":                       nil,
+		"runtime.memmove":                        nil,
+		"runtime.typedmemmove":                   nil,
+		"runtime.wbMove":                         nil,
+		"runtime.wbZero":                         nil,
+		"runtime.typedmemclr":                    nil,
+		"runtime.memclrNoHeapPointers":           nil,
+		"runtime.memclrHasPointers":              nil,
+		"runtime.memequal":                       nil,
+		"runtime.memequal_varlen":                nil,
+		"runtime.growslice":                      nil,
+		"runtime.nextslicecap":                   nil,
+		"runtime.roundupsize":                    nil,
+		"runtime.reflect_typedslicecopy":         nil,
+		"runtime.typedslicecopy":                 nil,
+		"runtime.convT":                          nil,
+		"runtime.convTnoptr":                     nil,
+		"runtime.convT16":                        nil,
+		"runtime.convT32":                        nil,
+		"runtime.convT64":                        nil,
+		"runtime.convTstring":                    nil,
+		"runtime.convTslice":                     nil,
+		"runtime.assertE2I":                      nil,
+		"runtime.assertE2I2":                     nil,
+		"runtime.typeAssert":                     nil,
+		"runtime.interfaceSwitch":                nil,
+		"runtime.getitab":                        nil,
+		"runtime.(*itabTableType).find":          nil,
+		"runtime.itabHashFunc":                   nil,
+		"runtime.efaceeq":                        nil,
+		"runtime.ifaceeq":                        nil,
+		"runtime.strequal":                       nil,
+		"runtime.interequal":                     nil,
+		"runtime.nilinterequal":                  nil,
+		"runtime.f64equal":                       nil,
+		"runtime.f32equal":                       nil,
+		"runtime.memequal0":                      nil,
+		"runtime.memequal8":                      nil,
+		"runtime.memequal16":                     nil,
+		"runtime.memequal32":                     nil,
+		"runtime.memequal64":                     nil,
+		"runtime.memequal128":                    nil,
+		"runtime.cmpstring":                      nil,
+		"runtime.unsafeslice":                    nil,
+		"runtime.unsafestring":                   nil,
+		"sync.runtime_registerPoolCleanup":       {Local: true},
+		"runtime.panicdivide":                    {fatal: true},
+		"internal/runtime/atomic.goPanicUnalign": {fatal: true},
+	}
+}
+
+// ofRuntime reports whether a function is the runtime's own.
+func ofRuntime(name string) bool {
+	return strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "internal/runtime/")
+}
+
+// runtimeHook returns the hook of a function by its name: nil if its code is interpreted.
+func (p *program) runtimeHook(name string) *Hook {
+	if h, ok := p.byName[name]; ok {
+		return h
+	}
+	switch {
+	case strings.HasPrefix(name, "internal/runtime/atomic."),
+		strings.HasPrefix(name, "internal/runtime/math."),
+		strings.HasPrefix(name, "internal/runtime/sys."):
+		return nil
+	case ofRuntime(name), strings.HasPrefix(name, "time."), strings.HasPrefix(name, "os."),
+		strings.HasPrefix(name, "fmt."), strings.HasPrefix(name, "syscall."),
+		strings.HasPrefix(name, "testing."), strings.HasPrefix(name, "reflect."),
+		strings.HasPrefix(name, "sync.fatal"), strings.HasPrefix(name, "sync.throw"),
+		strings.HasPrefix(name, "internal/sync.fatal"), strings.HasPrefix(name, "internal/sync.throw"):
+		return &Hook{fatal: true, Local: true, Args: 9}
+	}
+	return nil
+}
+
+// panics are the runtime's functions that panic, with what they say.
+var panics = []struct{ prefix, text string }{
+	{"runtime.panicdivide", "integer divide by zero"},
+	{"runtime.panicshift", "negative shift amount"},
+	{"runtime.panicIndex", "index out of range"},
+	{"runtime.goPanicIndex", "index out of range"},
+	{"runtime.panicSlice", "slice bounds out of range"},
+	{"runtime.goPanicSlice", "slice bounds out of range"},
+	{"runtime.panicBounds", "index or slice bounds out of range"},
+	{"runtime.panicExtend", "index or slice bounds out of range"},
+	{"runtime.panicdottype", "interface conversion"},
+	{"runtime.panicnildottype", "interface conversion"},
+	{"runtime.panicwrap", "value method called using nil pointer"},
+	{"runtime.panicmem", "invalid memory address or nil pointer dereference"},
+	{"runtime.panicmakeslice", "makeslice: length or capacity out of range"},
+	{"runtime.panicunsafe", "unsafe slice or string out of range"},
+	{"runtime.panicrangestate", "range function continued iteration after its end"},
+}
+
+// what the runtime's functions are for, to those who write bodies.
+var refusals = []struct{ prefix, what string }{
+	{"runtime.chan", "a channel"}, {"runtime.closechan", "a channel"}, {"runtime.makechan", "a channel"},
+	{"runtime.select", "a channel"}, {"runtime.block", "a channel"},
+	{"runtime.map", "a map"}, {"runtime.makemap", "a map"}, {"internal/runtime/maps.", "a map"},
+	{"runtime.newproc", "a go statement"}, {"runtime.deferproc", "a defer in a loop"},
+	{"runtime.deferreturn", "a defer in a loop"}, {"time.", "time"}, {"runtime.nanotime", "time"},
+	{"runtime.concatstring", "strings that are put together"}, {"runtime.slicebytetostring", "strings"},
+	{"fmt.", "formatting"}, {"os.", "the operating system"}, {"syscall.", "the operating system"},
+	{"testing.", "the test itself"}, {"reflect.", "reflection"}, {"runtime.print", "printing"},
+	{"runtime.GC", "the garbage collector"}, {"runtime.SetFinalizer", "a finalizer"},
+	{"runtime.AddCleanup", "a cleanup"}, {"runtime.racefunc", "the race detector"},
+}
+
+// reached is a call of a function that can't be modelled or ends the program.
+func (w *worker) reached(h *Hook) {
+	t := w.t
+	for _, p := range panics {
+		if strings.HasPrefix(h.name, p.prefix) {
+			w.fail("panic", "%s at %s", p.text, w.position())
+			return
+		}
+	}
+	switch {
+	case h.name == "runtime.gopanic":
+		text := panicText(t.R[rAX], t.R[rBX])
+		if text != "" {
+			text += " "
+		}
+		w.fail("panic", "%sat %s", text, w.position())
+		return
+	case strings.HasSuffix(h.name, ".fatal"), strings.HasSuffix(h.name, ".throw"):
+		w.fail("fatal error", "%s at %s", stringAt(t.R[rAX], t.R[rBX]), w.position())
+		return
+	}
+	for _, r := range refusals {
+		if strings.HasPrefix(h.name, r.prefix) {
+			w.refuse("%s (%s) can't be explored", r.what, h.name)
+			return
+		}
+	}
+	w.refuse("%s can't be explored", h.name)
+}
+
+func returnZero(t *Thread, _ int)     { t.Return(0, 0) }
+func returnNil(t *Thread, _ int)      { t.Return(0, 0); t.Return(1, 0) }
+func returnOutcome(t *Thread, n int)  { t.Return(0, uint64(n)) }
+func both(*Thread) uint32             { return 3 }
+func choices(t *Thread) uint32        { return 1<<min(t.Arg(0), 16) - 1 }
+func starving(t *Thread, outcome int) { t.Return(0, uint64(outcome)*50e6) }
+func freeCall(t *Thread, _ int)       { t.Freed(t.Arg(0), 1) }
+func semAcquireLIFO(t *Thread, o int) { semWait(t, t.Arg(1)&1 != 0) }
+func semAcquire(t *Thread, o int)     { semWait(t, false) }
+
+// spinOutcomes: sync's spinning changes nothing but the order of steps; to try once is enough.
+func spinOutcomes(t *Thread) uint32 {
+	if t.Arg(0) < 1 {
+		return 3
+	}
+	return 1
+}
+
+func assert(t *Thread, _ int) {
+	if t.Arg(0)&0xff == 0 {
+		t.w.fail("assertion", "at %s", t.w.position())
+	}
+}
+
+// newObject allocates a type's size, which is its descriptor's first word.
+func newObject(t *Thread, _ int) { t.Return(0, t.w.allocate(t.w.load8(t.Arg(0), 8))) }
+
+func mallocgc(t *Thread, _ int) { t.Return(0, t.w.allocate(t.Arg(0))) }
+
+func makeSlice(t *Thread, _ int) {
+	size, n, c := t.w.load8(t.Arg(0), 8), t.Arg(1), t.Arg(2)
+	if n > c || c > maxArena || size*c > maxArena {
+		if int64(n) < 0 || n > c {
+			t.w.fail("panic", "makeslice: length or capacity out of range at %s", t.w.position())
+			return
+		}
+		t.w.refuse("a slice of %d elements of %d bytes", c, size)
+		return
+	}
+	t.Return(0, t.w.allocate(size*c))
+}
+
+// Semaphores. The sleepers stand in a queue of one byte each, which is a cell like any other; the
+// address that each waits on is the argument of its call.
+const (
+	semQueue  = modelBase         // thread+1 by position
+	semStatus = modelBase + 0x100 // + 8*thread
+)
+
+// What a sleeper's status may be.
+const (
+	semAwake   = iota // it does not sleep
+	semAsleep         // it waits for a release
+	semWoken          // it may try again
+	semGranted        // the permit is handed to it
+)
+
+func semReady(t *Thread) uint32 {
+	if t.status() == semAsleep {
+		return 0
+	}
+	return 1
+}
+
+func (t *Thread) status() uint64 { return t.Load(semStatus+8*uint64(t.index), 8) }
+
+func (t *Thread) setStatus(i int, v uint64) { t.Store(semStatus+8*uint64(i), v, 8) }
+
+func semWait(t *Thread, lifo bool) {
+	addr := t.Arg(0)
+	status := t.status()
+	if status == semGranted {
+		t.setStatus(t.index, semAwake)
+		return
+	}
+	if n := t.Load(addr, 4); n > 0 {
+		t.Store(addr, n-1, 4)
+		if status != semAwake {
+			t.setStatus(t.index, semAwake)
+		}
+		return
+	}
+	q := t.Load(semQueue, 8)
+	if me := uint64(t.index) + 1; lifo {
+		q = q<<8 | me
+	} else {
+		k := 0
+		for q>>(8*k)&0xff != 0 {
+			k++
+		}
+		q |= me << (8 * k)
+	}
+	t.Store(semQueue, q, 8)
+	t.setStatus(t.index, semAsleep)
+	t.Again()
+}
+
+func semRelease(t *Thread, _ int) {
+	addr, handoff := t.Arg(0), t.Arg(1)&1 != 0
+	t.Store(addr, t.Load(addr, 4)+1, 4)
+	q := t.Load(semQueue, 8)
+	for k := 0; k < 8 && q>>(8*k)&0xff != 0; k++ {
+		i := int(q>>(8*k)&0xff) - 1
+		if t.w.s.threads[i].R[rAX] != addr {
+			continue
+		}
+		low := uint64(1)<<(8*k) - 1
+		t.Store(semQueue, q&low|q>>8&^low, 8)
+		if handoff {
+			t.Store(addr, t.Load(addr, 4)-1, 4)
+			t.setStatus(i, semGranted)
+		} else {
+			t.setStatus(i, semWoken)
+		}
+		return
+	}
+}
+
+// Condition variables: struct notifyList is {wait, notify uint32; …}, tickets by order of arrival.
+const (
+	notifyTicket = modelBase + 0x200 // + 8*thread: 0, or ticket+1 while it sleeps, |woken once it may go
+	notifyWoken  = 1 << 32
+)
+
+func notifyListAdd(t *Thread, _ int) {
+	addr := t.Arg(0)
+	n := t.Load(addr, 4)
+	t.Store(addr, n+1, 4)
+	t.Return(0, n)
+}
+
+func notifyReady(t *Thread) uint32 {
+	v := t.Load(notifyTicket+8*uint64(t.index), 8)
+	if v != 0 && v&notifyWoken == 0 {
+		return 0
+	}
+	return 1
+}
+
+func notifyListWait(t *Thread, _ int) {
+	addr, ticket := t.Arg(0), t.Arg(1)&0xffffffff
+	at := notifyTicket + 8*uint64(t.index)
+	switch {
+	case t.Load(at, 8) != 0: // woken
+		t.Store(at, 0, 8)
+	case int32(uint32(ticket)-uint32(t.Load(addr+4, 4))) < 0: // notified before it slept
+	default:
+		t.Store(at, ticket+1, 8)
+		t.Again()
+	}
+}
+
+func (t *Thread) wake(addr, ticket uint64) {
+	for i := range t.w.x.n {
+		at := notifyTicket + 8*uint64(i)
+		if t.Load(at, 8) == ticket+1 && t.w.s.threads[i].R[rAX] == addr {
+			t.Store(at, ticket+1|notifyWoken, 8)
+		}
+	}
+}
+
+func notifyOne(t *Thread, _ int) {
+	addr := t.Arg(0)
+	n := t.Load(addr+4, 4)
+	if n == t.Load(addr, 4) {
+		return
+	}
+	t.Store(addr+4, n+1, 4)
+	t.wake(addr, n)
+}
+
+func notifyAll(t *Thread, _ int) {
+	addr := t.Arg(0)
+	n, end := t.Load(addr+4, 4), t.Load(addr, 4)
+	t.Store(addr+4, end, 4)
+	for ; uint32(n) != uint32(end); n++ {
+		t.wake(addr, n&0xffffffff)
+	}
+}
