@@ -65,20 +65,23 @@ const (
 	// PatchUnset leaves it to the environment, and that to PatchOff.
 	PatchUnset Patching = iota
 	PatchOff
-	// PatchOn is for speed: a native unlock becomes a store. A kernel's probe (perf probe, bpftrace) that
-	// is attached to the very instruction, and detached, breaks the program.
+	// PatchOn is for speed: a native unlock becomes a store. A kernel's probe (perf probe,
+	// bpftrace) that is attached to the very instruction, and detached, breaks the program.
 	PatchOn
-	// PatchCalls leaves an unlock a call: one that goes straight to the operation. Probes may come and go anywhere.
+	// PatchCalls leaves an unlock a call: one that goes straight to the operation. Probes may come
+	// and go anywhere.
 	PatchCalls
 )
 
-// The environment's variables: PVLOCK is the name of a mode, PVLOCK_PATCH 0, 1 or calls. An empty one is as none.
+// The environment's variables: PVLOCK is the name of a mode, PVLOCK_PATCH 0, 1 or calls. An empty
+// one is as none.
 const (
 	EnvMode  = "PVLOCK"
 	EnvPatch = "PVLOCK_PATCH"
 )
 
-// Environment returns what the environment asks for. An error is one line that says what is allowed.
+// Environment returns what the environment asks for. An error is one line that says what is
+// allowed.
 func Environment() (Config, error) {
 	var c Config
 	if name := os.Getenv(EnvMode); name != "" {

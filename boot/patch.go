@@ -40,12 +40,12 @@ func (p PatchResult) Sites() (found, patched, unsure int) {
 type PatchedCall struct {
 	// Name is the call's, Op the name of the function that it comes to.
 	Name, Op string
-	// Became says what takes its place: "call", "store", "nop"; "body" where it is the called function that was
-	// patched; "" if nothing does.
+	// Became says what takes its place: "call", "store", "nop"; "body" where it is the called
+	// function that was patched; "" if nothing does.
 	Became string
-	// Found is how many sites there are, Patched how many were patched. Unsure are those that look like
-	// calls and could not be confirmed: a breakpoint or a probe is there, or the function can't be decoded.
-	// They are left as they are.
+	// Found is how many sites there are, Patched how many were patched. Unsure are those that look
+	// like calls and could not be confirmed: a breakpoint or a probe is there, or the function
+	// can't be decoded. They are left as they are.
 	Found, Patched, Unsure int
 	// Shown is some of them, if asked for.
 	Shown []Shown
@@ -61,9 +61,9 @@ type Shown struct {
 	After  []string `json:"after"`
 }
 
-// patchCalls patches, before any CPU has come up, and reports whether it did, be it for a moment. It is called by
-// spinlock.Install, which lets none come up meanwhile. CPUs that never came up may be running
-// the code that is written.
+// patchCalls patches, before any CPU has come up, and reports whether it did, be it for a moment.
+// It is called by spinlock.Install, which lets none come up meanwhile. CPUs that never came up may
+// be running the code that is written.
 func (r *Result) patchCalls(calls []spinlock.Call) bool {
 	began := time.Now()
 	defer func() { r.Patch.Took = time.Since(began) }()

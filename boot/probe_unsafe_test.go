@@ -114,8 +114,9 @@ func TestAProbeOnACallComesAndGoes(t *testing.T) {
 	}
 }
 
-// What the documentation warns of: where an unlock has become a store, the byte that the kernel takes from the
-// file, and puts back when a probe goes, makes a call to somewhere of it. Attached it does no harm.
+// What the documentation warns of: where an unlock has become a store, the byte that the kernel
+// takes from the file, and puts back when a probe goes, makes a call to somewhere of it. Attached
+// it does no harm.
 func TestAProbeThatGoesFromAStoreLeavesNoCode(t *testing.T) {
 	w := startSteps(t, EnvMode+"=native", EnvPatch+"=1")
 	_, offset := w.site()

@@ -68,8 +68,8 @@ func enter(t *testing.T, refusals []refusal) {
 	}
 }
 
-// TestInASandboxThatRefusesACallTheLocksWork refuses each system call that patching makes, some of them in the midst
-// of it.
+// TestInASandboxThatRefusesACallTheLocksWork refuses each system call that patching makes, some of
+// them in the midst of it.
 func TestInASandboxThatRefusesACallTheLocksWork(t *testing.T) {
 	const syncCore, register = 1 << 5, 1 << 6
 	quiet := []textpatch.When{textpatch.Quiet}
@@ -150,7 +150,8 @@ func TestInASandboxThatRefusesACallTheLocksWork(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkPatch(t, r.Patch, c.why, c.notLive)
-				// Calls that were patched for a moment passed the seal by: no other tables any more.
+				// Calls that were patched for a moment passed the seal by: no other tables any
+				// more.
 				other := map[Mode]Mode{Native: Paravirtual, Paravirtual: Native}[mode]
 				_, err = Boot(Config{Mode: other, Patch: PatchOff})
 				if fixed := errors.Is(err, spinlock.ErrPatched); fixed != (c.touched || r.Patch.Done) {

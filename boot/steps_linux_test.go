@@ -70,7 +70,8 @@ func (p patched) whole(written string) bool {
 	return p.Done && p.Found > 0 && p.Patched == p.Found && p.Unsure == 0 && p.Written == written
 }
 
-// answers reads what the program says of its steps, from what may hold other lines, too: a debugger's.
+// answers reads what the program says of its steps, from what may hold other lines, too: a
+// debugger's.
 func answers(t *testing.T, out string) (boots []patched, rest []string) {
 	t.Helper()
 	for line := range strings.Lines(out) {
@@ -157,7 +158,8 @@ func TestUnderGDBItIsPatchedQuietly(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 
-	// A breakpoint on a call is found, not overlooked, and stays where it is: the call goes through the table.
+	// A breakpoint on a call is found, not overlooked, and stays where it is: the call goes through
+	// the table.
 	var site, offset uint64
 	if _, err := fmt.Sscanf(walk(t, "site\n", nil, exe), "%v %d", &site, &offset); err != nil {
 		t.Fatal(err)
@@ -195,7 +197,8 @@ func TestUnderDelveItIsPatchedQuietly(t *testing.T) {
 	}
 }
 
-// left fails the test unless nothing was patched, for a reason in one line, and the locks go by the tables.
+// left fails the test unless nothing was patched, for a reason in one line, and the locks go by the
+// tables.
 func left(t *testing.T, out string, words ...string) {
 	t.Helper()
 	ran(t, out)

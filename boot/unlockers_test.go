@@ -23,9 +23,9 @@ import (
 
 var children = flag.Int("boot.children", 5, "how many processes boot, in each mode and way of writing, while threads unlock")
 
-// TestUnlocksThroughoutBoot boots while CPUs that never came up lock and unlock on all threads. The moment the
-// tables have changed others want the same locks, and sleep until they are kicked: a lock that
-// is released the old way then keeps its waiter for ever.
+// TestUnlocksThroughoutBoot boots while CPUs that never came up lock and unlock on all threads. The
+// moment the tables have changed others want the same locks, and sleep until they are kicked: a
+// lock that is released the old way then keeps its waiter for ever.
 func TestUnlocksThroughoutBoot(t *testing.T) {
 	if inChild(t) {
 		unlockThroughoutBoot(t)
@@ -99,8 +99,8 @@ func unlockThroughoutBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A lock a pair: one has it all the time but for moments, and never waits before the boot; the other comes
-	// when the tables have changed.
+	// A lock a pair: one has it all the time but for moments, and never waits before the boot; the
+	// other comes when the tables have changed.
 	var locks [pairs]struct {
 		spinlock.Queued
 		_     [60]byte

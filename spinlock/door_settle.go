@@ -29,7 +29,8 @@ func settle() {
 // unlocking returns the goroutines that are in a door's unlock, by the numbers that [runtime.Stack]
 // gives them: "goroutine 7 [running]". These are never used again.
 func unlocking() map[string]bool {
-	// What the stack of a goroutine that is just coming from a system call is, the runtime doesn't say.
+	// What the stack of a goroutine that is just coming from a system call is, the runtime doesn't
+	// say.
 	doors := [][]byte{[]byte("stack unavailable")}
 	for _, door := range []uintptr{codeOf((*Queued).Unlock), codeOf((*Ticket).Unlock), codeOf((*Raw).Unlock)} {
 		doors = append(doors, []byte("\n"+runtime.FuncForPC(door).Name()+"("))

@@ -9,13 +9,13 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// alone calls f while no other goroutine runs: GOMAXPROCS is 1, which bounds the threads that execute Go code,
-// and the one that does is pinned, so that Go's scheduler leaves it alone. Every other goroutine stands
-// between two instructions, or in a system call, and what it executes next it fetches
-// after f.
+// alone calls f while no other goroutine runs: GOMAXPROCS is 1, which bounds the threads that
+// execute Go code, and the one that does is pinned, so that Go's scheduler leaves it alone. Every
+// other goroutine stands between two instructions, or in a system call, and what it executes next
+// it fetches after f.
 //
-// f must be short, must not block, and must make system calls in the raw way alone: around the others the
-// runtime may give the one P to somebody else.
+// f must be short, must not block, and must make system calls in the raw way alone: around the
+// others the runtime may give the one P to somebody else.
 func alone(f func()) {
 	procs := runtime.GOMAXPROCS(0)
 	var core arch.Core
@@ -36,8 +36,8 @@ func alone(f func()) {
 	}
 }
 
-// setProcs sets GOMAXPROCS. If that is what the runtime would choose, it goes on following the control group's
-// limit, which it stops doing once a program has said a number.
+// setProcs sets GOMAXPROCS. If that is what the runtime would choose, it goes on following the
+// control group's limit, which it stops doing once a program has said a number.
 func setProcs(n int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		if runtime.SetDefaultGOMAXPROCS(); runtime.GOMAXPROCS(0) == n {

@@ -14,13 +14,13 @@ var errStack = errors.New("textpatch: on 386 arguments are on the stack: replace
 
 func encodeStoreZero() ([]byte, error) { return nil, errStack }
 
-// prefixGS is how Go's functions begin here: with the fetch of the goroutine from GS. Before a jump it means
-// nothing.
+// prefixGS is how Go's functions begin here: with the fetch of the goroutine from GS. Before a jump
+// it means nothing.
 const prefixGS = 0x65
 
-// editBody puts a jump in the place of the beginning of a function's first instruction. So nobody can be within
-// what is replaced, and stacks unwind as at the entry. The first byte stays: when a probe on the function is
-// detached, the kernel puts that one back.
+// editBody puts a jump in the place of the beginning of a function's first instruction. So nobody
+// can be within what is replaced, and stacks unwind as at the entry. The first byte stays: when a
+// probe on the function is detached, the kernel puts that one back.
 func editBody(entry, to uintptr) (Edit, error) {
 	mem, err := openMemory()
 	if err != nil {

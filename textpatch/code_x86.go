@@ -56,8 +56,8 @@ func isCall(code []byte, s Site) bool {
 	return ok && inst.Op == op && s.Addr+callLen+uintptr(int(rel)) == s.Target
 }
 
-// isBreakpoint reports whether code begins with INT3: a debugger's, or the kernel's, since Go's compiler
-// makes none within functions.
+// isBreakpoint reports whether code begins with INT3: a debugger's, or the kernel's, since Go's
+// compiler makes none within functions.
 func isBreakpoint(code []byte) bool { return code[0] == opTrap }
 
 // instructionLen returns the length of the instruction that code begins with, 0 if it is
@@ -75,9 +75,9 @@ func instructionLen(code []byte) int {
 	return 0
 }
 
-// commonLen returns the length of the instructions that most of a program consists of, 0 for others. The
-// decoder takes 200 ns for each, which for the functions of some thousand calls adds up to what a start notices. A
-// test compares the two.
+// commonLen returns the length of the instructions that most of a program consists of, 0 for
+// others. The decoder takes 200 ns for each, which for the functions of some thousand calls adds up
+// to what a start notices. A test compares the two.
 func commonLen(code []byte) int {
 	const longest = 15
 	if len(code) < longest {
@@ -155,7 +155,8 @@ func modrmLen(code []byte) int {
 }
 
 // vexLen returns the length of an instruction with a VEX or EVEX prefix, 0 if it is none. The
-// decoder doesn't know these, and takes some for others; Go's compiler makes them from GOAMD64=v3 on.
+// decoder doesn't know these, and takes some for others; Go's compiler makes them from GOAMD64=v3
+// on.
 func vexLen(code []byte) int {
 	if bits.UintSize == 32 {
 		return 0 // there the prefixes are instructions
@@ -220,8 +221,9 @@ func encodeCall(s Site, to uintptr) ([]byte, error) {
 	return relative(opCall, s.Addr, to)
 }
 
-// encodeNop makes TEST EAX, with the call's distance as the constant: it changes flags alone, which are
-// nobody's after a call, and when a probe that is detached puts the call's first byte back, it is that call.
+// encodeNop makes TEST EAX, with the call's distance as the constant: it changes flags alone, which
+// are nobody's after a call, and when a probe that is detached puts the call's first byte back, it
+// is that call.
 func encodeNop(s Site) ([]byte, error) { return relative(opTest, s.Addr, s.Target) }
 
 func disassemble(code []byte, addr uintptr) (size int, text string) {

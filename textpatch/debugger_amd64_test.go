@@ -30,8 +30,8 @@ func oneLine(t *testing.T, err error, words ...string) {
 	}
 }
 
-// TestLiveIsRefusedUnderADebugger is its own debugger: it traces one thread of its child, not even the first. The
-// child tells which, patches, and ends.
+// TestLiveIsRefusedUnderADebugger is its own debugger: it traces one thread of its child, not even
+// the first. The child tells which, patches, and ends.
 func TestLiveIsRefusedUnderADebugger(t *testing.T) {
 	if runIsChild(t) {
 		ids, traced := make(chan int), make(chan bool)
@@ -143,7 +143,8 @@ func TestWhatHasNoEffectUnderAnEmulatorIsPutBackAndSaidSo(t *testing.T) {
 	runChild(t, 0, qemu)
 }
 
-// trap puts a breakpoint in the place of the byte at an address, as a debugger and the kernel do, until the test ends.
+// trap puts a breakpoint in the place of the byte at an address, as a debugger and the kernel do,
+// until the test ends.
 func trap(t *testing.T, addr uintptr) {
 	t.Helper()
 	mem, err := openMemory()

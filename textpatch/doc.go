@@ -3,11 +3,11 @@
 // place. It is how a kernel switches its paravirtual operations.
 //
 // It works where the program is what Go's linker makes of it (stripped, position-independent, with
-// the race detector, a test's binary: TestAProgramWithThousandsOfCallsIsPatchedWholeHoweverItIsBuilt
-// of package boot), on Linux. Elsewhere, and where the kernel or a sandbox refuses to have text
-// written, functions return an error that says so in one line, and nothing has changed: a patched
-// program must do the same as one that is not, only sooner
-// (TestInASandboxThatRefusesACallTheLocksWork).
+// the race detector, a test's binary:
+// TestAProgramWithThousandsOfCallsIsPatchedWholeHoweverItIsBuilt of package boot), on Linux.
+// Elsewhere, and where the kernel or a sandbox refuses to have text written, functions return an
+// error that says so in one line, and nothing has changed: a patched program must do the same as
+// one that is not, only sooner (TestInASandboxThatRefusesACallTheLocksWork).
 //
 // # Finding
 //
@@ -27,12 +27,12 @@
 // Text is written through /proc/self/mem: no mapping is ever writable and executable
 // (TestNoMappingIsWritableAndExecutable). Bytes are compared with what was found before anything is
 // written (TestOtherCodeThanExpectedIsRefusedByNameAndLeftAlone), decoded
-// (TestWhatIsNoInstructionIsNotWritten), read back and compared afterwards, and put back if anything
-// is not as it should be (TestAWriteThatIsRefusedChangesNothing).
+// (TestWhatIsNoInstructionIsNotWritten), read back and compared afterwards, and put back if
+// anything is not as it should be (TestAWriteThatIsRefusedChangesNothing).
 //
-// That file writes with the kernel's memcpy, which promises nothing about the size of its stores, and a
-// call may lie across two cache lines. So bytes that somebody may be executing can't be replaced
-// in one go. There are two ways, both for code that other threads run meanwhile
+// That file writes with the kernel's memcpy, which promises nothing about the size of its stores,
+// and a call may lie across two cache lines. So bytes that somebody may be executing can't be
+// replaced in one go. There are two ways, both for code that other threads run meanwhile
 // (TestThreadsThatRunTheCodeSeeTheOldOrTheNewInstruction):
 //
 //   - [Live] (amd64): through a breakpoint, as Linux's text_poke_bp does it: one byte, INT3, over each
@@ -48,11 +48,12 @@
 //     same for Go code, and C code has no calls of Go's functions in it.
 //
 // What Live rests on: a store of one byte is not torn; a core that has executed a serialising
-// instruction since the last byte was stored fetches the new ones; and no core's fetch of an instruction that begins
-// with 0xCC makes use of the bytes behind it. Intel and AMD have agreed to that for the kernel; the manuals
-// describe it for code that the other cores do not fetch meanwhile. That the rest (the signal, the
-// handler) holds under Go's runtime is shown by a test that switches calls while other
-// threads run them, as often as -textpatch.cycles says: evidence, not a proof.
+// instruction since the last byte was stored fetches the new ones; and no core's fetch of an
+// instruction that begins with 0xCC makes use of the bytes behind it. Intel and AMD have agreed to
+// that for the kernel; the manuals describe it for code that the other cores do not fetch
+// meanwhile. That the rest (the signal, the handler) holds under Go's runtime is shown by a test
+// that switches calls while other threads run them, as often as -textpatch.cycles says: evidence,
+// not a proof.
 //
 // A virtual machine that runs this program's text in a guest has no handler for the
 // breakpoint, and no P: nobody may be running one meanwhile.
@@ -63,10 +64,10 @@
 //
 // # Probes
 //
-// The kernel's uprobes (perf probe, bpftrace) put an INT3 over an instruction's first byte. When it is
-// hit the kernel executes the instruction that is in the file: the call as it was
-// compiled, which means the same. When the probe is detached the kernel restores the first byte from the file,
-// and leaves the others as they are in memory. Therefore
+// The kernel's uprobes (perf probe, bpftrace) put an INT3 over an instruction's first byte. When it
+// is hit the kernel executes the instruction that is in the file: the call as it was compiled,
+// which means the same. When the probe is detached the kernel restores the first byte from the
+// file, and leaves the others as they are in memory. Therefore
 //
 //   - a call that becomes another call keeps its first byte, and one that becomes nothing keeps the
 //     others: a comparison of a constant, the distance. A body, on 386, keeps its first byte.
@@ -79,11 +80,12 @@
 //
 // # Why a call can be replaced
 //
-// Go's compiler takes every register to be lost in a call, so whatever changes fewer can stand for it
-// (TestAStoreInPlaceOfACallStores, TestACallThatIsReplacedByNothingDoesNothing,
+// Go's compiler takes every register to be lost in a call, so whatever changes fewer can stand for
+// it (TestAStoreInPlaceOfACallStores, TestACallThatIsReplacedByNothingDoesNothing,
 // TestACallThatIsReplacedByAnotherCallsThat). The new instruction is as long as the old one, so no
-// thread can be between its parts; and the stack pointer is where it was, so that the tables by which Go unwinds stacks,
-// and attributes samples and panics to lines, stay right (TestANilPointerPanicsAtTheLineOfTheCall).
+// thread can be between its parts; and the stack pointer is where it was, so that the tables by
+// which Go unwinds stacks, and attributes samples and panics to lines, stay right
+// (TestANilPointerPanicsAtTheLineOfTheCall).
 //
 // # Security
 //

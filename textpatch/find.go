@@ -42,8 +42,8 @@ func Calls(targets ...uintptr) (sites, unsure []Site, err error) {
 	return sites, unsure, nil
 }
 
-// confirm returns those candidates that are instructions of the function that they lie in, and those
-// that are not known to be. They are in ascending order, and so are their functions.
+// confirm returns those candidates that are instructions of the function that they lie in, and
+// those that are not known to be. They are in ascending order, and so are their functions.
 func confirm(code []byte, base uintptr, candidates []Site) (sure, unsure []Site, err error) {
 	for len(candidates) > 0 {
 		f := runtime.FuncForPC(candidates[0].Addr)

@@ -15,8 +15,9 @@ import (
 )
 
 // breakpoints are the addresses, ascending, at which text was ever changed while it may have been
-// running. The handler takes a trap at any of them for a thread that came while the INT3 was there, and sends
-// it back to look again. None is ever taken away: the signal may come long after the INT3 has gone.
+// running. The handler takes a trap at any of them for a thread that came while the INT3 was there,
+// and sends it back to look again. None is ever taken away: the signal may come long after the INT3
+// has gone.
 //
 // The handler runs anywhere, and reads it without a lock. What it has read stays valid, because
 // every table is kept.
@@ -88,8 +89,8 @@ func rtSigaction(set, get *sigaction) error {
 	return nil
 }
 
-// catchTraps puts the handler in front of the one that there is: Go's runtime's, which stays the handler of
-// all other traps.
+// catchTraps puts the handler in front of the one that there is: Go's runtime's, which stays the
+// handler of all other traps.
 func catchTraps() error {
 	var now sigaction
 	if err := rtSigaction(nil, &now); err != nil {
@@ -114,9 +115,10 @@ func readyLive(edits []Edit) error {
 	return catchTraps()
 }
 
-// writeLive replaces instructions through a breakpoint. In each step a thread that runs the code sees
-// the old instruction or INT3, or INT3, or INT3 or the new instruction. Where the INT3 stands already, and the
-// rest is as it is to be, as after an error in the second step, there is only the third.
+// writeLive replaces instructions through a breakpoint. In each step a thread that runs the code
+// sees the old instruction or INT3, or INT3, or INT3 or the new instruction. Where the INT3 stands
+// already, and the rest is as it is to be, as after an error in the second step, there is only the
+// third.
 func (m memory) writeLive(edits []Edit, after afterError) (err error) {
 	// Between the steps there is no more than needs be: threads spin in the breakpoint meanwhile.
 	runtime.LockOSThread()

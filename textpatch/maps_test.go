@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Areas of /proc/self/maps, with Go's text in the page of here, and in the page of another of its functions.
+// Areas of /proc/self/maps, with Go's text in the page of here, and in the page of another of its
+// functions.
 func TestTextIsWhatTheProgramsFileIsMappedTo(t *testing.T) {
 	page := func(addr uintptr) area { return area{addr &^ 4095, addr&^4095 + 4096} }
 	here, other := page(Entry(Entry)), page(Entry(strings.Fields))

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is this process's own, by /proc/self/mem. Writing there goes to private pages that the process
-// itself has no right to write to, by ptrace's rights, not by a mapping's.
+// memory is this process's own, by /proc/self/mem. Writing there goes to private pages that the
+// process itself has no right to write to, by ptrace's rights, not by a mapping's.
 type memory struct {
 	f  *os.File
 	fd uintptr
@@ -41,8 +41,8 @@ func openMemory() (memory, error) {
 	return m, nil
 }
 
-// isOwn returns an error if the file shows other code than runs here: an emulator's, whose addresses
-// are not the program's.
+// isOwn returns an error if the file shows other code than runs here: an emulator's, whose
+// addresses are not the program's.
 func (m memory) isOwn() error {
 	entry := Entry(trialCall)
 	there, err := m.read(entry, 16)
@@ -117,9 +117,9 @@ func (m memory) text() ([]area, error) {
 	return goText(string(maps))
 }
 
-// goText returns the areas that can be executed and have functions of Go in them. They need not be of one
-// file. Memory that no file is mapped to is an error: it would be another's to say what it is, and where a
-// call in it was.
+// goText returns the areas that can be executed and have functions of Go in them. They need not be
+// of one file. Memory that no file is mapped to is an error: it would be another's to say what it
+// is, and where a call in it was.
 func goText(maps string) (all []area, err error) {
 	for line := range strings.Lines(maps) {
 		// start-end perms offset device inode path
@@ -172,8 +172,8 @@ func readySync() error {
 	return nil
 }
 
-// syncCores makes each core that runs a thread of this process execute a serialising instruction, and those
-// that will, before they return to it.
+// syncCores makes each core that runs a thread of this process execute a serialising instruction,
+// and those that will, before they return to it.
 func syncCores() error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_MEMBARRIER, membarrierSyncCore, 0, 0); errno != 0 {
 		return fmt.Errorf("textpatch: membarrier's SYNC_CORE: %w", errno)

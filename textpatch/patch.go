@@ -56,8 +56,8 @@ func (p *Patch) Applied() bool { return p.applied }
 // Touched reports whether any edit was ever in the text, be it for a moment before an error.
 func (p *Patch) Touched() bool { return p.touched }
 
-// Call adds to the patch that a site calls another function, which takes the same arguments and has the
-// same results: the one with the given entry. It must want no context, as closures do.
+// Call adds to the patch that a site calls another function, which takes the same arguments and has
+// the same results: the one with the given entry. It must want no context, as closures do.
 func (p *Patch) Call(s Site, entry uintptr) error {
 	code, err := encodeCall(s, entry)
 	return p.add(s, code, err)
@@ -69,17 +69,17 @@ func (p *Patch) Nop(s Site) error {
 	return p.add(s, code, errors.Join(err, notTail(s)))
 }
 
-// StoreZero adds that a site stores a zero byte, with release, at the address that is the
-// first argument. The function called must have no results. On amd64 a kernel's probe that is attached
-// to such a site and detached breaks the program: see the head of the package.
+// StoreZero adds that a site stores a zero byte, with release, at the address that is the first
+// argument. The function called must have no results. On amd64 a kernel's probe that is attached to
+// such a site and detached breaks the program: see the head of the package.
 func (p *Patch) StoreZero(s Site) error {
 	code, err := encodeStoreZero()
 	return p.add(s, code, errors.Join(err, notTail(s)))
 }
 
 // Body adds that a function jumps to another as it is entered, one with the same arguments and
-// results that wants no context: on 386, where arguments are on the stack and a call has no room for what
-// fetches them.
+// results that wants no context: on 386, where arguments are on the stack and a call has no room
+// for what fetches them.
 func (p *Patch) Body(entry, to uintptr) error {
 	if p.applied {
 		return errApplied

@@ -116,7 +116,8 @@ func TestLengthsOfWhatTheDecoderDoesNotKnow(t *testing.T) {
 
 var cycles = flag.Int("textpatch.cycles", 200, "how often text is patched and undone while threads run it")
 
-// clearPlain keeps its argument in a register: what calls it in room leaves no place on the stack for it.
+// clearPlain keeps its argument in a register: what calls it in room leaves no place on the stack
+// for it.
 //
 //go:noinline
 //go:norace
@@ -130,9 +131,9 @@ func fourCalls(p *[4]uint32) {
 	clearPlain(&p[3])
 }
 
-// Go's assembler lets no call lie across a multiple of 32 (because of Intel's erratum SKX102), but what it didn't
-// write may. So room is the room for another function: a leaf without a frame, so that
-// stacks unwind the same wherever one is in it.
+// Go's assembler lets no call lie across a multiple of 32 (because of Intel's erratum SKX102), but
+// what it didn't write may. So room is the room for another function: a leaf without a frame, so
+// that stacks unwind the same wherever one is in it.
 //
 //go:noinline
 //go:norace
@@ -201,8 +202,8 @@ func room(p *[4]uint32) {
 	p[0] = x
 }
 
-// writeStraddlingCalls puts fourCalls's code into room, so that of the calls one byte, two, three and four
-// lie on the line before.
+// writeStraddlingCalls puts fourCalls's code into room, so that of the calls one byte, two, three
+// and four lie on the line before.
 func writeStraddlingCalls(t *testing.T) {
 	entry := Entry(room)
 	code := []byte{0x48, 0x89, 0x44, 0x24, 0x08} // movq rax, 8(rsp): where the caller has room for it

@@ -181,8 +181,8 @@ func TestOtherCodeThanExpectedIsRefusedByNameAndLeftAlone(t *testing.T) {
 	}
 }
 
-// Writes are refused one time, as by a signal, and from some time on to one place, as by a sandbox: what was
-// written before that is put back.
+// Writes are refused one time, as by a signal, and from some time on to one place, as by a sandbox:
+// what was written before that is put back.
 func TestAWriteThatIsRefusedChangesNothing(t *testing.T) {
 	sites := sitesIn(t, clear, callTwice)
 	defer func() { refuse = nil }()

@@ -22,9 +22,10 @@ func trialCall() int { return trialOld() }
 // tried says in which ways a trial has gone well. It changes while writing is held.
 var tried [2]bool
 
-// try shows that text that is written takes effect: what runs after it does as the new bytes say, and after they
-// are put back as the old ones. An emulator, or an instrumentation, that runs a copy that it made of the text
-// earlier, has no reason to look at the text again when that is written through /proc/self/mem.
+// try shows that text that is written takes effect: what runs after it does as the new bytes say,
+// and after they are put back as the old ones. An emulator, or an instrumentation, that runs a copy
+// that it made of the text earlier, has no reason to look at the text again when that is written
+// through /proc/self/mem.
 func (m memory) try(when When) error {
 	if tried[when] {
 		return nil

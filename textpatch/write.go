@@ -12,8 +12,8 @@ import (
 // Supported says whether there is patching in this build.
 const Supported = true
 
-// write makes edits, once it is shown that it can. It reports whether any byte of them may have been
-// written, for however long.
+// write makes edits, once it is shown that it can. It reports whether any byte of them may have
+// been written, for however long.
 func write(edits []Edit, when When) (touched bool, err error) {
 	mem, err := openMemory()
 	if err != nil {
@@ -60,8 +60,8 @@ func sound(edits []Edit) error {
 	return nil
 }
 
-// replace makes edits, in ascending order, in one of the ways. What it changes before an error, it changes
-// back.
+// replace makes edits, in ascending order, in one of the ways. What it changes before an error, it
+// changes back.
 func (m memory) replace(edits []Edit, when When) (touched bool, err error) {
 	if err := readySync(); err != nil {
 		return false, err
@@ -88,8 +88,8 @@ func (m memory) replace(edits []Edit, when When) (touched bool, err error) {
 	return true, err
 }
 
-// A writer makes edits, in one of the ways. After an error it stops, or goes on with what can be written,
-// and returns the first.
+// A writer makes edits, in one of the ways. After an error it stops, or goes on with what can be
+// written, and returns the first.
 type writer func(edits []Edit, after afterError) error
 
 type afterError int
@@ -99,8 +99,8 @@ const (
 	goOn
 )
 
-// restore puts back what was there before edits of which some may have been made, or half. It writes
-// no more than it must: what could not be written a moment ago need not be put back.
+// restore puts back what was there before edits of which some may have been made, or half. It
+// writes no more than it must: what could not be written a moment ago need not be put back.
 func (m memory) restore(edits []Edit, write writer) error {
 	var back []Edit
 	for _, e := range edits {
@@ -132,8 +132,8 @@ func (m memory) writeQuiet(edits []Edit, after afterError) (err error) {
 func oldBytes(e Edit) []byte { return e.Old }
 func newBytes(e Edit) []byte { return e.New }
 
-// near is how far apart edits may be that are read together with what lies between them. A system call
-// costs as much as some hundred bytes more.
+// near is how far apart edits may be that are read together with what lies between them. A system
+// call costs as much as some hundred bytes more.
 const near = 256
 
 // inPlace compares text with what the edits say is there.
