@@ -18,7 +18,7 @@ func child(t *testing.T, under ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append(under, exe, "-test.run=^"+t.Name()+"$")
+	args := append(under, exe, "-test.v", "-test.run=^"+t.Name()+"$")
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "TEXTPATCH_CHILD="+t.Name())
 	return cmd

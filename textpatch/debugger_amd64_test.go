@@ -76,13 +76,15 @@ func TestLiveIsRefusedUnderADebugger(t *testing.T) {
 	cmd.Stderr = os.Stderr
 	check(t, cmd.Start())
 	out := bufio.NewReader(stdout)
-	line, err := out.ReadString('\n')
-	fields := strings.Fields(line)
-	if err != nil || len(fields) != 2 {
-		t.Fatalf("the child said %q, %v", line, err)
+	tid := 0
+	for tid == 0 {
+		line, err := out.ReadString('\n')
+		check(t, err)
+		if text, told := strings.CutPrefix(strings.TrimSpace(line), "thread "); told {
+			tid, err = strconv.Atoi(text)
+			check(t, err)
+		}
 	}
-	tid, err := strconv.Atoi(fields[1])
-	check(t, err)
 	if err := unix.PtraceSeize(tid); err != nil {
 		stdin.Close()
 		cmd.Wait()

@@ -70,8 +70,9 @@
 // file, and leaves the others as they are in memory. Therefore
 //
 //   - a call that becomes another call keeps its first byte, and one that becomes nothing keeps the
-//     others: a comparison of a constant, the distance. A body, on 386, keeps its first byte.
-//     Probes on them come and go (TestAProbeOnACallComesAndGoes).
+//     others: it tests a register against a constant, the distance. A body, on 386, keeps its first
+//     byte. Probes on them come and go (TestAProbeOnACallComesAndGoes,
+//     TestAProbeThatGoesFromACallThatIsNothingLeavesTheCall).
 //   - a call that becomes a store ([Patch.StoreZero], amd64) keeps neither: there is no store
 //     that could. A probe on that very instruction does no harm while it is attached; when it goes, it
 //     leaves the call of some address, and the program dies there

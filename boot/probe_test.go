@@ -3,59 +3,31 @@
 package boot
 
 import (
-	"encoding/binary"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"example.com/pvlock/internal/uprobe"
 )
 
-// A probe is a uprobe of the kernel's on an instruction of a file, in one process.
-type probe int
-
-// attach puts a probe into a process, or skips the test.
-func attach(t *testing.T, pid int, file string, offset uint64) probe {
-	t.Helper()
-	text, err := os.ReadFile("/sys/bus/event_source/devices/uprobe/type")
+// attach puts a probe into the program, or skips the test.
+func (w *walker) attach(offset uint64) uprobe.Probe {
+	w.t.Helper()
+	p, err := uprobe.Attach(w.cmd.Process.Pid, w.cmd.Path, offset)
 	if err != nil {
-		t.Skipf("SKIPPED: this kernel has no uprobes: %v", err)
+		w.t.Skipf("SKIPPED: %v", err)
 	}
-	kind, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := unix.BytePtrFromString(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	attr := unix.PerfEventAttr{Type: uint32(kind), Ext1: uint64(uintptr(unsafe.Pointer(path))), Ext2: offset}
-	attr.Size = uint32(unsafe.Sizeof(attr))
-	fd, err := unix.PerfEventOpen(&attr, pid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	if err != nil {
-		t.Skipf("SKIPPED: a uprobe can't be attached here (%v): be root", err)
-	}
-	return probe(fd)
+	return p
 }
 
-// hits returns how often the instruction was run.
-func (p probe) hits(t *testing.T) uint64 {
+// hits returns how often a probe was hit.
+func hits(t *testing.T, p uprobe.Probe) uint64 {
 	t.Helper()
-	b := make([]byte, 8)
-	if n, err := unix.Read(int(p), b); n != 8 || err != nil {
-		t.Fatalf("%d bytes: %v", n, err)
-	}
-	return binary.LittleEndian.Uint64(b)
-}
-
-func (p probe) detach(t *testing.T) {
-	t.Helper()
-	if err := unix.Close(int(p)); err != nil {
+	n, err := p.Hits()
+	if err != nil {
 		t.Fatal(err)
 	}
+	return n
 }
 
 // site returns where the program's call of Unlock is, in memory and in its file.
@@ -85,9 +57,9 @@ func TestAProbeOnACallComesAndGoes(t *testing.T) {
 			defer w.end()
 			_, offset := w.site()
 			w.do("run")
-			var p probe
+			var p uprobe.Probe
 			if c.before {
-				p = attach(t, w.cmd.Process.Pid, w.cmd.Path, offset)
+				p = w.attach(offset)
 			}
 			booted, _ := answers(t, w.do("boot"))
 			if len(booted) != 1 || !booted[0].Done || booted[0].Patched+booted[0].Unsure != booted[0].Found || (booted[0].Unsure == 1) != c.before || booted[0].Unsure > 1 {
@@ -95,15 +67,17 @@ func TestAProbeOnACallComesAndGoes(t *testing.T) {
 			}
 			code := w.do("code")
 			if !c.before {
-				p = attach(t, w.cmd.Process.Pid, w.cmd.Path, offset)
+				p = w.attach(offset)
 			}
 			if there := w.do("code"); !strings.HasPrefix(there, "cc") {
 				t.Errorf("no probe in %q", there)
 			}
-			if held := w.do("run"); held != "held: false" || p.hits(t) != 1000 {
-				t.Errorf("%s, %d hits of 1000", held, p.hits(t))
+			if held := w.do("run"); held != "held: false" || hits(t, p) != 1000 {
+				t.Errorf("%s, %d hits of 1000", held, hits(t, p))
 			}
-			p.detach(t)
+			if err := p.Detach(); err != nil {
+				t.Fatal(err)
+			}
 			if again := w.do("code"); !c.before && again != code {
 				t.Errorf("the code is % s after the probe, and was %s", again, code)
 			}
@@ -124,11 +98,13 @@ func TestAProbeThatGoesFromAStoreLeavesNoCode(t *testing.T) {
 	if code := w.do("code"); code != "3e c6 40 00 00" {
 		t.Fatalf("the store is %s", code)
 	}
-	p := attach(t, w.cmd.Process.Pid, w.cmd.Path, offset)
-	if held := w.do("run"); held != "held: false" || p.hits(t) != 1000 {
-		t.Errorf("%s, %d hits of 1000", held, p.hits(t))
+	p := w.attach(offset)
+	if held := w.do("run"); held != "held: false" || hits(t, p) != 1000 {
+		t.Errorf("%s, %d hits of 1000", held, hits(t, p))
 	}
-	p.detach(t)
+	if err := p.Detach(); err != nil {
+		t.Fatal(err)
+	}
 	if code := w.do("code"); code != "e8 c6 40 00 00" {
 		t.Errorf("the code is %s after the probe: the documentation of PVLOCK_PATCH says otherwise", code)
 	}
