@@ -8,6 +8,8 @@ import (
 
 func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 
+func sizeOf[T any](p *T) uintptr { return unsafe.Sizeof(*p) }
+
 // codeAddress returns a function's entry.
 func codeAddress(f any) uint64 { return uint64(reflect.ValueOf(f).Pointer()) }
 
@@ -39,3 +41,20 @@ func stringAt(addr, n uint64) string {
 
 // pointer makes an address a pointer. The bodies, which the caller keeps, keep what is there.
 func pointer(addr uint64) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
+
+// itabOf returns the method table of a type for an interface, both given by their descriptors.
+func itabOf(inter, typ uint64) (tab uint64, ok bool) {
+	i, t := typeAt(inter), typeAt(typ)
+	if !t.Implements(i) {
+		return 0, false
+	}
+	v := reflect.New(i)
+	v.Elem().Set(reflect.Zero(t))
+	return *(*uint64)(v.UnsafePointer()), true
+}
+
+// typeAt makes a descriptor's address a type.
+func typeAt(addr uint64) reflect.Type {
+	w := [2]uint64{addr}
+	return reflect.TypeOf(*(*any)(unsafe.Pointer(&w)))
+}

@@ -30,7 +30,7 @@ func Yield() {}
 
 // Free says that the memory p points to is given back. An access to it from then on is a finding,
 // "use after free", unless Config.Reuse hands it out again first.
-func Free[T any](p *T) { free(addressOf(p)) }
+func Free[T any](p *T) { free(addressOf(p), sizeOf(p)) }
 
 //go:noinline
-func free(addr uintptr) {}
+func free(addr, size uintptr) {}

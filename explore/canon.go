@@ -58,7 +58,10 @@ func (p *program) caller(s *state, i int) (line, function string) {
 		}
 		r := s.stack(i, ret)
 		up := p.lookup(r)
-		if r == returnAddress || up == nil {
+		if up == nil && ofProcess(r) { // of a call that does not return, nothing is known
+			pc = r - 1
+		}
+		if up == nil {
 			break
 		}
 		in, sp, pc = up, ret+8, r-1
@@ -179,7 +182,7 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 			}
 		}
 		if j > 0 {
-			c = context{regs: l.regs & anything}
+			c = context{regs: l.regs & (anything | x86.GPR(rBP))}
 			for b := range above - 8 {
 				if has(int(returns[j-1]-base) + 8 + b - r) {
 					c.stk[b>>6] |= 1 << (b & 63)

@@ -17,6 +17,9 @@ func want(t *testing.T, kind string, cfg Config, bodies ...func()) *Result {
 	} else if r.Finding != nil {
 		got = r.Finding.Kind
 	}
+	if kind == "" && r.Refused == "" {
+		same(t, cfg, bodies)
+	}
 	if got != kind || kind == "" && !r.Complete {
 		t.Errorf("found %q, want %q", got, kind)
 	}
@@ -81,4 +84,28 @@ func TestMutex(t *testing.T) {
 		}
 	}
 	want(t, "", Config{Final: func() { Assert(n == 4) }}, body, body)
+}
+
+// same explores in other ways, whose verdict, or even whose counts, must be the same.
+func same(t *testing.T, cfg Config, bodies []func()) {
+	t.Helper()
+	cfg.Workers = 1
+	plain := Run(cfg, bodies...)
+	poisoned := cfg
+	poisoned.Poison = 0xdeadbeefcafef00d
+	if p := Run(poisoned, bodies...); p.States != plain.States || p.Transitions != plain.Transitions {
+		t.Errorf("with poison in what is dead: %s\nwithout: %s", p, plain)
+	}
+	for _, without := range []Feature{Liveness, Facts, Symmetry, PartialOrder, Symmetry | PartialOrder} {
+		c := cfg
+		c.Without = without
+		c.MaxStates = 200000
+		r := Run(c, bodies...)
+		if r.Finding != nil || r.Refused != "" {
+			t.Errorf("without feature %d: %s", without, r)
+		}
+		if r.Complete && without != Liveness && r.States < plain.States {
+			t.Errorf("without feature %d: %d states, fewer than %d", without, r.States, plain.States)
+		}
+	}
 }

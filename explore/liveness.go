@@ -196,6 +196,9 @@ var everything = func() (s [above / 64]uint64) {
 	return s
 }()
 
+// nothing is no byte of any frame.
+var nothing [(maxFrame + above) / 64]uint64
+
 // noReturn reports whether an instruction is a call of a function that does not come back.
 func (p *program) noReturn(in *instr) bool {
 	if in.Flow != x86.CallDirect {
@@ -238,7 +241,7 @@ func (p *program) reads(f *function, in *instr, c *context, use, def []uint64) (
 		for _, a := range argRegs[:in.hook.Results] {
 			d |= x86.GPR(a)
 		}
-		return r | c.regs&^d | x86.GPR(rBP), 0
+		return r | c.regs&^d, 0
 	}
 	if in.err != nil {
 		return 0, 0
@@ -263,27 +266,25 @@ func (p *program) reads(f *function, in *instr, c *context, use, def []uint64) (
 	case x86.Return:
 		f.mark(use, 0, 8)
 		after()
-		r |= c.regs | x86.GPR(rBP)
-	case x86.CallDirect:
+		r |= c.regs
+	case x86.CallDirect, x86.CallIndirect:
 		d |= clobbered
-		callee, ok := p.needs(in.Target)
-		r |= callee.regs &^ (x86.GPR(rBP) | fixed)
-		for o := 8; o < above; o++ {
-			if !ok || p.functions[in.Target].has(callee.stk, o) {
-				f.mark(use, int(in.sp)-8+o, 1)
+		for _, target := range p.calls(in) {
+			callee, ok := p.needs(target)
+			r |= callee.regs &^ (x86.GPR(rBP) | fixed)
+			for o := 8; o < above; o++ {
+				if !ok || p.functions[target].has(callee.stk, o) {
+					f.mark(use, int(in.sp)-8+o, 1)
+				}
 			}
 		}
-	case x86.CallIndirect:
-		d |= clobbered
-		r |= anything
-		f.mark(use, int(in.sp), above)
 	case x86.JumpIndirect:
 		r |= anything | x86.GPR(rBP) | c.regs
 		f.mark(use, -f.below, f.below+above)
 	case x86.Jump:
 		if in.target == nil { // a tail call
 			callee, ok := p.needs(in.Target)
-			r |= callee.regs | c.regs | x86.GPR(rBP)
+			r |= callee.regs&^x86.GPR(rBP) | c.regs
 			after()
 			for o := range above {
 				if !ok || p.functions[in.Target].has(callee.stk, o) {
@@ -293,6 +294,15 @@ func (p *program) reads(f *function, in *instr, c *context, use, def []uint64) (
 		}
 	}
 	return r, d
+}
+
+// calls returns what an instruction calls, as far as is known. A call by a pointer that leads elsewhere
+// is noted, and the exploration begins again.
+func (p *program) calls(in *instr) []uint64 {
+	if in.Flow == x86.CallDirect {
+		return []uint64{in.Target}
+	}
+	return p.targets[in.PC]
 }
 
 // needs is what a function may read of its caller's. It is not known while the function is being
@@ -339,12 +349,18 @@ func (p *program) analyse(f *function, c context) []liveSet {
 					out[w] |= l.stk[w]
 				}
 			}
-			regs = uses[k].regs | regs&^defs[k].regs
+			use, in := &uses[k], f.list[k]
+			saved := use.stk
+			if in.Op == x86.Pop && regs&in.Writes == 0 {
+				// A register is restored that nobody reads again: so is what was saved of it.
+				saved = nothing[:words]
+			}
+			regs = use.regs | regs&^defs[k].regs
 			if regs != live[k].regs {
 				live[k].regs, changed = regs, true
 			}
 			for w := range out {
-				v := uses[k].stk[w] | out[w]&^defs[k].stk[w]
+				v := saved[w] | out[w]&^defs[k].stk[w]
 				if v != live[k].stk[w] {
 					live[k].stk[w], changed = v, true
 				}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"example.com/pvlock/explore/internal/x86"
 )
 
 // Memory is the process's own, read in place, until somebody writes it: then the aligned eight bytes
@@ -90,6 +92,7 @@ type class uint8
 
 const (
 	stackClass class = iota
+	ownClass         // of the goroutine's descriptor: reads as zero
 	constantClass
 	localClass  // part of the state, and no other thread can tell
 	sharedClass // other threads can
@@ -179,8 +182,14 @@ func (w *worker) classify(addr uint64, read, write bool) (class, int32) {
 		}
 		return stackClass, 0
 	}
+	if addr>>32 == x86.G>>32 { // the runtime's own of a goroutine: nobody else's, and not kept
+		return ownClass, 0
+	}
 	e := w.find(addr)
-	me := w.x.classOf[w.i] // equal bodies touch what one of them touches
+	me := w.x.classOf[w.i]         // equal bodies touch what one of them touches
+	if addr>>32 == arenaBase>>32 { // but each its own memory: states with any are not permuted
+		me = 1 << w.i
+	}
 	if e.index < 0 {
 		if !write {
 			if e.readers&me != me && !w.final {
@@ -275,7 +284,11 @@ func (w *worker) load8(addr uint64, size uint8) uint64 {
 	}
 	cl, g := w.classify(addr, true, false)
 	var v uint64
-	if cl == constantClass {
+	if cl == ownClass {
+		if addr&^7 == x86.G+gM {
+			v = x86.G + 1<<12
+		}
+	} else if cl == constantClass {
 		v = w.find(addr).value
 	} else {
 		v = w.view(g)
@@ -301,7 +314,7 @@ func (w *worker) store8(addr, v uint64, size uint8, atOnce bool) {
 		return
 	}
 	cl, g := w.classify(addr, false, true)
-	if w.bad != nil {
+	if w.bad != nil || cl == ownClass {
 		return
 	}
 	if cl == sharedClass && !atOnce {
@@ -366,6 +379,10 @@ func (w *worker) giveBack(addr, size uint64) {
 		return
 	}
 	size = (max(size, 1) + 15) &^ 15
+	// To give memory back is to write it: who reads it may do so before or after.
+	for a := addr &^ 7; a < addr+size; a += 8 {
+		w.classify(a, false, true)
+	}
 	s.freed[s.nfreed] = block{addr, uint32(size)}
 	s.nfreed++
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -37,6 +38,7 @@ type instr struct {
 	frame        bool  // it allocates the frame: what is allocated is zeroed
 	guard        bool  // the check of the stack's size, which never fails: this stack has its own
 	hook         *Hook
+	absent       bool // it asks for a feature of the processor, which the interpreter has not got
 	weak         Weakening
 }
 
@@ -52,10 +54,12 @@ type program struct {
 	// roots are places in a function that an indirect jump leads to, with their stack pointers. They
 	// outlive a round.
 	roots map[uint64]map[uint64]int32
+	// targets are where calls by pointers lead, by the call. They outlive a round too.
+	targets map[uint64][]uint64
 }
 
-func newProgram(hooks map[uint64]*Hook, byName map[string]*Hook, weak map[uintptr]Weakening, roots map[uint64]map[uint64]int32) *program {
-	return &program{hooks: hooks, byName: byName, weak: weak, roots: roots,
+func newProgram(hooks map[uint64]*Hook, byName map[string]*Hook, weak map[uintptr]Weakening, old *program) *program {
+	return &program{hooks: hooks, byName: byName, weak: weak, roots: old.roots, targets: old.targets,
 		instrs: make(map[uint64]*instr), functions: make(map[uint64]*function)}
 }
 
@@ -90,6 +94,24 @@ func (p *program) addRoot(from *instr, pc uint64) {
 	p.roots[from.fn.entry][pc] = from.sp
 }
 
+// addTarget notes that a call by a pointer leads to a function. It reports whether that is news.
+func (p *program) addTarget(call *instr, entry uint64) bool {
+	p.mu.RLock()
+	known := slices.Contains(p.targets[call.PC], entry)
+	p.mu.RUnlock()
+	if known {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.Contains(p.targets[call.PC], entry) {
+		return false
+	}
+	p.targets[call.PC] = append(slices.Clone(p.targets[call.PC]), entry)
+	slices.Sort(p.targets[call.PC])
+	return true
+}
+
 // decode decodes one instruction.
 func (p *program) decode(pc uint64) *instr {
 	in := new(instr)
@@ -105,6 +127,9 @@ func (p *program) decode(pc uint64) *instr {
 	if err != nil {
 		in.Flow, in.Access = x86.Undefined, x86.None
 		return in
+	}
+	if in.Access == x86.Load && in.Size == 1 && in.Mem.Base < 0 && in.Mem.Index < 0 {
+		in.absent = asksForFeatures(outermost(pc))
 	}
 	if w := p.weak[uintptr(pc)]; w != 0 {
 		in.weak = w

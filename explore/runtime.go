@@ -8,6 +8,19 @@ import (
 // What is known of Go's runtime, by version. Bodies run sync's own code; what that asks of the
 // scheduler, and what allocates, is taken over by hooks.
 
+// gM is where a goroutine's descriptor has its thread's.
+const gM = 48
+
+// asksForFeatures reports whether a function's loads of single bytes at fixed addresses ask which
+// features the processor has: then it moves memory by what every processor has.
+func asksForFeatures(name string) bool {
+	switch name {
+	case "runtime.memmove", "runtime.memclrNoHeapPointers", "memeqbody", "cmpbody":
+		return true
+	}
+	return false
+}
+
 // hooksOf returns a Go version's hooks, by the linker's names of the functions. A function with a nil
 // hook is interpreted, though it is the runtime's.
 func hooksOf(version string) (map[string]*Hook, error) {
@@ -31,79 +44,78 @@ func hooksOf(version string) (map[string]*Hook, error) {
 
 func hooks126() map[string]*Hook {
 	return map[string]*Hook{
-		"sync.runtime_Semacquire":                {Args: 1, Drain: true, Outcomes: semReady, Call: semAcquire},
-		"sync.runtime_SemacquireWaitGroup":       {Args: 1, Drain: true, Outcomes: semReady, Call: semAcquire},
-		"sync.runtime_SemacquireRWMutex":         {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
-		"sync.runtime_SemacquireRWMutexR":        {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
-		"internal/sync.runtime_SemacquireMutex":  {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
-		"sync.runtime_Semrelease":                {Args: 2, Drain: true, Call: semRelease},
-		"internal/sync.runtime_Semrelease":       {Args: 2, Drain: true, Call: semRelease},
-		"internal/sync.runtime_canSpin":          {Args: 1, Results: 1, Outcomes: spinOutcomes, Call: returnOutcome},
-		"internal/sync.runtime_doSpin":           {Local: true},
-		"internal/sync.runtime_nanotime":         {Results: 1, Outcomes: both, Call: starving},
-		"sync.runtime_notifyListAdd":             {Args: 1, Results: 1, Drain: true, Call: notifyListAdd},
-		"sync.runtime_notifyListWait":            {Args: 2, Drain: true, Outcomes: notifyReady, Call: notifyListWait},
-		"sync.runtime_notifyListNotifyAll":       {Args: 1, Drain: true, Call: notifyAll},
-		"sync.runtime_notifyListNotifyOne":       {Args: 1, Drain: true, Call: notifyOne},
-		"sync/atomic.runtime_procPin":            {Results: 1, Local: true, Call: returnZero},
-		"sync/atomic.runtime_procUnpin":          {Local: true},
-		"sync.runtime_procPin":                   nil,
-		"internal/synctest.IsInBubble":           {Results: 1, Local: true, Call: returnZero},
-		"runtime.newobject":                      {Args: 1, Results: 1, Local: true, Call: newObject},
-		"runtime.mallocgc":                       {Args: 3, Results: 1, Local: true, Call: mallocgc},
-		"runtime.makeslice":                      {Args: 3, Results: 1, Local: true, Call: makeSlice},
-		"runtime.gorecover":                      {Results: 2, Local: true, Call: returnNil},
-		"runtime.Gosched":                        {},
-		"runtime.KeepAlive":                      {Local: true},
-		"runtime.duffzero":                       nil,
-		"runtime.duffcopy":                       nil,
-		"runtime.memmove":                        nil,
-		"runtime.typedmemmove":                   nil,
-		"runtime.wbMove":                         nil,
-		"runtime.wbZero":                         nil,
-		"runtime.typedmemclr":                    nil,
-		"runtime.memclrNoHeapPointers":           nil,
-		"runtime.memclrHasPointers":              nil,
-		"runtime.memequal":                       nil,
-		"runtime.memequal_varlen":                nil,
-		"runtime.growslice":                      nil,
-		"runtime.nextslicecap":                   nil,
-		"runtime.roundupsize":                    nil,
-		"runtime.reflect_typedslicecopy":         nil,
-		"runtime.typedslicecopy":                 nil,
-		"runtime.convT":                          nil,
-		"runtime.convTnoptr":                     nil,
-		"runtime.convT16":                        nil,
-		"runtime.convT32":                        nil,
-		"runtime.convT64":                        nil,
-		"runtime.convTstring":                    nil,
-		"runtime.convTslice":                     nil,
-		"runtime.assertE2I":                      nil,
-		"runtime.assertE2I2":                     nil,
-		"runtime.typeAssert":                     nil,
-		"runtime.interfaceSwitch":                nil,
-		"runtime.getitab":                        nil,
-		"runtime.(*itabTableType).find":          nil,
-		"runtime.itabHashFunc":                   nil,
-		"runtime.efaceeq":                        nil,
-		"runtime.ifaceeq":                        nil,
-		"runtime.strequal":                       nil,
-		"runtime.interequal":                     nil,
-		"runtime.nilinterequal":                  nil,
-		"runtime.f64equal":                       nil,
-		"runtime.f32equal":                       nil,
-		"runtime.memequal0":                      nil,
-		"runtime.memequal8":                      nil,
-		"runtime.memequal16":                     nil,
-		"runtime.memequal32":                     nil,
-		"runtime.memequal64":                     nil,
-		"runtime.memequal128":                    nil,
-		"runtime.cmpstring":                      nil,
-		"runtime.unsafeslice":                    nil,
-		"runtime.unsafestring":                   nil,
-		"sync.runtime_registerPoolCleanup":       {Local: true},
-		"runtime.panicdivide":                    {fatal: true},
-		"internal/runtime/atomic.goPanicUnalign": {fatal: true},
+		"sync.runtime_Semacquire":               {Args: 1, Drain: true, Outcomes: semReady, Call: semAcquire},
+		"sync.runtime_SemacquireWaitGroup":      {Args: 1, Drain: true, Outcomes: semReady, Call: semAcquire},
+		"sync.runtime_SemacquireRWMutex":        {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
+		"sync.runtime_SemacquireRWMutexR":       {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
+		"internal/sync.runtime_SemacquireMutex": {Args: 2, Drain: true, Outcomes: semReady, Call: semAcquireLIFO},
+		"sync.runtime_Semrelease":               {Args: 2, Drain: true, Call: semRelease},
+		"internal/sync.runtime_Semrelease":      {Args: 2, Drain: true, Call: semRelease},
+		"internal/sync.runtime_canSpin":         {Args: 1, Results: 1, Outcomes: spinOutcomes, Call: returnOutcome},
+		"internal/sync.runtime_doSpin":          {Local: true},
+		"internal/sync.runtime_nanotime":        {Results: 1, Outcomes: both, Call: starving},
+		"sync.runtime_notifyListAdd":            {Args: 1, Results: 1, Drain: true, Call: notifyListAdd},
+		"sync.runtime_notifyListWait":           {Args: 2, Drain: true, Outcomes: notifyReady, Call: notifyListWait},
+		"sync.runtime_notifyListNotifyAll":      {Args: 1, Drain: true, Call: notifyAll},
+		"sync.runtime_notifyListNotifyOne":      {Args: 1, Drain: true, Call: notifyOne},
+		"sync/atomic.runtime_procPin":           {Results: 1, Local: true, Call: returnZero},
+		"sync/atomic.runtime_procUnpin":         {Local: true},
+		"sync.runtime_procPin":                  nil,
+		"internal/synctest.IsInBubble":          {Results: 1, Local: true, Call: returnZero},
+		"runtime.newobject":                     {Args: 1, Results: 1, Local: true, Call: newObject},
+		"runtime.mallocgc":                      {Args: 3, Results: 1, Local: true, Call: mallocgc},
+		"runtime.makeslice":                     {Args: 3, Results: 1, Local: true, Call: makeSlice},
+		"runtime.gorecover":                     {Results: 2, Local: true, Call: returnNil},
+		"runtime.Gosched":                       {},
+		"runtime.KeepAlive":                     {Local: true},
+		"runtime.duffzero":                      nil,
+		"runtime.duffcopy":                      nil,
+		"runtime.memmove":                       nil,
+		"runtime.typedmemmove":                  nil,
+		"runtime.wbMove":                        nil,
+		"runtime.wbZero":                        nil,
+		"runtime.typedmemclr":                   nil,
+		"runtime.memclrNoHeapPointers":          nil,
+		"runtime.memclrHasPointers":             nil,
+		"runtime.memequal":                      nil,
+		"runtime.memequal_varlen":               nil,
+		"runtime.growslice":                     nil,
+		"runtime.nextslicecap":                  nil,
+		"runtime.roundupsize":                   nil,
+		"runtime.reflect_typedslicecopy":        nil,
+		"runtime.typedslicecopy":                nil,
+		"runtime.convT":                         nil,
+		"runtime.convTnoptr":                    nil,
+		"runtime.convT16":                       nil,
+		"runtime.convT32":                       nil,
+		"runtime.convT64":                       nil,
+		"runtime.convTstring":                   nil,
+		"runtime.convTslice":                    nil,
+		"runtime.assertE2I":                     nil,
+		"runtime.assertE2I2":                    nil,
+		"runtime.typeAssert":                    nil,
+		"runtime.interfaceSwitch":               nil,
+		"runtime.getitab":                       {Args: 3, Results: 1, Local: true, Call: getItab},
+		"runtime.cheaprand":                     {Results: 1, Local: true, Call: returnOne},
+		"runtime.(*itabTableType).find":         nil,
+		"runtime.itabHashFunc":                  nil,
+		"runtime.efaceeq":                       nil,
+		"runtime.ifaceeq":                       nil,
+		"runtime.strequal":                      nil,
+		"runtime.interequal":                    nil,
+		"runtime.nilinterequal":                 nil,
+		"runtime.f64equal":                      nil,
+		"runtime.f32equal":                      nil,
+		"runtime.memequal0":                     nil,
+		"runtime.memequal8":                     nil,
+		"runtime.memequal16":                    nil,
+		"runtime.memequal32":                    nil,
+		"runtime.memequal64":                    nil,
+		"runtime.memequal128":                   nil,
+		"runtime.cmpstring":                     nil,
+		"runtime.unsafeslice":                   nil,
+		"runtime.unsafestring":                  nil,
+		"sync.runtime_registerPoolCleanup":      {Local: true},
 	}
 }
 
@@ -118,16 +130,16 @@ func (p *program) runtimeHook(name string) *Hook {
 		return h
 	}
 	switch {
+	case name == "runtime.gopanic", strings.HasSuffix(name, "sync.fatal"), strings.HasSuffix(name, "sync.throw"):
+		return &Hook{fatal: true, Local: true, Args: 2}
 	case strings.HasPrefix(name, "internal/runtime/atomic."),
 		strings.HasPrefix(name, "internal/runtime/math."),
 		strings.HasPrefix(name, "internal/runtime/sys."):
 		return nil
 	case ofRuntime(name), strings.HasPrefix(name, "time."), strings.HasPrefix(name, "os."),
 		strings.HasPrefix(name, "fmt."), strings.HasPrefix(name, "syscall."),
-		strings.HasPrefix(name, "testing."), strings.HasPrefix(name, "reflect."),
-		strings.HasPrefix(name, "sync.fatal"), strings.HasPrefix(name, "sync.throw"),
-		strings.HasPrefix(name, "internal/sync.fatal"), strings.HasPrefix(name, "internal/sync.throw"):
-		return &Hook{fatal: true, Local: true, Args: 9}
+		strings.HasPrefix(name, "testing."), strings.HasPrefix(name, "reflect."):
+		return &Hook{fatal: true, Local: true}
 	}
 	return nil
 }
@@ -196,12 +208,13 @@ func (w *worker) reached(h *Hook) {
 }
 
 func returnZero(t *Thread, _ int)     { t.Return(0, 0) }
+func returnOne(t *Thread, _ int)      { t.Return(0, 1) }
 func returnNil(t *Thread, _ int)      { t.Return(0, 0); t.Return(1, 0) }
 func returnOutcome(t *Thread, n int)  { t.Return(0, uint64(n)) }
 func both(*Thread) uint32             { return 3 }
 func choices(t *Thread) uint32        { return 1<<min(t.Arg(0), 16) - 1 }
 func starving(t *Thread, outcome int) { t.Return(0, uint64(outcome)*50e6) }
-func freeCall(t *Thread, _ int)       { t.Freed(t.Arg(0), 1) }
+func freeCall(t *Thread, _ int)       { t.Freed(t.Arg(0), t.Arg(1)) }
 func semAcquireLIFO(t *Thread, o int) { semWait(t, t.Arg(1)&1 != 0) }
 func semAcquire(t *Thread, o int)     { semWait(t, false) }
 
@@ -373,4 +386,14 @@ func notifyAll(t *Thread, _ int) {
 	for ; uint32(n) != uint32(end); n++ {
 		t.wake(addr, n&0xffffffff)
 	}
+}
+
+// getItab returns the table of a type's methods for an interface, which the process makes if it has
+// not got it.
+func getItab(t *Thread, _ int) {
+	tab, ok := itabOf(t.Arg(0), t.Arg(1))
+	if !ok && t.Arg(2)&1 == 0 {
+		t.w.fail("panic", "interface conversion at %s", t.w.position())
+	}
+	t.Return(0, tab)
 }

@@ -106,10 +106,10 @@ func run(cfg *Config, bodies []func()) *Result {
 	if err != nil {
 		return &Result{Refused: err.Error()}
 	}
-	roots := make(map[uint64]map[uint64]int32)
+	x.program = &program{roots: make(map[uint64]map[uint64]int32), targets: make(map[uint64][]uint64)}
 	for round := 1; ; round++ {
 		x.facts.renumber()
-		x.program = newProgram(hooks, byName, cfg.Weaken, roots)
+		x.program = newProgram(hooks, byName, cfg.Weaken, x.program)
 		if x.barrier, err = x.program.writeBarrier(); err != nil {
 			return &Result{Refused: err.Error()}
 		}
@@ -161,7 +161,7 @@ func (x *explorer) hooks() (map[uint64]*Hook, error) {
 		codeAddress(Assert): {name: "Assert", Args: 1, Local: true, Call: assert},
 		codeAddress(Choose): {name: "Choose", Args: 1, Results: 1, Outcomes: choices, Call: returnOutcome},
 		codeAddress(Yield):  {name: "Yield"},
-		codeAddress(free):   {name: "Free", Args: 1, Drain: true, Call: freeCall},
+		codeAddress(free):   {name: "Free", Args: 2, Drain: true, Call: freeCall},
 	}
 	for i := range x.cfg.Hooks {
 		h := x.cfg.Hooks[i]
@@ -239,6 +239,9 @@ func (x *explorer) round() *Result {
 		x.found(w.bad, 0, -1)
 	} else {
 		w.push(0, 0xff, nil, -1)
+		if w.bad != nil {
+			x.found(w.bad, 0, -1)
+		}
 	}
 	depth := 0
 	for x.finding == nil && x.cut == "" {
@@ -483,6 +486,10 @@ func (w *worker) steps(id uint32, enc []byte, i int, acts, environment uint32) (
 				mover = -1
 			}
 			to, fresh := w.push(id, how, enc, mover)
+			if w.bad != nil {
+				w.x.found(w.bad, id, int(how))
+				return
+			}
 			if environment>>act&1 == 0 {
 				w.edges = append(w.edges, to)
 			}

@@ -328,6 +328,9 @@ func (w *worker) execute(in *instr) bool {
 				if in.Size > 8 {
 					hi = w.load8(w.addr+8, in.Size-8)
 				}
+				if in.absent {
+					lo = 0
+				}
 			}
 		}
 	}
@@ -365,6 +368,9 @@ func (w *worker) execute(in *instr) bool {
 		t.at = in.target
 	case pc == in.PC: // a repeated string instruction goes on
 	default:
+		if in.Flow == x86.CallIndirect && w.x.program.addTarget(in, pc) {
+			w.f.changed.Store(true)
+		}
 		return w.jump(pc)
 	}
 	return true

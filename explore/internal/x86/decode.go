@@ -38,7 +38,12 @@ var plain = map[x86asm.Op]Op{
 	x86asm.MOVUPS: MovX, x86asm.MOVAPS: MovX, x86asm.MOVDQU: MovX, x86asm.MOVDQA: MovX, x86asm.MOVUPD: MovX, x86asm.MOVAPD: MovX,
 	x86asm.MOVQ: MovX8, x86asm.MOVSD_XMM: MovX8, x86asm.MOVD: MovX4, x86asm.MOVSS: MovX4,
 	x86asm.XORPS: XorX, x86asm.PXOR: XorX, x86asm.XORPD: XorX,
+	x86asm.PAND: AndX, x86asm.ANDPS: AndX, x86asm.ANDPD: AndX, x86asm.POR: OrX, x86asm.ORPS: OrX, x86asm.ORPD: OrX,
 	x86asm.MFENCE: Fence, x86asm.UD2: Undef, x86asm.INT: Undef,
+	x86asm.PCMPEQB: Cmpeqb, x86asm.PMOVMSKB: Movmskb,
+	x86asm.ADDSD: Float, x86asm.SUBSD: Float, x86asm.MULSD: Float, x86asm.DIVSD: Float, x86asm.SQRTSD: Float,
+	x86asm.ADDSS: Float, x86asm.SUBSS: Float, x86asm.MULSS: Float, x86asm.DIVSS: Float,
+	x86asm.CVTSI2SD: FromInt, x86asm.CVTTSD2SI: ToInt, x86asm.UCOMISD: CompareFP, x86asm.UCOMISS: CompareFP,
 	x86asm.STOSQ: Stos, x86asm.STOSB: Stos, x86asm.STOSD: Stos,
 }
 
@@ -238,11 +243,13 @@ func (in *Insn) finish(x *x86asm.Inst, tls, locked bool) error {
 				in.Op = LowX4
 			}
 		}
-	case XorX:
+	case XorX, AndX, OrX, Cmpeqb:
 		in.size, in.Size = 16, 16
 		if in.dst == xmm && in.src == xmm && in.dr == in.sr {
 			in.Op = ZeroX
 		}
+	case Float, FromInt, ToInt, CompareFP:
+		in.floating(x)
 	case Fence:
 		in.Fence = true
 	case Jmp, Call:
@@ -313,6 +320,27 @@ func (in *Insn) finish(x *x86asm.Inst, tls, locked bool) error {
 	return nil
 }
 
+// floating fills in what depends on the operands of scalar floating point.
+func (in *Insn) floating(x *x86asm.Inst) {
+	name := x.Op.String()
+	in.double = strings.Contains(name, "SD")
+	in.arith = map[string]byte{"ADD": '+', "SUB": '-', "MUL": '*', "DIV": '/', "SQR": 's'}[name[:3]]
+	n := uint8(4)
+	if in.double {
+		n = 8
+	}
+	if in.Op == FromInt {
+		n = in.ssize
+		if in.src == mem {
+			n = uint8(x.MemBytes)
+		}
+		in.ssize = n
+	}
+	if in.Access != None {
+		in.Size = n
+	}
+}
+
 // liveness fills in what the instruction reads and overwrites.
 func (in *Insn) liveness() {
 	use := func(k kind, r, size uint8) {
@@ -351,7 +379,11 @@ func (in *Insn) liveness() {
 		return
 	case Mov, Movzx, Movsx, Lea, MovX, MovX8, MovX4, LoadG:
 		readDst = false
-	case LowX8, LowX4, XorX:
+	case LowX8, LowX4, XorX, AndX, OrX, Cmpeqb, Float, FromInt: // the upper half stays
+	case ToInt, Movmskb:
+		readDst = false
+	case CompareFP:
+		flagsOut, writeDst = true, false
 	case ZeroX:
 		readDst, readSrc = false, false
 	case Add, And, Or, Neg, Sub, Xor, Sbb, Adc:
@@ -362,22 +394,14 @@ func (in *Insn) liveness() {
 		if in.dst == gpr && in.src == gpr && in.dr == in.sr && (in.Op == Xor || in.Op == Sub || in.Op == Sbb) {
 			readDst, readSrc = false, false
 		}
-	case Inc, Dec: // CF stays
-		in.Reads |= Flags
-	case Not, Bswap:
+	case Inc, Dec, Not, Bswap: // CF at least stays: flags that were live before still are
 	case Cmp, Test:
 		flagsOut, writeDst = true, false
-	case Bt:
-		in.Reads |= Flags // ZF stays
+	case Bt: // ZF stays
 		writeDst = false
 	case Bts, Btr, Btc:
-		in.Reads |= Flags
 	case Shl, Shr, Sar, Rol, Ror: // a count of 0 leaves the flags
-		if in.src != immediate || in.Op >= Rol || in.imm&31 == 0 {
-			in.Reads |= Flags
-		} else {
-			flagsOut = true
-		}
+		flagsOut = in.src == immediate && in.Op < Rol && in.imm&31 != 0
 		if in.src == gpr {
 			in.Reads |= GPRLow(in.sr)
 			readSrc = false
@@ -403,7 +427,7 @@ func (in *Insn) liveness() {
 		in.Reads |= GPR(rAX)
 		return
 	case Bsf, Bsr:
-		flagsOut = true // the destination stays if the source is 0
+		flagsOut = false // the destination stays if the source is 0, and most flags are undefined
 	case Tzcnt, Lzcnt, Popcnt:
 		flagsOut, readDst = true, false
 	case Setcc:

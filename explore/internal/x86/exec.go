@@ -3,6 +3,7 @@ package x86
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -291,8 +292,11 @@ func (in *Insn) Exec(r *Regs, lo, hi uint64) (slo, shi uint64, store bool, err e
 				return
 			}
 		}
-	case MovX, MovX8, MovX4, LowX8, LowX4, ZeroX, XorX:
+	case MovX, MovX8, MovX4, LowX8, LowX4, ZeroX, XorX, AndX, OrX:
 		return in.vector(r, b, lo, hi)
+	case Cmpeqb, Movmskb, Float, FromInt, ToInt, CompareFP:
+		in.simd(r, b, lo, hi)
+		return
 	case Stos:
 		return in.stos(r)
 	default:
@@ -340,6 +344,12 @@ func (in *Insn) vector(r *Regs, b, lo, hi uint64) (slo, shi uint64, store bool, 
 	case XorX:
 		v[0] ^= r.X[in.dr][0]
 		v[1] ^= r.X[in.dr][1]
+	case AndX:
+		v[0] &= r.X[in.dr][0]
+		v[1] &= r.X[in.dr][1]
+	case OrX:
+		v[0] |= r.X[in.dr][0]
+		v[1] |= r.X[in.dr][1]
 	}
 	switch in.dst {
 	case xmm:
@@ -350,6 +360,96 @@ func (in *Insn) vector(r *Regs, b, lo, hi uint64) (slo, shi uint64, store bool, 
 		return v[0], v[1], true, nil
 	}
 	return
+}
+
+// simd executes what computes in XMM registers and leaves its result in a register.
+func (in *Insn) simd(r *Regs, b, lo, hi uint64) {
+	v := [2]uint64{lo, hi}
+	if in.src == xmm {
+		v = r.X[in.sr]
+	}
+	switch in.Op {
+	case Cmpeqb:
+		for k := range v {
+			var m uint64
+			for i := 0; i < 64; i += 8 {
+				if byte(v[k]>>i) == byte(r.X[in.dr][k]>>i) {
+					m |= 0xff << i
+				}
+			}
+			r.X[in.dr][k] = m
+		}
+	case Movmskb:
+		var m uint64
+		for k := range v {
+			for i := range 8 {
+				m |= v[k] >> (8*i + 7) & 1 << (8*k + i)
+			}
+		}
+		r.set(in.dr, 4, m)
+	case Float:
+		in.float(r, v[0])
+	case FromInt:
+		n := int64(b)
+		if in.ssize == 4 {
+			n = int64(int32(b))
+		}
+		r.X[in.dr][0] = math.Float64bits(float64(n))
+	case ToInt:
+		f := math.Float64frombits(v[0])
+		n := int64(math.MinInt64)
+		if f >= -1<<63 && f < 1<<63 {
+			n = int64(f)
+		}
+		if in.size == 4 && (f <= -1<<31-1 || f >= 1<<31 || f != f) {
+			n = math.MinInt32
+		}
+		r.set(in.dr, in.size, uint64(n))
+	case CompareFP:
+		x, y := math.Float64frombits(r.X[in.dr][0]), math.Float64frombits(v[0])
+		if !in.double {
+			x = float64(math.Float32frombits(uint32(r.X[in.dr][0])))
+			y = float64(math.Float32frombits(uint32(v[0])))
+		}
+		switch {
+		case x != x || y != y:
+			r.Flags = ZF | PF | CF
+		case x < y:
+			r.Flags = CF
+		case x == y:
+			r.Flags = ZF
+		default:
+			r.Flags = 0
+		}
+	}
+}
+
+// float executes arithmetic of one number. NaNs keep no promise about their bits.
+func (in *Insn) float(r *Regs, v uint64) {
+	d := &r.X[in.dr][0]
+	if !in.double {
+		x, y := math.Float32frombits(uint32(*d)), math.Float32frombits(uint32(v))
+		*d = *d&^0xffffffff | uint64(math.Float32bits(arithmetic(in.arith, x, y)))
+		return
+	}
+	x, y := math.Float64frombits(*d), math.Float64frombits(v)
+	if in.arith == 's' {
+		*d = math.Float64bits(math.Sqrt(y))
+		return
+	}
+	*d = math.Float64bits(arithmetic(in.arith, x, y))
+}
+
+func arithmetic[F float32 | float64](op byte, x, y F) F {
+	switch op {
+	case '+':
+		return x + y
+	case '-':
+		return x - y
+	case '*':
+		return x * y
+	}
+	return x / y
 }
 
 func (in *Insn) shift(r *Regs, a, b uint64) (res uint64) {

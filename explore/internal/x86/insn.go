@@ -58,19 +58,25 @@ const (
 	Xchg
 	Xadd
 	Cmpxchg
-	MovX   // 16 bytes
-	MovX8  // 8 bytes, the rest zero in a register
-	MovX4  // 4 bytes
-	LowX8  // MOVSD between registers: the upper half stays
-	LowX4  // MOVSS between registers
-	ZeroX  // XORPS of a register with itself
-	XorX   // PXOR
-	LoadG  // MOVQ FS:-8
-	Fence  // MFENCE
-	Stos   // store AX at DI, advance
-	Movs   // the load of a move from SI to DI; the store is its second half
-	Cmpeqb // PCMPEQB
-	Movmskb
+	MovX      // 16 bytes
+	MovX8     // 8 bytes, the rest zero in a register
+	MovX4     // 4 bytes
+	LowX8     // MOVSD between registers: the upper half stays
+	LowX4     // MOVSS between registers
+	ZeroX     // XORPS of a register with itself
+	XorX      // PXOR
+	AndX      // PAND
+	OrX       // POR
+	LoadG     // MOVQ FS:-8
+	Fence     // MFENCE
+	Stos      // store AX at DI, advance
+	Movs      // the load of a move from SI to DI; the store is its second half
+	Cmpeqb    // PCMPEQB
+	Movmskb   // PMOVMSKB
+	Float     // ADDSD and the like
+	FromInt   // CVTSI2SD
+	ToInt     // CVTTSD2SI
+	CompareFP // UCOMISD
 	Undef
 )
 
@@ -185,6 +191,8 @@ type Insn struct {
 	ssize    uint8 // of the source, where it differs
 	cc       uint8
 	three    bool // IMUL with an immediate
+	double   bool // of floating point
+	arith    byte // + - * / or s for the square root
 	stack    bool // the access is to the stack, by PUSH, POP, CALL, RET
 }
 
@@ -193,6 +201,7 @@ const (
 	rCX = 1
 	rDX = 2
 	rSP = 4
+	rBP = 5 // the frame pointer, which only unwinders follow
 	rSI = 6
 	rDI = 7
 )
@@ -247,7 +256,7 @@ func (in *Insn) TakesStackAddress() (off int64, ok bool) {
 	switch {
 	case in.Op == Lea && in.Mem.Base == rSP && in.dr != rSP:
 		return in.Mem.Disp, true
-	case in.Op == Mov && in.src == gpr && in.sr == rSP && (in.dst == mem || in.dr != rSP):
+	case in.Op == Mov && in.src == gpr && in.sr == rSP && (in.dst == mem || in.dr != rSP && in.dr != rBP):
 		return 0, true
 	}
 	return 0, false

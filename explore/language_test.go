@@ -1,0 +1,181 @@
+package explore
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+type pair[T any] struct{ a, b T }
+
+type shape interface{ area() int }
+type square struct{ side int }
+type cube struct{ side, sides int }
+
+func (s square) area() int { return s.side * s.side }
+func (c *cube) area() int  { return c.side * c.side * c.sides }
+
+// What bodies may do, each with an assertion that holds.
+func TestLanguage(t *testing.T) {
+	var value atomic.Value
+	var shared atomic.Pointer[pair[int]]
+	var words [4]uint64
+	var sink shape
+	var any1 any
+	text := "text"
+	big := [64]byte{5: 1}
+	for name, body := range map[string]func(){
+		"new": func() {
+			p := &pair[int]{1, 2}
+			shared.Store(p)
+			Assert(shared.Load().b == 2)
+		},
+		"make and append": func() {
+			s := make([]int, 0, 1)
+			for i := range 5 {
+				s = append(s, i)
+			}
+			words[0] = uint64(len(s))
+			Assert(s[4] == 4 && s[0] == 0)
+		},
+		"copy and clear": func() {
+			s := make([]byte, 64)
+			n := copy(s, big[:])
+			Assert(n == 64 && s[5] == 1)
+			clear(s)
+			Assert(s[5] == 0)
+		},
+		"interfaces": func() {
+			sink = &cube{2, 6}
+			Assert(sink.area() == 24)
+			sink = square{3}
+			Assert(sink.area() == 9)
+		},
+		"type assertions": func() {
+			any1 = words[1] + 300
+			v, ok := any1.(uint64)
+			Assert(ok && v == 300)
+			_, ok = any1.(shape)
+			Assert(!ok)
+		},
+		"type switch": func() {
+			any1 = square{3}
+			switch v := any1.(type) {
+			case shape:
+				Assert(v.area() == 9)
+			default:
+				Assert(false)
+			}
+		},
+		"switch by table": func() {
+			n := 0
+			switch Choose(9) {
+			case 0:
+				n = 10
+			case 1:
+				n = 11
+			case 2:
+				n = 12
+			case 3:
+				n = 13
+			case 4:
+				n = 14
+			case 5:
+				n = 15
+			case 6:
+				n = 16
+			case 7:
+				n = 17
+			case 8:
+				n = 18
+			}
+			Assert(n >= 10 && n <= 18)
+		},
+		"defer": func() {
+			n := 0
+			func() {
+				defer func() { n++ }()
+				n++
+			}()
+			Assert(n == 2)
+		},
+		"recover without a panic": func() {
+			func() {
+				defer func() { Assert(recover() == nil) }()
+				words[2]++
+			}()
+		},
+		"atomic.Value": func() {
+			value.Store("a")
+			Assert(value.Load().(string) == "a")
+		},
+		"strings": func() {
+			Assert(text == "text" && text[1:] == "ext")
+		},
+		"structs": func() {
+			p := pair[[8]uint64]{a: [8]uint64{1}}
+			q := p
+			words[3] = q.a[0]
+			Assert(q == p)
+		},
+		"floating point": func() {
+			x := float64(words[3]) + 1.5
+			Assert(x*2 >= 3)
+		},
+		"division": func() {
+			n := int(words[3]) + 17
+			d := int(words[2]) + 5
+			Assert(n/d >= 0 && n%d < 5+int(words[2]))
+		},
+	} {
+		t.Run(name, func(t *testing.T) { want(t, "", Config{}, body, func() { words[1] = 0 }) })
+	}
+}
+
+var errTest = errors.New("an error")
+
+func TestFindings(t *testing.T) {
+	var p *pair[int]
+	var s []int
+	zero := 0
+	var anything any = 1
+	var flag uint32
+	for _, tt := range []struct {
+		name, kind, text string
+		body             func()
+	}{
+		{"nil", "panic", "nil pointer dereference", func() { p.b++ }},
+		{"index", "panic", "index", func() { s[zero]++ }},
+		{"division", "panic", "divide", func() { zero = 1 / zero }},
+		{"panic", "panic", "an error", func() { panic(errTest) }},
+		{"type", "panic", "interface conversion", func() { s = anything.([]int) }},
+		{"assertion", "assertion", "language_test.go", func() { Assert(Choose(3) < 2) }},
+		{"a loop that waits for nobody", "livelock", "", func() {
+			for atomic.LoadUint32(&flag) == 0 {
+			}
+		}},
+		{"a private loop", "livelock", "", func() {
+			for zero == 0 {
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { want(t, tt.kind, Config{}, tt.body) })
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	c := make(chan int, 1)
+	m := map[int]int{}
+	for _, tt := range []struct {
+		name, text string
+		body       func()
+	}{
+		{"channel", "a channel", func() { c <- 1 }},
+		{"map", "a map", func() { m[1] = 2 }},
+		{"go", "a go statement", func() { go func() {}() }},
+		{"time", "time", func() { time.Sleep(1) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) { want(t, "refused", Config{}, tt.body) })
+	}
+}
