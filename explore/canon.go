@@ -78,6 +78,8 @@ type canon struct {
 	xmm   []uint8
 	flags bool
 	slots []slot
+	// returns are the return addresses, which follow from the place and are in no state.
+	returns []slot
 }
 
 type canonReg struct {
@@ -85,7 +87,7 @@ type canonReg struct {
 	mask uint64
 }
 
-// A slot is eight bytes of the stack.
+// A slot is eight bytes of the stack: which of its bits matter, or, of a return address, its value.
 type slot struct {
 	off  uint16
 	mask uint64
@@ -143,6 +145,17 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 	defer p.mu.Unlock()
 	base := stackBase
 	k := &canon{at: ch[0], depth: int(base + stackSize - sp)}
+	returns := make([]uint64, len(ch)) // where each frame's return address lies
+	at := sp
+	for j, in := range ch {
+		returns[j] = at - uint64(int64(in.sp))
+		at = returns[j] + 8
+		to := returnAddress
+		if j+1 < len(ch) {
+			to = ch[j+1].PC
+		}
+		k.returns = append(k.returns, slot{uint16(returns[j] - base), to})
+	}
 	if all {
 		for r := range uint8(16) {
 			if r != rSP && r != rG {
@@ -157,12 +170,6 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 			k.slots = append(k.slots, slot{uint16(o), ^uint64(0)})
 		}
 		return k
-	}
-	returns := make([]uint64, len(ch)) // where each frame's return address lies
-	at := sp
-	for j, in := range ch {
-		returns[j] = at - uint64(int64(in.sp))
-		at = returns[j] + 8
 	}
 	var live [stackSize]bool
 	var c context
@@ -189,6 +196,9 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 				}
 			}
 		}
+	}
+	for _, r := range returns {
+		clear(live[r-base : r-base+8])
 	}
 	for r := range uint8(16) {
 		var m uint64
@@ -287,6 +297,9 @@ func (w *worker) decodeThread(b []byte, i int) []byte {
 		} else {
 			t.Flags = 0
 			clear(w.s.stacks[i][stackSize-k.depth:])
+		}
+		for _, r := range k.returns {
+			w.s.setStack(i, uint64(r.off), r.mask, 8)
 		}
 		t.X[15] = [2]uint64{}
 		t.R[rSP] = stackBase + stackSize - uint64(k.depth)

@@ -55,8 +55,7 @@ type explorer struct {
 type search struct {
 	out         [][]byte // states to expand in the next level
 	pool        [][]byte
-	edges       []uint32
-	levels      []int // where each level begins in edges
+	edges       edgeLog
 	enc         []byte
 	canonCache  [256]canonEntry
 	byID        []*canon
@@ -249,7 +248,7 @@ func (x *explorer) round() *Result {
 		for _, w := range workers {
 			x.level.chunks = append(x.level.chunks, w.out...)
 			w.out = nil
-			w.levels = append(w.levels, len(w.edges))
+			w.edges.level()
 		}
 		if len(x.level.chunks) == 0 {
 			break
@@ -284,7 +283,7 @@ func (x *explorer) round() *Result {
 	r.Rests = x.rests(r)
 	bytes := x.visited.bytes()
 	for _, w := range workers {
-		bytes += 4 * len(w.edges)
+		bytes += w.edges.bytes()
 	}
 	r.StateBytes = float64(bytes) / float64(max(r.States, 1))
 	if f := x.finding; f != nil {
@@ -412,9 +411,6 @@ func (w *worker) bounds() {
 	}
 }
 
-// endMark stands for the count of edges in the log where all bodies have returned.
-const endMark = 1 << 31
-
 // expand explores all steps from a state.
 func (w *worker) expand(id uint32, enc []byte) {
 	w.decode(enc, &w.parts)
@@ -428,14 +424,14 @@ func (w *worker) expand(id uint32, enc []byte) {
 		}
 		can = can || acts[i]&^environment[i] != 0
 	}
-	first := len(w.edges)
+	w.edges.begin()
 	switch {
 	case w.bad != nil:
 		w.x.found(w.bad, id, -1)
 		return
 	case done:
 		w.ends++
-		w.edges = append(w.edges, endMark, id)
+		w.edges.end(id, true)
 		if w.x.cfg.Final != nil {
 			w.runFinal()
 			if w.bad != nil {
@@ -465,7 +461,7 @@ func (w *worker) expand(id uint32, enc []byte) {
 			w.steps(id, enc, i, acts[i], environment[i])
 		}
 	}
-	w.edges = append(w.edges, uint32(len(w.edges)-first), id)
+	w.edges.end(id, false)
 }
 
 // steps carries out a thread's steps. It reports whether one of them led to a known state.
@@ -491,7 +487,7 @@ func (w *worker) steps(id uint32, enc []byte, i int, acts, environment uint32) (
 				return
 			}
 			if environment>>act&1 == 0 {
-				w.edges = append(w.edges, to)
+				w.edges.add(to)
 			}
 			known = known || !fresh
 		}
@@ -538,46 +534,6 @@ func (w *worker) runFinal() {
 		w.fail("livelock", "Final does not return")
 	}
 	w.final = false
-}
-
-// progress looks for a state from which the end can't be reached. It goes through the steps from the
-// last to the first, as often as it learns something: states are numbered by their distance, so most
-// is learned at once.
-func (x *explorer) progress(workers []*worker) {
-	n := int(x.visited.n.Load())
-	good := make([]uint64, (n+63)/64)
-	for changed := true; changed; {
-		changed = false
-		for level := len(workers[0].levels) - 1; level >= 0; level-- {
-			for _, w := range workers {
-				end := len(w.edges)
-				if level+1 < len(w.levels) {
-					end = w.levels[level+1]
-				}
-				for at := end; at > w.levels[level]; {
-					id, count := w.edges[at-1], w.edges[at-2]
-					at -= 2
-					ok := count == endMark
-					if !ok {
-						for _, to := range w.edges[at-int(count) : at] {
-							ok = ok || good[to>>6]>>(to&63)&1 != 0
-						}
-						at -= int(count)
-					}
-					if ok && good[id>>6]>>(id&63)&1 == 0 {
-						good[id>>6] |= 1 << (id & 63)
-						changed = true
-					}
-				}
-			}
-		}
-	}
-	for id := range n {
-		if good[id>>6]>>(id&63)&1 == 0 {
-			x.found(&Finding{Kind: "livelock", Text: "the end can't be reached any more"}, uint32(id), -1)
-			return
-		}
-	}
 }
 
 // rests says what a complete result rests on.

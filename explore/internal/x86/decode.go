@@ -245,7 +245,7 @@ func (in *Insn) finish(x *x86asm.Inst, tls, locked bool) error {
 		}
 	case XorX, AndX, OrX, Cmpeqb:
 		in.size, in.Size = 16, 16
-		if in.dst == xmm && in.src == xmm && in.dr == in.sr {
+		if in.Op == XorX && in.dst == xmm && in.src == xmm && in.dr == in.sr {
 			in.Op = ZeroX
 		}
 	case Float, FromInt, ToInt, CompareFP:
