@@ -79,9 +79,12 @@ func Decode(code []byte, pc uint64) (Insn, error) {
 		return in, fmt.Errorf("unsupported instruction %s", x86asm.GoSyntax(x, pc, nil))
 	}
 	in.Len = uint8(x.Len)
+	if x.AddrSize != 64 {
+		return unknown()
+	}
 	locked := false
 	for _, p := range x.Prefix {
-		switch p &^ x86asm.PrefixImplicit {
+		switch p & 0xff { // above it stand marks of the decoder's
 		case x86asm.PrefixLOCK:
 			locked = true
 		case x86asm.PrefixREP, x86asm.PrefixREPN:
@@ -123,7 +126,7 @@ func Decode(code []byte, pc uint64) (Insn, error) {
 			case x86asm.GS:
 				return unknown()
 			}
-			in.Mem.Disp = a.Disp
+			in.Mem.Disp = int64(int32(a.Disp)) // the decoder does not extend the sign of four bytes
 			if a.Base == x86asm.RIP {
 				in.Mem.Disp += int64(pc) + int64(x.Len)
 			} else if a.Base != 0 {
@@ -174,6 +177,15 @@ func Decode(code []byte, pc uint64) (Insn, error) {
 	}
 	in.liveness()
 	return in, nil
+}
+
+// lockable reports whether an operation may have the lock prefix.
+func (op Op) lockable() bool {
+	switch op {
+	case Add, Sub, And, Or, Xor, Adc, Sbb, Inc, Dec, Neg, Not, Xchg, Xadd, Cmpxchg, Bts, Btr, Btc:
+		return true
+	}
+	return false
 }
 
 // finish fills in what depends on the operation.
@@ -311,7 +323,10 @@ func (in *Insn) finish(x *x86asm.Inst, tls, locked bool) error {
 			in.Access = Load
 		}
 	}
-	if locked && in.Access == RMW {
+	if locked {
+		if in.Access != RMW || !in.Op.lockable() {
+			return unknown
+		}
 		in.Access, in.Fence = LockedRMW, true
 	}
 	if in.Access != None && in.Size == 0 {
@@ -412,11 +427,15 @@ func (in *Insn) liveness() {
 	case Mul, Imul1:
 		flagsOut, writeDst = true, false
 		in.Reads |= GPR(rAX)
-		in.Writes |= GPR(rAX) | GPR(rDX)
+		if in.size >= 4 {
+			in.Writes |= GPR(rAX) | GPR(rDX)
+		}
 	case Div, Idiv:
 		flagsOut, writeDst = true, false
 		in.Reads |= GPR(rAX) | GPR(rDX)
-		in.Writes |= GPR(rAX) | GPR(rDX)
+		if in.size >= 4 {
+			in.Writes |= GPR(rAX) | GPR(rDX)
+		}
 	case Cwd:
 		in.Reads |= GPR(rAX)
 		if in.size >= 4 {

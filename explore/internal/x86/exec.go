@@ -200,7 +200,7 @@ func (in *Insn) Exec(r *Regs, lo, hi uint64) (slo, shi uint64, store bool, err e
 		} else {
 			res = uint64(n - bits.Len64(b))
 		}
-		r.Flags &^= CF | ZF
+		r.Flags = 0
 		if b == 0 {
 			r.Flags |= CF
 		}
@@ -579,6 +579,7 @@ func (in *Insn) wide(r *Regs, b uint64) error {
 		}
 		r.set(rAX, in.size, q)
 		r.set(rDX, in.size, rem)
+		r.Flags = 0
 	case Idiv:
 		d := sign(b)
 		if d == 0 {
@@ -600,6 +601,7 @@ func (in *Insn) wide(r *Regs, b uint64) error {
 		}
 		r.set(rAX, in.size, uint64(q))
 		r.set(rDX, in.size, uint64(n%d))
+		r.Flags = 0
 	}
 	return nil
 }

@@ -70,7 +70,6 @@ const (
 	LoadG     // MOVQ FS:-8
 	Fence     // MFENCE
 	Stos      // store AX at DI, advance
-	Movs      // the load of a move from SI to DI; the store is its second half
 	Cmpeqb    // PCMPEQB
 	Movmskb   // PMOVMSKB
 	Float     // ADDSD and the like
