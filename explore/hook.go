@@ -31,10 +31,11 @@ type Event struct {
 	Name string
 	// Thread is whose step it is shown as.
 	Thread int
-	// Outcomes and Environment are as a Hook's.
+	// Outcomes returns 1 if it may happen now; nil is always. Environment says that nobody may rely
+	// on it.
 	Outcomes    func(t *Thread) uint32
 	Environment bool
-	// Call carries it out. With Thread.Interrupt it makes the thread call a function first.
+	// Call carries it out.
 	Call func(t *Thread, outcome int)
 }
 

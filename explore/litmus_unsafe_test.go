@@ -51,6 +51,7 @@ func outcomes(t *testing.T, memory Model, l *litmus, bodies []func()) (all [][6]
 // The litmus tests of x86, with what its model allows (Owens, Sarkar, Sewell: A Better x86 Memory
 // Model: x86-TSO, 2009, and the tests of the processors' manuals, as herd's x86tso.cat has them).
 func TestLitmus(t *testing.T) {
+	explorable(t)
 	load := func(p *uint32) uint32 { return atomic.LoadUint32(p) }
 	for _, tt := range []struct {
 		name string

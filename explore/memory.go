@@ -190,6 +190,9 @@ func (w *worker) classify(addr uint64, read, write bool) (class, int32) {
 	if addr>>32 == arenaBase>>32 { // but each its own memory: states with any are not permuted
 		me = 1 << w.i
 	}
+	if w.outside {
+		me = 1 << 31
+	}
 	if e.index < 0 {
 		if !write {
 			if e.readers&me != me && !w.final {

@@ -15,13 +15,31 @@ type named struct {
 }
 
 func namesOf(names map[string]any) (out []named) {
-	for name, p := range names {
-		v := reflect.ValueOf(p)
-		if v.Kind() != reflect.Pointer || v.IsNil() {
-			continue
+	var add func(name string, v reflect.Value, depth int)
+	add = func(name string, v reflect.Value, depth int) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if v.IsNil() {
+				return
+			}
+			e := v.Type().Elem()
+			out = append(out, named{uint64(v.Pointer()), uint64(e.Size()), name, e})
+			if depth > 0 {
+				add(name, v.Elem(), depth-1)
+			}
+		case reflect.Slice:
+			if n := v.Len(); n > 0 {
+				e := reflect.ArrayOf(n, v.Type().Elem())
+				out = append(out, named{uint64(v.Pointer()), uint64(e.Size()), name, e})
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				add(name+"."+v.Type().Field(i).Name, v.Field(i), depth)
+			}
 		}
-		t := v.Type().Elem()
-		out = append(out, named{uint64(v.Pointer()), uint64(t.Size()), name, t})
+	}
+	for name, p := range names {
+		add(name, reflect.ValueOf(p), 2)
 	}
 	slices.SortFunc(out, func(a, b named) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
 	return out

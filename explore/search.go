@@ -65,6 +65,7 @@ type search struct {
 	insns       uint64
 	lost        bool // the step led where nothing is known yet
 	final       bool // the final body runs
+	outside     bool // an event happens
 	parts       offsets
 	spare       []byte
 }
@@ -146,6 +147,8 @@ func unsupported(cfg *Config, bodies []func()) string {
 		return fmt.Sprintf("%d bodies: explore takes 1 to %d", len(bodies), maxThreads)
 	case cfg.Buffer < 0 || cfg.Buffer > maxBuffer:
 		return fmt.Sprintf("a store buffer of %d: explore takes 1 to %d, or 0 for 4", cfg.Buffer, maxBuffer)
+	case slices.ContainsFunc(cfg.Events, func(e Event) bool { return e.Call == nil || e.Thread < 0 || e.Thread >= len(bodies) }):
+		return "an event has no Call, or is a thread's that there is not"
 	case len(cfg.Events) > flushAct-eventAct:
 		return fmt.Sprintf("%d events: explore takes at most %d", len(cfg.Events), flushAct-eventAct)
 	case slices.ContainsFunc(bodies, func(f func()) bool { return f == nil }):
@@ -233,6 +236,13 @@ func (x *explorer) round() *Result {
 		workers[i] = newWorker(x)
 	}
 	w := workers[0]
+	for i := range x.cfg.Events {
+		// What an event touches has to be known before the first private step of a body.
+		w.initial()
+		if e := &x.cfg.Events[i]; w.bad == nil && w.mayHappen(e) {
+			w.happen(e)
+		}
+	}
 	w.initial()
 	if w.bad != nil {
 		x.found(w.bad, 0, -1)

@@ -159,7 +159,7 @@ func (w *worker) enabled(i int) (acts, environment uint32) {
 	}
 	for k := range w.x.cfg.Events {
 		e := &w.x.cfg.Events[k]
-		if e.Thread == i && (e.Outcomes == nil || e.Outcomes(&Thread{w: w, index: i})&1 != 0) {
+		if e.Thread == i && w.mayHappen(e) {
 			acts |= 1 << (eventAct + k)
 			if e.Environment {
 				environment |= 1 << (eventAct + k)
@@ -201,6 +201,23 @@ func (w *worker) enabled(i int) (acts, environment uint32) {
 	return acts, environment
 }
 
+// mayHappen reports whether an event may happen now. What events touch is not their thread's to keep
+// to itself.
+func (w *worker) mayHappen(e *Event) bool {
+	if e.Outcomes == nil {
+		return true
+	}
+	w.outside = true
+	defer func() { w.outside = false }()
+	return e.Outcomes(&Thread{w: w, index: e.Thread})&1 != 0
+}
+
+func (w *worker) happen(e *Event) {
+	w.outside = true
+	defer func() { w.outside = false }()
+	e.Call(&Thread{w: w, index: e.Thread}, 0)
+}
+
 // act carries out a step of thread i: what it waits for, and then everything up to the next
 // instruction that waits.
 func (w *worker) act(i, act int) {
@@ -211,9 +228,8 @@ func (w *worker) act(i, act int) {
 		w.s.flush(i)
 		return
 	case act >= eventAct:
-		e := &w.x.cfg.Events[act-eventAct]
 		w.wide = true
-		e.Call(&Thread{w: w, index: i}, 0)
+		w.happen(&w.x.cfg.Events[act-eventAct])
 		return
 	}
 	w.run(true, act)

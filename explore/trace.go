@@ -104,7 +104,7 @@ func (w *worker) describe(s *Step, i, act int) {
 	s.Where, s.Func = w.x.program.caller(w.s, i)
 	if in.hook != nil {
 		s.What = short(in.hook.name)
-		if in.hook.Outcomes != nil && in.hook.Results > 0 {
+		if in.hook.Outcomes != nil {
 			s.What += fmt.Sprintf(", outcome %d", act)
 		}
 		return
