@@ -416,7 +416,7 @@ func (w *worker) bounds() {
 	if x.cfg.MaxTime > 0 && time.Since(x.began) > x.cfg.MaxTime {
 		x.stop(fmt.Sprintf("the bound of %v", x.cfg.MaxTime))
 	}
-	if n > math.MaxUint32-1<<20 || n > 1<<30-1<<16 {
+	if n > 1<<30-1<<16 {
 		x.stop("the numbers of states")
 	}
 }
