@@ -187,7 +187,11 @@ func outermost(pc uint64) string {
 
 // place returns the source line of the instruction at pc, and the function that the line is in.
 func place(pc uint64) (line, function string) {
-	f, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
+	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
+	f, more := frames.Next()
+	for more && ofRuntime(f.Function) { // inlined into what is of interest
+		f, more = frames.Next()
+	}
 	if f.File == "" {
 		return fmt.Sprintf("%#x", pc), ""
 	}

@@ -119,9 +119,10 @@ func hooks126() map[string]*Hook {
 	}
 }
 
-// ofRuntime reports whether a function is the runtime's own.
+// ofRuntime reports whether a function is the runtime's own, or stands for an instruction.
 func ofRuntime(name string) bool {
-	return strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "internal/runtime/")
+	return strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "internal/runtime/") ||
+		strings.HasPrefix(name, "sync/atomic.")
 }
 
 // runtimeHook returns the hook of a function by its name: nil if its code is interpreted.
@@ -135,6 +136,8 @@ func (p *program) runtimeHook(name string) *Hook {
 	case strings.HasPrefix(name, "internal/runtime/atomic."),
 		strings.HasPrefix(name, "internal/runtime/math."),
 		strings.HasPrefix(name, "internal/runtime/sys."):
+		return nil
+	case strings.HasPrefix(name, "sync/atomic."):
 		return nil
 	case ofRuntime(name), strings.HasPrefix(name, "time."), strings.HasPrefix(name, "os."),
 		strings.HasPrefix(name, "fmt."), strings.HasPrefix(name, "syscall."),
