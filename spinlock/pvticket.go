@@ -139,13 +139,12 @@ func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) 
 	return true
 }
 
-// announce says in a slot which ticket of which lock its CPU waits for. The lock
-// is taken out first and put in last, so that an unlocker that reads the lock and then the
-// ticket never pairs the new lock with the old ticket, and so never misses its waiter. It may
-// pair the old lock with the new ticket, when an interrupt waits during a wait: that CPU is
-// kicked in vain.
+// announce says in a slot which ticket of which lock its CPU waits for. The lock is put in after the
+// ticket, so that an unlocker that reads the lock and then the ticket never pairs the new lock with
+// the old ticket, and so never misses its waiter. It may pair the old lock with the new ticket, when
+// an interrupt waits during a wait: that CPU is kicked in vain. Linux also takes the old lock out
+// before, which excludes neither: an unlocker may have read it earlier. Go's compiler removes such a store.
 func announce(c *paravirt.CPU, slot *paravirt.Slot, lock arch.Addr, want uint32) {
-	c.StorePtr(&slot.Lock, 0)
 	c.Store32(&slot.Want, want)
 	c.StorePtr(&slot.Lock, lock)
 }
