@@ -66,6 +66,8 @@ type Config struct {
 	// Reuse hands out memory given back by Free again, the last first. Without it no memory is
 	// handed out twice, and no ABA can come of it.
 	Reuse bool
+	// Races finds data races in Go's sense as well, and explores under SC. It needs the sources.
+	Races bool
 	// Names maps names for traces to pointers to what they name; what that points to is named by its
 	// fields and elements.
 	Names map[string]any

@@ -66,6 +66,7 @@ type search struct {
 	lost        bool // the step led where nothing is known yet
 	final       bool // the final body runs
 	outside     bool // an event happens
+	atomics     map[*instr]bool
 	parts       offsets
 	spare       []byte
 }
@@ -90,9 +91,14 @@ func run(cfg *Config, bodies []func()) *Result {
 	if why := unsupported(cfg, bodies); why != "" {
 		return &Result{Refused: why}
 	}
+	if cfg.Races {
+		if why := needsSource(bodies); why != "" {
+			return &Result{Refused: why}
+		}
+	}
 	defer keepAlive(cfg, bodies)
 	x := &explorer{cfg: cfg, bodies: bodies, n: len(bodies), buffer: cfg.Buffer, facts: newFacts(),
-		sc: cfg.Memory == SC, allShared: cfg.Without&Facts != 0, began: time.Now()}
+		sc: cfg.Memory == SC || cfg.Races, allShared: cfg.Without&Facts != 0, began: time.Now()}
 	if x.buffer == 0 {
 		x.buffer = 4
 	}
@@ -454,6 +460,10 @@ func (w *worker) expand(id uint32, enc []byte) {
 			return
 		}
 		w.x.found(&Finding{Kind: "deadlock", Text: w.waiting()}, id, -1)
+		return
+	}
+	if w.x.cfg.Races && w.race() {
+		w.x.found(w.bad, id, -1)
 		return
 	}
 	alone := -1
