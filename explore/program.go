@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"example.com/pvlock/explore/internal/x86"
 )
@@ -40,6 +41,7 @@ type instr struct {
 	hook         *Hook
 	absent       bool // it asks for a feature of the processor, which the interpreter has not got
 	weak         Weakening
+	called       atomic.Uint64 // the last target of a call by a pointer
 }
 
 // A program is what has been decoded of this process's code so far. It grows while workers explore.
@@ -96,6 +98,10 @@ func (p *program) addRoot(from *instr, pc uint64) {
 
 // addTarget notes that a call by a pointer leads to a function. It reports whether that is news.
 func (p *program) addTarget(call *instr, entry uint64) bool {
+	if call.called.Load() == entry {
+		return false
+	}
+	defer call.called.Store(entry)
 	p.mu.RLock()
 	known := slices.Contains(p.targets[call.PC], entry)
 	p.mu.RUnlock()

@@ -88,6 +88,11 @@ func (x *explorer) progress(workers []*worker) {
 	n := int(x.visited.n.Load())
 	good := make([]uint64, (n+63)/64)
 	is := func(id uint32) bool { return good[id>>6]>>(id&63)&1 != 0 }
+	for _, w := range workers { // numbers of no state
+		for id := w.ids.next; id < w.ids.end; id++ {
+			good[id>>6] |= 1 << (id & 63)
+		}
+	}
 	for changed := true; changed; {
 		changed = false
 		for level := len(workers[0].edges.levels) - 1; level >= 0; level-- {

@@ -66,6 +66,7 @@ type search struct {
 	lost        bool // the step led where nothing is known yet
 	final       bool // the final body runs
 	outside     bool // an event happens
+	ids         idBlock
 	atomics     map[*instr]bool
 	parts       offsets
 	spare       []byte
@@ -288,6 +289,9 @@ func (x *explorer) round() *Result {
 	r := &Result{Depth: depth, States: int(x.visited.n.Load()), Cut: x.cut}
 	encoded := 0
 	for _, w := range workers {
+		r.States -= int(w.ids.end - w.ids.next)
+	}
+	for _, w := range workers {
 		r.Transitions += w.transitions
 		r.Ends += w.ends
 		encoded += w.encoded
@@ -363,7 +367,7 @@ func (w *worker) push(parent uint32, how uint8, from []byte, mover int) (id uint
 	if w.x.symmetric {
 		b = w.sorted(b, &o)
 	}
-	id, fresh = w.x.visited.visit(maphash.Bytes(w.x.seed, b), parent, how)
+	id, fresh = w.x.visited.visit(maphash.Bytes(w.x.seed, b), parent, how, &w.ids)
 	if fresh {
 		k := len(w.out) - 1
 		if k < 0 || cap(w.out[k])-len(w.out[k]) < len(b)+8 {

@@ -112,7 +112,7 @@ func BenchmarkExplore(b *testing.B) {
 		n, k int
 	}{
 		{"tas", func() locker { return new(tasLock) }, 5, 4},
-		{"mcs", func() locker { return new(mcsLock) }, 3, 3},
+		{"mcs", func() locker { return new(mcsLock) }, 3, 4},
 		{"ticket", func() locker { return new(ticketLock) }, 4, 6},
 	} {
 		for _, workers := range []int{1, runtime.GOMAXPROCS(0)} {

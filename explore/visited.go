@@ -12,15 +12,20 @@ const shards = 64
 
 type visitedSet struct {
 	shard [shards]struct {
-		mu   sync.Mutex
-		keys []uint64
-		ids  []uint32
-		used int
-		_    [8]byte
+		mu    sync.Mutex
+		slots []visitedSlot
+		used  int
+		_     [24]byte
 	}
 	n      atomic.Uint32
 	origin [1 << 14]atomic.Pointer[originChunk]
 }
+
+// A visitedSlot is a hash, in two halves so that it has no padding, and the state's number. A hash of 0
+// is an empty slot. One cache line has all of it.
+type visitedSlot struct{ low, high, id uint32 }
+
+func (s *visitedSlot) key() uint64 { return uint64(s.high)<<32 | uint64(s.low) }
 
 // An originChunk says how states were reached: from which, by which thread's which act.
 type originChunk struct {
@@ -31,47 +36,63 @@ type originChunk struct {
 func newVisitedSet() *visitedSet {
 	v := new(visitedSet)
 	for i := range v.shard {
-		v.shard[i].keys, v.shard[i].ids = make([]uint64, 64), make([]uint32, 64)
+		v.shard[i].slots = make([]visitedSlot, 64)
 	}
 	return v
 }
 
+// An idBlock is numbers of states that a worker takes at once, so that workers don't write to the same
+// cache lines. Those that are left in the end are nobody's.
+type idBlock struct{ next, end uint32 }
+
+const idBlockSize = 64
+
+func (v *visitedSet) newID(b *idBlock) uint32 {
+	if b.next == b.end {
+		b.end = v.n.Add(idBlockSize)
+		b.next = b.end - idBlockSize
+	}
+	b.next++
+	return b.next - 1
+}
+
 // visit returns a state's number, and whether it is new.
-func (v *visitedSet) visit(h uint64, parent uint32, how uint8) (id uint32, fresh bool) {
+func (v *visitedSet) visit(h uint64, parent uint32, how uint8, ids *idBlock) (id uint32, fresh bool) {
 	if h == 0 {
 		h = 1
 	}
 	s := &v.shard[h>>58]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used*4 > len(s.keys)*3 {
-		keys, ids := s.keys, s.ids
-		s.keys, s.ids = make([]uint64, 2*len(keys)), make([]uint32, 2*len(keys))
-		mask := uint64(len(s.keys) - 1)
-		for i, k := range keys {
-			if k != 0 {
-				at := k & mask
-				for s.keys[at] != 0 {
-					at = (at + 1) & mask
-				}
-				s.keys[at], s.ids[at] = k, ids[i]
+	if s.used*4 > len(s.slots)*3 {
+		old := s.slots
+		s.slots = make([]visitedSlot, 2*len(old))
+		for i := range old {
+			if k := old[i].key(); k != 0 {
+				*find(s.slots, k) = old[i]
 			}
 		}
 	}
-	mask := uint64(len(s.keys) - 1)
-	at := h & mask
-	for s.keys[at] != 0 {
-		if s.keys[at] == h {
-			return s.ids[at], false
-		}
-		at = (at + 1) & mask
+	e := find(s.slots, h)
+	if e.key() == h {
+		return e.id, false
 	}
-	id = v.n.Add(1) - 1
-	s.keys[at], s.ids[at] = h, id
+	id = v.newID(ids)
+	*e = visitedSlot{uint32(h), uint32(h >> 32), id}
 	s.used++
 	c := v.chunk(id)
 	c.parent[id&0xffff], c.how[id&0xffff] = parent, how
 	return id, true
+}
+
+// find returns the slot of a hash, or the empty one where it belongs.
+func find(slots []visitedSlot, h uint64) *visitedSlot {
+	mask := uint64(len(slots) - 1)
+	for at := h & mask; ; at = (at + 1) & mask {
+		if k := slots[at].key(); k == h || k == 0 {
+			return &slots[at]
+		}
+	}
 }
 
 func (v *visitedSet) chunk(id uint32) *originChunk {
@@ -93,7 +114,7 @@ func (v *visitedSet) from(id uint32) (parent uint32, how uint8) {
 func (v *visitedSet) bytes() int {
 	n := 0
 	for i := range v.shard {
-		n += 12 * len(v.shard[i].keys)
+		n += 12 * len(v.shard[i].slots)
 	}
 	return n + 5*((int(v.n.Load())+0xffff)&^0xffff)
 }
