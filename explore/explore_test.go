@@ -219,3 +219,18 @@ func TestEvent(t *testing.T) {
 	event.Environment = false
 	want(t, "", Config{Events: []Event{event}}, waits)
 }
+
+// Memory that bodies read and another goroutine changes makes a result that is not complete.
+func TestDisturbed(t *testing.T) {
+	explorable(t)
+	var n uint32
+	var seen [1]uint32
+	hook := Hook{Func: report, Args: 6, Local: true, Call: func(*Thread, int) { n++ }}
+	r := Run(Config{Hooks: []Hook{hook}}, func() {
+		seen[0] = n + 1
+		report(0, 0, 0, 0, 0, 0)
+	})
+	if r.Complete || !strings.Contains(r.Cut, "another goroutine") {
+		t.Errorf("%s", r)
+	}
+}

@@ -68,6 +68,22 @@ func (f *facts) renumber() {
 	f.changed.Store(false)
 }
 
+// disturbed returns an address of the process's memory that was changed while bodies were explored on
+// what was there before, or 0. Bodies change none: it was another goroutine.
+func (w *worker) disturbed() uint64 {
+	for key, k := range w.f.constants {
+		if addr := key << 3; ofProcess(addr) && w.original(addr) != k.value {
+			return addr
+		}
+	}
+	for _, c := range w.f.cells[:w.f.n.Load()] {
+		if ofProcess(c.addr) && w.original(c.addr) != c.init {
+			return c.addr
+		}
+	}
+	return 0
+}
+
 func synthetic(addr uint64) bool { return addr>>40 >= modelBase>>40 && addr>>40 <= 0x5f }
 
 // ofProcess reports whether an address may be one of the process's memory.

@@ -286,6 +286,9 @@ func (x *explorer) round() *Result {
 			w.pool = append(w.pool, c[:0])
 		}
 	}
+	if addr := w.disturbed(); addr != 0 {
+		x.stop(fmt.Sprintf("another goroutine changed %s, which bodies read", x.name(addr)))
+	}
 	r := &Result{Depth: depth, States: int(x.visited.n.Load()), Cut: x.cut}
 	encoded := 0
 	for _, w := range workers {
