@@ -58,6 +58,14 @@ func (x *explorer) name(addr uint64) string {
 	case addr >= semQueue && addr < semQueue+0x1000:
 		return "sync's sleepers"
 	}
+	for _, g := range globals() {
+		if off := addr - g.addr; off < g.size {
+			if off == 0 {
+				return short(g.name)
+			}
+			return fmt.Sprintf("%s+%d", short(g.name), off)
+		}
+	}
 	return fmt.Sprintf("%#x", addr)
 }
 
