@@ -2,6 +2,9 @@ package explore
 
 import (
 	"errors"
+	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,6 +95,10 @@ func TestLanguage(t *testing.T) {
 			}
 			Assert(n >= 10 && n <= 18)
 		},
+		"Gosched": func() {
+			runtime.Gosched()
+			words[0]++
+		},
 		"defer": func() {
 			n := 0
 			func() {
@@ -149,6 +156,10 @@ func TestFindings(t *testing.T) {
 		{"index", "panic", "index", func() { s[zero]++ }},
 		{"division", "panic", "divide", func() { zero = 1 / zero }},
 		{"panic", "panic", "an error", func() { panic(errTest) }},
+		{"panic with a deferred call", "panic", "defers a call", func() {
+			defer func() { recover() }()
+			panic(errTest)
+		}},
 		{"type", "panic", "interface conversion", func() { s = anything.([]int) }},
 		{"assertion", "assertion", "language_test.go", func() { Assert(Choose(3) < 2) }},
 		{"a loop that waits for nobody", "livelock", "", func() {
@@ -160,13 +171,19 @@ func TestFindings(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { want(t, tt.kind, Config{}, tt.body) })
+		t.Run(tt.name, func(t *testing.T) {
+			r := want(t, tt.kind, Config{}, tt.body)
+			if !strings.Contains(r.Finding.Text, tt.text) {
+				t.Errorf("%q does not say %q", r.Finding.Text, tt.text)
+			}
+		})
 	}
 }
 
 func TestRefusals(t *testing.T) {
 	c := make(chan int, 1)
 	m := map[int]int{}
+	pool := new(sync.Pool)
 	for _, tt := range []struct {
 		name, text string
 		body       func()
@@ -174,8 +191,14 @@ func TestRefusals(t *testing.T) {
 		{"channel", "a channel", func() { c <- 1 }},
 		{"map", "a map", func() { m[1] = 2 }},
 		{"go", "a go statement", func() { go func() {}() }},
+		{"sync.Pool", "sync.Pool", func() { pool.Put(new(int)) }},
 		{"time", "time", func() { time.Sleep(time.Second) }},
 	} {
-		t.Run(tt.name, func(t *testing.T) { want(t, "refused", Config{}, tt.body) })
+		t.Run(tt.name, func(t *testing.T) {
+			r := want(t, "refused", Config{}, tt.body)
+			if !strings.Contains(r.Refused, tt.text) || !strings.Contains(r.Refused, ".go:") {
+				t.Errorf("%q names neither %q nor a line", r.Refused, tt.text)
+			}
+		})
 	}
 }

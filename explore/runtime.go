@@ -3,6 +3,8 @@ package explore
 import (
 	"fmt"
 	"strings"
+
+	"example.com/pvlock/explore/internal/x86"
 )
 
 // What is known of Go's runtime, by version. Bodies run sync's own code; what that asks of the
@@ -60,7 +62,8 @@ func hooks126() map[string]*Hook {
 		"sync.runtime_notifyListNotifyOne":      {Args: 1, Drain: true, Call: notifyOne},
 		"sync/atomic.runtime_procPin":           {Results: 1, Local: true, Call: returnZero},
 		"sync/atomic.runtime_procUnpin":         {Local: true},
-		"sync.runtime_procPin":                  nil,
+		"sync.runtime_procPin":                  {fatal: true, Local: true},
+		"runtime.mcall":                         {}, // of Gosched
 		"internal/synctest.IsInBubble":          {Results: 1, Local: true, Call: returnZero},
 		"runtime.newobject":                     {Args: 1, Results: 1, Local: true, Call: newObject},
 		"runtime.mallocgc":                      {Args: 3, Results: 1, Local: true, Call: mallocgc},
@@ -171,7 +174,7 @@ var refusals = []struct{ prefix, what string }{
 	{"runtime.chan", "a channel"}, {"runtime.closechan", "a channel"}, {"runtime.makechan", "a channel"},
 	{"runtime.select", "a channel"}, {"runtime.block", "a channel"},
 	{"runtime.map", "a map"}, {"runtime.makemap", "a map"}, {"internal/runtime/maps.", "a map"},
-	{"runtime.newproc", "a go statement"}, {"runtime.deferproc", "a defer in a loop"},
+	{"sync.runtime_procPin", "sync.Pool"}, {"runtime.newproc", "a go statement"}, {"runtime.deferproc", "a defer in a loop"},
 	{"runtime.deferreturn", "a defer in a loop"}, {"time.", "time"}, {"runtime.nanotime", "time"},
 	{"runtime.concatstring", "strings that are put together"}, {"runtime.slicebytetostring", "strings"},
 	{"fmt.", "formatting"}, {"os.", "the operating system"}, {"syscall.", "the operating system"},
@@ -185,7 +188,7 @@ func (w *worker) reached(h *Hook) {
 	t := w.t
 	for _, p := range panics {
 		if strings.HasPrefix(h.name, p.prefix) {
-			w.fail("panic", "%s at %s", p.text, w.position())
+			w.fail("panic", "%s at %s%s", p.text, w.position(), w.deferred())
 			return
 		}
 	}
@@ -195,7 +198,7 @@ func (w *worker) reached(h *Hook) {
 		if text != "" {
 			text += " "
 		}
-		w.fail("panic", "%sat %s", text, w.position())
+		w.fail("panic", "%sat %s%s", text, w.position(), w.deferred())
 		return
 	case strings.HasSuffix(h.name, ".fatal"), strings.HasSuffix(h.name, ".throw"):
 		w.fail("fatal error", "%s at %s", stringAt(t.R[rAX], t.R[rBX]), w.position())
@@ -208,6 +211,44 @@ func (w *worker) reached(h *Hook) {
 		}
 	}
 	w.refuse("%s can't be explored", h.name)
+}
+
+// deferred says where a deferred call might recover from a panic, which ends the exploration here.
+func (w *worker) deferred() string {
+	t := w.t
+	in, sp := t.at, t.R[rSP]
+	for range maxCalls {
+		ret := sp - uint64(int64(in.sp))
+		if ret-stackBase > stackSize-8 {
+			break
+		}
+		pc := w.s.stack(w.i, ret)
+		if !ofProcess(pc) {
+			break
+		}
+		if entry := entryOf(pc - 1); defers(entry) {
+			return fmt.Sprintf(" (%s defers a call: if that recovers, this is no fault)", short(outermost(entry)))
+		}
+		up := w.x.program.lookup(pc)
+		if up == nil {
+			break
+		}
+		in, sp = up, ret+8
+	}
+	return ""
+}
+
+// defers reports whether a function has deferred calls: then its code ends with a call of the runtime's
+// that runs them after a recovery.
+func defers(entry uint64) bool {
+	for pc := entry; entryOf(pc) == entry; {
+		in, err := x86.Decode(text(pc), pc)
+		if err == nil && in.Flow == x86.CallDirect && outermost(in.Target) == "runtime.deferreturn" {
+			return true
+		}
+		pc += uint64(max(in.Len, 1))
+	}
+	return false
 }
 
 func returnZero(t *Thread, _ int)     { t.Return(0, 0) }
