@@ -61,7 +61,6 @@ type search struct {
 	byID        []*canon
 	transitions int
 	ends        int
-	encoded     int
 	insns       uint64
 	lost        bool // the step led where nothing is known yet
 	final       bool // the final body runs
@@ -290,14 +289,12 @@ func (x *explorer) round() *Result {
 		x.stop(fmt.Sprintf("another goroutine changed %s, which bodies read", x.name(addr)))
 	}
 	r := &Result{Depth: depth, States: int(x.visited.n.Load()), Cut: x.cut}
-	encoded := 0
 	for _, w := range workers {
 		r.States -= int(w.ids.end - w.ids.next)
 	}
 	for _, w := range workers {
 		r.Transitions += w.transitions
 		r.Ends += w.ends
-		encoded += w.encoded
 	}
 	if x.finding == nil && x.cut == "" && !x.facts.changed.Load() {
 		x.progress(workers)
@@ -384,7 +381,6 @@ func (w *worker) push(parent uint32, how uint8, from []byte, mover int) (id uint
 		}
 		c := le.AppendUint32(le.AppendUint32(w.out[k], uint32(len(b))), id)
 		w.out[k] = append(c, b...)
-		w.encoded += len(b)
 	}
 	return id, fresh
 }
