@@ -122,6 +122,8 @@ type block struct {
 	lines []string
 	// mentioned says that they stand in a sentence, which may leave things out: they are understood, not run.
 	mentioned bool
+	// page is the text around them. What it shows of a package, the reader has in its own directory.
+	page string
 }
 
 // A stage is one program's part of a line: line = stage, or stage | stage, or stage && stage.
@@ -236,7 +238,10 @@ func commands(line string) ([]*stage, error) {
 }
 
 // understood reports what is wrong with a line, as far as that can be told without running it.
-func understood(line string) error {
+func understood(line string) error { return understoodOn("", line) }
+
+// understoodOn is understood, of a line on a page.
+func understoodOn(page, line string) error {
 	stages, err := commands(line)
 	if err != nil {
 		return err
@@ -246,7 +251,7 @@ func understood(line string) error {
 		case s.words[0] == "pvlock":
 			err = understoodByPvlock(s.words[1:])
 		case s.words[0] == "go":
-			err = understoodByGo(s)
+			err = understoodByGo(page, s)
 		case !slices.Contains(programs, s.words[0]):
 			err = fmt.Errorf("nothing is known of the program %s", s.words[0])
 		}
@@ -284,11 +289,11 @@ func names(line string) bool {
 
 // The flags of go test that the documents use. Others are looked for among those that the package defines.
 var (
-	testSwitches = []string{"race", "v", "short", "json", "benchmem"}
+	testSwitches = []string{"race", "v", "short", "json", "benchmem", "c"}
 	testFlags    = []string{"run", "bench", "benchtime", "count", "cpu", "tags", "timeout", "fuzz", "fuzztime"}
 )
 
-func understoodByGo(s *stage) error {
+func understoodByGo(page string, s *stage) error {
 	if len(s.words) < 2 {
 		return errors.New("go what?")
 	}
@@ -299,7 +304,7 @@ func understoodByGo(s *stage) error {
 		}
 		return isPackage(s.words[2])
 	case "test":
-		return understoodByGoTest(s.words[2:])
+		return understoodByGoTest(page, s.words[2:])
 	case "build", "vet", "generate", "get", "install", "mod", "tool":
 		return nil
 	}
@@ -317,7 +322,7 @@ func isPackage(name string) error {
 	return nil
 }
 
-func understoodByGoTest(args []string) error {
+func understoodByGoTest(page string, args []string) error {
 	var packages, others []string
 	patterns := make(map[string]string)
 	for i := 0; i < len(args) && args[i] != "-args"; i++ {
@@ -348,6 +353,9 @@ func understoodByGoTest(args []string) error {
 			return err
 		}
 		text += testsOf(p)
+		if p == "." {
+			text += page
+		}
 	}
 	for _, name := range others {
 		if !regexp.MustCompile(`flag\.\w+\((&\w+, )?"` + regexp.QuoteMeta(name) + `"`).MatchString(text) {
@@ -429,6 +437,9 @@ func blocksOf(name, text string) (blocks []block) {
 	for _, m := range spans.FindAllStringSubmatch(prose.String(), -1) {
 		blocks = append(blocks, block{where: name, lines: []string{strings.Join(strings.Fields(m[1]), " ")}, mentioned: true})
 	}
+	for i := range blocks {
+		blocks[i].page = text
+	}
 	return blocks
 }
 
@@ -500,7 +511,7 @@ func TestEveryCommandThatIsShownIsUnderstood(t *testing.T) {
 		from, _, _ := strings.Cut(b.where, ":")
 		sources[from] = true
 		for _, line := range b.lines {
-			if err := understood(line); err != nil && !(b.mentioned && names(line)) {
+			if err := understoodOn(b.page, line); err != nil && !(b.mentioned && names(line)) {
 				t.Errorf("%s: %s: %v", b.where, line, err)
 			}
 		}
@@ -663,6 +674,13 @@ func TestEveryCommandThatIsShownRuns(t *testing.T) {
 func TestARottenCommandIsFound(t *testing.T) {
 	if names("pvlock report compare old.json") || names("pvlock gone") || !names("pvlock report compare") {
 		t.Error("a command is taken for a name, or a name for a command")
+	}
+	page := "```go\nfunc TestOfThePage(t *testing.T) {}\n```\n"
+	if err := understoodOn(page, "go test -run OfThePage ."); err != nil {
+		t.Errorf("a test that the page shows: %v", err)
+	}
+	if err := understoodOn(page, "go test -run OfThePage ./spinlock"); err == nil {
+		t.Error("a test that the page shows is taken for one of another package")
 	}
 	for line, want := range map[string]string{
 		"pvlock benhc":                             "unknown command",
