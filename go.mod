@@ -20,7 +20,6 @@ require (
 )
 
 require (
-	example.com/pvlock v0.0.0
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
@@ -37,5 +36,3 @@ require (
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
-
-replace example.com/pvlock => ../pvlock
