@@ -24,7 +24,7 @@
 //     from then on each unlock of that mutex executes a fence.) On 386 the fast paths are calls.
 //   - Where profiles are read by name: a wait on a Mutex calls itself sync.RWMutex.Lock in goroutine dumps, because
 //     the runtime's own kind of wait for mutexes may not be linked; in the block and mutex profiles it is under
-//     Mutex.Lock and Mutex.Unlock. A LockContext's wait is one on a channel.
+//     Mutex.Lock and Mutex.Unlock. LockContext's wait calls itself semacquire.
 //
 // # When not to use Spinlock
 //

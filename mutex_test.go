@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"example.com/pvlock/internal/arch"
@@ -374,45 +373,6 @@ func TestUnlockOfAMutexWithASpinlock(t *testing.T) {
 		}
 		m.Unlock()
 		checkIdle(t, &m)
-	}
-}
-
-// What a bubble of testing/synctest leaves behind doesn't hurt outside, nor in another bubble; and
-// a wait that may be given up lets the bubble's time go on.
-func TestLocksInBubbles(t *testing.T) {
-	arch.NoSpin(true)
-	defer arch.NoSpin(false)
-	all := func(t *testing.T) {
-		var m Mutex
-		m.Lock()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		got := make(chan error)
-		go func() { got <- m.LockContext(ctx) }()
-		someoneSleeps(&m)
-		m.Unlock()
-		if err := <-got; err != nil {
-			t.Error(err)
-		}
-		cancel()
-		go func() { m.Lock(); got <- nil }()
-		someoneSleeps(&m)
-		m.Unlock()
-		<-got
-		exclude(t, 1, 8, 500)
-		spinExclude(t, 8, 500)
-	}
-	for range 2 {
-		synctest.Test(t, all)
-		synctest.Test(t, func(t *testing.T) {
-			var m Mutex
-			m.Lock()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
-			if err := m.LockContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v, want DeadlineExceeded", err)
-			}
-		})
-		all(t)
 	}
 }
 

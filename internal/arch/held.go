@@ -36,13 +36,6 @@ func (c Core) Hold(p int, d uint32) uint32 {
 // Holds returns that number.
 func (c Core) Holds(p int) uint32 { return c.Load32(heldOn(p)) }
 
-// mayHold reports whether the goroutine may hold such a thing; on a P without a count of its own it may be another that does.
-func (c Core) mayHold() bool {
-	holds := c.Holds(c.Pin()) != 0
-	c.Unpin()
-	return holds
-}
-
 // mustNotHold ends the program if the goroutine holds such a thing: the runtime would end it a little later, with less to say.
 func (c Core) mustNotHold() {
 	if !CanPin {

@@ -28,6 +28,11 @@ func fatal(string)
 //go:linkname semacquire sync.runtime_SemacquireRWMutex
 func semacquire(s *sema, lifo bool, skip int)
 
+// The flavour that is in the block profile alone: who unlocks is not charged for the wait.
+//
+//go:linkname semacquireUnblamed sync.runtime_Semacquire
+func semacquireUnblamed(s *sema)
+
 //go:linkname semrelease sync.runtime_Semrelease
 func semrelease(s *sema, handoff bool, skip int)
 

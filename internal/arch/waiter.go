@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 )
@@ -18,31 +19,51 @@ type Waiter struct {
 
 // bed is where it sleeps.
 type bed struct {
-	sema    sema
-	byToken atomic.Bool
-	token   chan struct{} // of a wait that may be given up
+	sema   sema
+	cancel atomic.Pointer[cancellable] // of a wait that may be given up, nil for any other
+}
+
+// cancellable is one wait that a context may end. The semaphore has a permit for the unpark and one for
+// the context. It is no channel: a channel that a bubble of testing/synctest made ends the program when
+// a goroutine outside of that bubble sends on it.
+type cancellable struct {
+	sema  sema
+	state atomic.Uint32
+	stop  func() bool // ends the watch of the context
+}
+
+// States of a cancellable.
+const (
+	unparked  = 1 << 0
+	cancelled = 1 << 1 // before it was unparked
+)
+
+// watch has the wait ended when the context is done.
+func (w *cancellable) watch(ctx context.Context) {
+	w.stop = context.AfterFunc(ctx, func() {
+		if w.state.CompareAndSwap(0, cancelled) {
+			semrelease(&w.sema, false, 0)
+		}
+	})
 }
 
 // Done says when a wait is to be given up; the zero Done is never.
-type Done struct{ c <-chan struct{} }
+type Done struct{ ctx context.Context }
 
-// DoneWhen is done when the channel is closed.
-func DoneWhen(c <-chan struct{}) Done { return Done{c} }
+// DoneWhen is done when the context is.
+func DoneWhen(ctx context.Context) Done {
+	if ctx.Done() == nil {
+		return Done{}
+	}
+	return Done{ctx}
+}
 
 // Possible reports whether it can ever be done.
-func (d Done) Possible() bool { return d.c != nil }
+func (d Done) Possible() bool { return d.ctx != nil }
 
 // IsDone reports whether it is.
 func (Core) IsDone(d Done) bool {
-	if d.c == nil {
-		return false
-	}
-	select {
-	case <-d.c:
-		return true
-	default:
-		return false
-	}
+	return d.ctx != nil && d.ctx.Err() != nil
 }
 
 const chunk = 256
@@ -101,16 +122,16 @@ func dropShared(some []uint32) {
 }
 
 // MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park. A waiter
-// that was taken has to be told before anybody else knows of it, and one that may give up before each wait.
+// that was taken has to be told before anybody else knows of it, and one that may give up before each wait, which
+// must end in ParkUntil.
 func (Core) MayGiveUp(i uint32, d Done) {
 	b := bedOf(i)
-	if d.c != nil {
-		// Each wait has a channel of its own: one that was made in a bubble of testing/synctest
-		// ends the program when it is used outside.
-		b.token = make(chan struct{}, 1)
-	}
-	if by := d.c != nil; b.byToken.Load() != by {
-		b.byToken.Store(by)
+	if d.Possible() {
+		w := new(cancellable)
+		w.watch(d.ctx)
+		b.cancel.Store(w)
+	} else if b.cancel.Load() != nil {
+		b.cancel.Store(nil)
 	}
 }
 
@@ -123,15 +144,17 @@ func (c Core) Park(i uint32, skip int) {
 }
 
 // ParkUntil is Park for a waiter that MayGiveUp was told may give up: it reports whether it was unparked, and
-// not done. Being both, it may say either; the unpark is then still to be had, by another ParkUntil.
+// not cancelled. If both come it may say either; the unpark is then still to be had, by ParkUntil with
+// the zero Done.
 func (c Core) ParkUntil(i uint32, d Done) bool {
 	c.mustNotHold()
-	select {
-	case <-bedOf(i).token:
+	w := bedOf(i).cancel.Load()
+	semacquireUnblamed(&w.sema)
+	if !d.Possible() {
 		return true
-	case <-d.c:
-		return false
 	}
+	w.stop()
+	return w.state.Load()&cancelled == 0
 }
 
 // Unpark ends waiter i's sleep, or the next one. With handoff it runs next on this
@@ -139,12 +162,11 @@ func (c Core) ParkUntil(i uint32, d Done) bool {
 // skip more frames.
 func (c Core) Unpark(i uint32, handoff bool, skip int) {
 	b := bedOf(i)
-	if !b.byToken.Load() {
+	w := b.cancel.Load()
+	if w == nil {
 		semrelease(&b.sema, handoff, 1+skip)
 		return
 	}
-	b.token <- struct{}{}
-	if handoff && !c.mayHold() {
-		c.Yield()
-	}
+	w.state.Or(unparked)
+	semrelease(&w.sema, handoff, 1+skip)
 }
