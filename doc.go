@@ -26,12 +26,17 @@
 //     the runtime's own kind of wait for mutexes may not be linked; in the block and mutex profiles it is under
 //     Mutex.Lock and Mutex.Unlock. LockContext's wait calls itself semacquire.
 //
+// # When to use Spinlock
+//
+// For short sections beside goroutines that compute: the scheduler can't take the holder away in the middle of one.
+//
 // # When not to use Spinlock
 //
-// Mostly. It is for sections that are short and never block, and that are held up when the scheduler takes
-// the holder away. A Mutex is faster than it, alone and contended: pinning costs three calls into the
-// runtime, and whoever waits queues. It ends the program if the holder blocks; it makes the garbage collector wait for the
-// section; and it helps nothing against the kernel's or the hypervisor's preemption but that waiters sleep.
+//   - Where a section can panic. The program ends then ("panic holding locks"), in spite of recover and of a deferred Unlock.
+//   - Where a section blocks, or is longer than some µs: a blocked holder ends the program, and a garbage collection waits for a
+//     running one.
+//   - Where a Mutex does. It is faster, alone and contended: pinning costs three calls into the runtime, and waiters queue.
+//   - Against preemption by the kernel or the hypervisor. There its waiters sleep, and that is all.
 //
 // # Builds
 //

@@ -3,14 +3,10 @@ package pvlock
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"reflect"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -80,56 +76,6 @@ func TestMutexFairness(t *testing.T) {
 	case <-done:
 	case <-time.After(10 * time.Second):
 		t.Fatal("no chance to take the mutex in 10 s")
-	}
-}
-
-var misuses = []struct {
-	name string
-	do   func()
-	seen bool // this build sees it
-	says string
-}{
-	{"unlock of one never locked", func() { new(Mutex).Unlock() }, checked, "unlock of unlocked mutex"},
-	{"unlock twice", func() { m := new(Mutex); m.Lock(); m.Unlock(); m.Unlock() }, checked, "unlock of unlocked mutex"},
-	{"unlock of an unlocked Spinlock", func() { new(Spinlock).Unlock() }, true, "unlock of unlocked Spinlock"},
-	{"wait for a Mutex with a Spinlock", func() {
-		m, l := new(Mutex), new(Spinlock)
-		m.Lock()
-		l.Lock()
-		m.Lock()
-	}, SpinlockPins, "a goroutine went to sleep that holds a Spinlock"},
-}
-
-func TestMain(m *testing.M) {
-	for _, misuse := range misuses {
-		if os.Getenv("PVLOCK_MISUSE") == misuse.name {
-			func() {
-				defer func() { _ = recover() }()
-				misuse.do()
-			}()
-			os.Exit(0)
-		}
-	}
-	os.Exit(m.Run())
-}
-
-// Misuse ends the program with a message, in builds that see it.
-func TestMisuseEndsTheProgram(t *testing.T) {
-	for _, misuse := range misuses {
-		t.Run(misuse.name, func(t *testing.T) {
-			if !misuse.seen {
-				t.Skip("this build doesn't see it; see -race, and the tags pvlockdebug and purego")
-			}
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "PVLOCK_MISUSE="+misuse.name)
-			out, err := cmd.CombinedOutput()
-			if errors.Is(err, syscall.ENOEXEC) {
-				t.Skip("this program runs under an emulator, and can't run itself")
-			}
-			if err == nil || !strings.Contains(string(out), misuse.says) {
-				t.Errorf("the program was to end with %q: %v\n%s", misuse.says, err, out)
-			}
-		})
 	}
 }
 

@@ -9,21 +9,32 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// A Spinlock is a lock for critical sections of some hundred nanoseconds, with a kernel's
-// semantics: from Lock to Unlock the goroutine keeps its P, so that the Go scheduler can't
-// take the lock's holder off its thread. The zero value is unlocked; it has 4 bytes, and must not
-// be copied once used.
+// A Spinlock is for short critical sections beside goroutines that compute. From Lock to Unlock the goroutine keeps its P,
+// so the Go scheduler can't take the lock's holder off its thread: beside such goroutines the longest wait is a fraction
+// of a [sync.Mutex]'s. Sections take some hundred nanoseconds. A [Mutex] is faster, alone and contended.
 //
-// The same goroutine must unlock, and must not block in between: not on a channel,
-// a mutex, a system call or the network, and it must not end. If it does block, the program
-// ends: on a [Mutex] with "pvlock: a goroutine went to sleep that holds a Spinlock", on what is not
-// pvlock's with the runtime's "schedule: holding locks". The traceback shows where. A garbage collection waits for the holder.
+// Never use it where a section
+//
+//   - can panic. A panic while a Spinlock is held ends the program ("panic holding locks"), in spite of recover and of a
+//     deferred Unlock. A nil map, an index out of range and a nil pointer are such panics.
+//   - blocks: on a channel, a mutex, a system call or the network. The program ends, on a [Mutex] with
+//     "pvlock: a goroutine went to sleep that holds a Spinlock", on what is not pvlock's with the runtime's
+//     "schedule: holding locks". The traceback shows where.
+//   - ends the goroutine, or leaves the Unlock to another one. The program ends.
+//   - takes long. Nothing else runs on the P meanwhile, and a garbage collection waits for the holder.
+//   - locks the same Spinlock again. That spins for ever; a program that is built with the tag pvlockdebug ends with a message.
+//
 // Spinlocks may be nested, always in the same order.
+//
+// The zero value is unlocked; it has 4 bytes, and must not be copied once used.
 //
 // A waiter spins for about 10 µs, without being preempted, then gives its P up and sleeps
 // until the lock is handed on. Waiters queue; newcomers pass the queue while the one at its head is being woken. (The lock is
-// [spinlock.PVQSpin]: what Linux made of the paravirtual lock of 2015.) One that holds another Spinlock already
+// [spinlock.PVQSpin]: what Linux made of the paravirtual lock of 2015.) A waiter that holds another Spinlock already
 // just spins.
+//
+// A goroutine that locks and unlocks in a loop lets the others of its P run, and collections start and stop the world, as
+// beside a loop over a [sync.Mutex]: between sections, about every 0.1 ms, Unlock sees to it.
 //
 // The kernel and the hypervisor can still take the CPU from the holder; then
 // waiters sleep. Where [SpinlockPins] is false the Go scheduler can as well.
@@ -42,7 +53,13 @@ func (l *Spinlock) Lock() {
 	p := c.Pin()
 	held := c.Hold(p, 1)
 	if !l.lock.TryLock(&noCPU) {
+		if checkSpinlocks {
+			mustNotHave(c, p, l)
+		}
 		l.lockSlow(c, held)
+	}
+	if checkSpinlocks {
+		noteLock(c, l)
 	}
 }
 
@@ -52,6 +69,9 @@ func (l *Spinlock) TryLock() bool {
 	p := c.Pin()
 	if l.lock.TryLock(&noCPU) {
 		c.Hold(p, 1)
+		if checkSpinlocks {
+			noteLock(c, l)
+		}
 		return true
 	}
 	c.Unpin()
@@ -63,10 +83,14 @@ func (l *Spinlock) Unlock() {
 	var c arch.Core
 	// Once more, for the number of the P; the goroutine is on it since Lock.
 	p := c.Pin()
-	if SpinlockPins && c.Holds(p) == 0 {
-		c.Fatal("pvlock: unlock of unlocked Spinlock, or by another goroutine than locked it")
+	if checkSpinlocks {
+		noteUnlock(c, p, l)
 	}
-	nested := c.Hold(p, ^uint32(0)) > 1
+	word := c.Release(p)
+	if arch.HeldNothing(word) {
+		c.Unpin()
+		notHeld(c)
+	}
 	kicked := !l.lock.UnlockFast(&noCPU)
 	if kicked {
 		// Somebody sleeps, and so there are CPUs; or it isn't locked at all.
@@ -75,44 +99,18 @@ func (l *Spinlock) Unlock() {
 			c.Fatal("pvlock: unlock of unlocked Spinlock")
 		}
 		l.lock.Unlock(kicker)
+		noteWakeUp(c, p)
 	}
-	yield := SpinlockPins && owes(c, p, kicked) && !nested
+	end := notOver
+	if SpinlockPins && arch.IsDue(word) {
+		end = endTurn(c, p)
+	}
 	c.Unpin()
 	c.Unpin()
-	if yield {
-		c.Yield()
+	if end != notOver {
+		letOthersRun(c, end)
 	}
 }
-
-// owes reports whether it is time to let others of the P run. Who is woken is put in line for this P, and those who are
-// in front of it in that line would each take the lock again and again until their slices are over, 10 ms.
-func owes(c arch.Core, p int, kicked bool) bool {
-	cell := &owed[p%len(owed)].after
-	n := c.Load32(cell)
-	if kicked {
-		n = patienceTurns*patienceUnlocks + n%patienceUnlocks
-	} else if n == 0 {
-		return false
-	}
-	n--
-	c.Store32(cell, n)
-	return n%patienceUnlocks == 0
-}
-
-// owed is after how many unlocks the goroutines of a P let others run, 0 if there is no hurry. Ps may share one.
-var owed [512]struct {
-	after arch.U32
-	_     [60]byte
-}
-
-const (
-	// patienceUnlocks is how many unlocks of a P go by before it lets others run, about 0.1 ms of short sections.
-	patienceUnlocks = 512
-
-	// patienceTurns is how often it does so after the last time that somebody was woken: for some 26 ms. (With 16 the
-	// longest wait of 16 goroutines on 2 Ps was 40 to 90 ms, with 256 it is below 12.)
-	patienceTurns = 256
-)
 
 // noCPU executes what needs no more of a CPU than its instructions.
 var noCPU paravirt.CPU
