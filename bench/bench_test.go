@@ -121,7 +121,7 @@ func busted() contender {
 	return contender{
 		kind: spinlock.Kind{Name: "busted", MaxCPUs: paravirt.MaxCPUs},
 		ops: func() workload.Ops {
-			nothing := func(*paravirt.CPU, *arch.Word) {}
+			nothing := func(*arch.Word, *paravirt.CPU) {}
 			return workload.Ops{Lock: nothing, Unlock: nothing}
 		},
 	}
@@ -156,13 +156,13 @@ func deaf() contender {
 		kind: *xen,
 		ops: func() workload.Ops {
 			return workload.Ops{
-				Lock: func(c *paravirt.CPU, w *arch.Word) {
+				Lock: func(w *arch.Word, c *paravirt.CPU) {
 					for !c.Cas32(w.Whole(), 0, 1) {
 						c.ClearPending()
 						c.Poll()
 					}
 				},
-				Unlock: func(c *paravirt.CPU, w *arch.Word) { c.Store32(w.Whole(), 0) },
+				Unlock: func(w *arch.Word, c *paravirt.CPU) { c.Store32(w.Whole(), 0) },
 			}
 		},
 	}
@@ -230,8 +230,8 @@ func TestACellThatDoesNotEndIsGivenUp(t *testing.T) {
 	stubborn := contender{kind: tas, ops: func() workload.Ops {
 		taken := 0 // the lock's
 		return workload.Ops{
-			Lock: func(c *paravirt.CPU, w *arch.Word) {
-				tas.Lock(c, w)
+			Lock: func(w *arch.Word, c *paravirt.CPU) {
+				tas.Lock(w, c)
 				if taken++; taken > 100 {
 					<-release
 				}

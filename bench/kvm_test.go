@@ -18,8 +18,8 @@ func TestALockThatIsNoGuestCodeFailsItsCell(t *testing.T) {
 	_, err := cfg.run(t.Context(), contender{kind: *kindOf("tas"), ops: func() workload.Ops {
 		c := make(chan bool, 1)
 		return workload.Ops{
-			Lock:   func(*paravirt.CPU, *arch.Word) { c <- true },
-			Unlock: func(*paravirt.CPU, *arch.Word) { <-c },
+			Lock:   func(*arch.Word, *paravirt.CPU) { c <- true },
+			Unlock: func(*arch.Word, *paravirt.CPU) { <-c },
 		}
 	}}, 4, 1)
 	if !errors.As(err, new(*kvm.Fault)) {
@@ -33,12 +33,12 @@ func TestAGuestThatDoesNotEndIsStopped(t *testing.T) {
 	cfg.DrainLimit = 50 * time.Millisecond
 	_, err := cfg.run(t.Context(), contender{kind: *kindOf("tas"), ops: func() workload.Ops {
 		return workload.Ops{
-			Lock: func(c *paravirt.CPU, _ *arch.Word) {
+			Lock: func(_ *arch.Word, c *paravirt.CPU) {
 				for {
 					c.Pause()
 				}
 			},
-			Unlock: func(*paravirt.CPU, *arch.Word) {},
+			Unlock: func(*arch.Word, *paravirt.CPU) {},
 		}
 	}}, 4, 1)
 	if !errors.As(err, new(stuck)) {

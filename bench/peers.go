@@ -51,8 +51,8 @@ const syncName = "sync.Mutex"
 func syncMutex() workload.Ops {
 	var mu sync.Mutex
 	return workload.Ops{
-		Lock:   func(*paravirt.CPU, *arch.Word) { mu.Lock() },
-		Unlock: func(*paravirt.CPU, *arch.Word) { mu.Unlock() },
+		Lock:   func(*arch.Word, *paravirt.CPU) { mu.Lock() },
+		Unlock: func(*arch.Word, *paravirt.CPU) { mu.Unlock() },
 	}
 }
 
@@ -60,13 +60,13 @@ func syncMutex() workload.Ops {
 // perhaps waited for; with a spin before the sleep, as adaptive mutexes have.
 const futexSpin = 100
 
-func futexLock(c *paravirt.CPU, w *arch.Word) {
+func futexLock(w *arch.Word, c *paravirt.CPU) {
 	if !c.Cas32(w.Whole(), 0, 1) {
-		futexLockSlow(c, w)
+		futexLockSlow(w, c)
 	}
 }
 
-func futexLockSlow(c *paravirt.CPU, w *arch.Word) {
+func futexLockSlow(w *arch.Word, c *paravirt.CPU) {
 	a := c.Contend()
 	defer c.Acquired(&a)
 	v := c.Load32(w.Whole())
@@ -88,7 +88,7 @@ func futexLockSlow(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
-func futexUnlock(c *paravirt.CPU, w *arch.Word) {
+func futexUnlock(w *arch.Word, c *paravirt.CPU) {
 	if c.Xchg32(w.Whole(), 0) == 2 {
 		c.UnparkThread(w.Whole(), 1)
 	}

@@ -9,7 +9,9 @@
 //		}
 //
 // Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas,
-// PVLOCK_PATCH=0|1|calls (TestWhatIsSetGoesBeforeTheEnvironment, TestTheEnvironmentIsChecked).
+// PVLOCK_PATCH=0|1|calls (TestWhatIsSetGoesBeforeTheEnvironment, TestTheEnvironmentIsChecked). PVLOCK
+// also names single tables, among them those of the two documents' locks: PVLOCK=native,xen2008
+// (TestATableIsInstalledByNameAndAllItsCallsArePatched).
 //
 // What patched calls mean is what the tables say: locks exclude, wake their sleepers, and panic at the
 // same lines (TestEachModeInstallsItsTablesAndItsLocksExclude, TestAnUnlockThatFindsASleeperKicksIt,
@@ -24,6 +26,7 @@
 package boot
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -37,6 +40,9 @@ import (
 type Config struct {
 	Mode  Mode
 	Patch Patching
+	// Raw and Queued name tables of these doors in place of the mode's: see [spinlock.RawTables] and
+	// [spinlock.QueuedTables]. Empty ones leave it to the mode.
+	Raw, Queued string
 	// Show is how many sites of each call are to be disassembled, before and after, for a
 	// report.
 	Show int
@@ -79,7 +85,7 @@ func Boot(cfg Config) (*Result, error) {
 
 	booted.Lock()
 	defer booted.Unlock()
-	if r := booted.result; r != nil && r.config.Mode == cfg.Mode && r.config.Patch == cfg.Patch {
+	if r := booted.result; r != nil && r.config.sameLocks(cfg) {
 		return r, nil
 	}
 	r := &Result{config: cfg, Before: spinlock.Tables()}
@@ -89,7 +95,8 @@ func Boot(cfg Config) (*Result, error) {
 	} else {
 		r.Decision = because(cfg.Mode, "asked for")
 	}
-	ops, err := operations(r.Decision.Mode)
+	r.Decision.Raw, r.Decision.Queued = cfg.Raw, cfg.Queued
+	ops, err := operations(r.Decision)
 	if err != nil {
 		return nil, err
 	}
@@ -116,19 +123,38 @@ func (cfg Config) or(other Config) Config {
 	if cfg.Patch == PatchUnset {
 		cfg.Patch = other.Patch
 	}
+	cfg.Raw, cfg.Queued = cmp.Or(cfg.Raw, other.Raw), cmp.Or(cfg.Queued, other.Queued)
 	return cfg
 }
 
-func operations(m Mode) (spinlock.Ops, error) {
-	switch m {
+// sameLocks reports whether both ask for the same.
+func (cfg Config) sameLocks(other Config) bool {
+	cfg.Show = other.Show
+	return cfg == other
+}
+
+func operations(d Decision) (ops spinlock.Ops, err error) {
+	switch d.Mode {
 	case Native:
-		return spinlock.NativeOps(), nil
+		ops = spinlock.NativeOps()
 	case Paravirtual:
-		return spinlock.PVOps(), nil
+		ops = spinlock.PVOps()
 	case TestAndSet:
-		return spinlock.VirtOps(), nil
+		ops = spinlock.VirtOps()
+	default:
+		return ops, fmt.Errorf("boot: no mode %d", d.Mode)
 	}
-	return spinlock.Ops{}, fmt.Errorf("boot: no mode %d", m)
+	if d.Raw != "" {
+		if ops.Raw, err = spinlock.RawTable(d.Raw); err != nil {
+			return ops, fmt.Errorf("boot: %w", err)
+		}
+	}
+	if d.Queued != "" {
+		if ops.Queued, err = spinlock.QueuedTable(d.Queued); err != nil {
+			return ops, fmt.Errorf("boot: %w", err)
+		}
+	}
+	return ops, nil
 }
 
 // NativeUnlock reports whether the queued lock's unlock is the native one: the seed's pv_is_native_spin_unlock.

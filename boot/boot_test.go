@@ -40,13 +40,13 @@ func TestEachModeInstallsItsTablesAndItsLocksExclude(t *testing.T) {
 	}
 	want := map[string][3]string{
 		//        queued's slow path, ticket's kick, raw's lock
-		"native": {"queuedNativeSlow", "none", "byteLock"},
-		"pv":     {"queuedPVSlow", "pvTicketKick", "xenLock"},
-		"tas":    {"queuedVirtSlow", "none", "byteLock"},
+		"native": {"queuedNativeSlow", "none", "(*NativeTicket).Lock"},
+		"pv":     {"queuedPVSlow", "pvTicketKick", "(*Xen).Lock"},
+		"tas":    {"queuedVirtSlow", "none", "(*ByteLock).Lock"},
 	}[os.Getenv(EnvMode)]
 	have := map[string]string{}
 	for _, e := range r.After {
-		have[e.Op] = e.Func[strings.LastIndex(e.Func, ".")+1:]
+		have[e.Op] = opName(e.Func)
 	}
 	if got := [3]string{have["Queued.SlowPath"], have["Ticket.Kick"], have["Raw.Lock"]}; got != want {
 		t.Errorf("the tables have %v, want %v", got, want)
@@ -56,6 +56,65 @@ func TestEachModeInstallsItsTablesAndItsLocksExclude(t *testing.T) {
 	}
 	found, patched, unsure := r.Patch.Sites()
 	t.Logf("%d calls, %d patched, %d unsure, in %v: %+v", found, patched, unsure, r.Patch.Took, r.Patch.Calls)
+	contend(t)
+}
+
+// opName returns a function's name without its package's.
+func opName(name string) string {
+	name = name[strings.LastIndex(name, "/")+1:]
+	return name[strings.Index(name, ".")+1:]
+}
+
+// What a table's name stands for: the functions of the lock of that name, and no others.
+var tableFuncs = map[string]string{
+	"ticket": "(*NativeTicket).", "byte": "(*ByteLock).", "xen2008": "(*Xen2008).", "xen2008text": "(*Xen2008Text).", "xen": "(*Xen).",
+}
+
+func TestATableIsInstalledByNameAndAllItsCallsArePatched(t *testing.T) {
+	if !inChild(t) {
+		for _, name := range tableNames() {
+			mustPass(t, "PVLOCK="+name, "PVLOCK_PATCH=1")
+		}
+		mustPass(t, "PVLOCK=native,xen2008,pvqspin2015", "PVLOCK_PATCH=1")
+		return
+	}
+	r, err := Boot(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for word := range strings.SplitSeq(os.Getenv(EnvMode), ",") {
+		switch word {
+		case "native":
+		case "virt":
+			want["Queued.SlowPath"], want["Queued.Unlock"] = "queuedVirtSlow", "queuedNativeUnlock"
+		case "pvqspin2015":
+			want["Queued.SlowPath"], want["Queued.Unlock"] = "(*PVQSpin2015).lockSlow", "(*PVQSpin2015).Unlock"
+			want["Queued.Wait"], want["Queued.Kick"] = "WaitEvent2015", "KickEvent2015"
+		case "pvqspin":
+			want["Queued.SlowPath"], want["Queued.Wait"] = "queuedPVSlow", "WaitEvent"
+		default:
+			for _, op := range []string{"IsLocked", "IsContended", "Lock", "TryLock", "Unlock"} {
+				want["Raw."+op] = tableFuncs[word] + op
+			}
+		}
+	}
+	for _, e := range r.After {
+		if w := want[e.Op]; w != "" && opName(e.Func) != w {
+			t.Errorf("%s is %s, want %s", e.Op, e.Func, w)
+		}
+	}
+	if canPatch(t) {
+		found, patched, unsure := r.Patch.Sites()
+		if !r.Patch.Done || found == 0 || patched != found || unsure != 0 {
+			t.Errorf("%d calls, %d patched, %d unsure: %s", found, patched, unsure, r.Patch.Why)
+		}
+		for _, c := range r.Patch.Calls {
+			if c.Became == "" {
+				t.Errorf("%s is not patched: its operation does not count as the package's own", c.Name)
+			}
+		}
+	}
 	contend(t)
 }
 
@@ -306,7 +365,9 @@ func TestANilLockPanicsAtItsLine(t *testing.T) {
 
 func TestTheEnvironmentIsChecked(t *testing.T) {
 	for _, c := range []struct{ mode, patch, want string }{
-		{"nonsense", "", `PVLOCK="nonsense" is no mode: want auto, native, pv, tas`},
+		{"nonsense", "", `PVLOCK: "nonsense" is neither a mode nor a table: want auto, native, pv, tas or ticket, byte, xen2008, xen2008text, xen, virt, pvqspin2015, pvqspin`},
+		{"native,pv", "", `PVLOCK: "native,pv" has two modes: want one`},
+		{"xen,byte", "", `PVLOCK: "xen,byte" has two tables of Raw: want one`},
 		{"", "yes", `PVLOCK_PATCH="yes": want 0, 1 or calls`},
 	} {
 		t.Setenv(EnvMode, c.mode)
@@ -326,6 +387,7 @@ func TestWhatIsSetGoesBeforeTheEnvironment(t *testing.T) {
 		{Config{}, env},
 		{Config{Mode: Paravirtual}, Config{Mode: Paravirtual, Patch: PatchOn}},
 		{Config{Mode: Auto, Patch: PatchOff}, Config{Mode: Auto, Patch: PatchOff}},
+		{Config{Raw: "xen2008"}, Config{Mode: Native, Patch: PatchOn, Raw: "xen2008"}},
 	} {
 		if have := c.given.or(env); have != c.want {
 			t.Errorf("%+v in %+v is %+v, want %+v", c.given, env, have, c.want)

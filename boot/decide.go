@@ -10,6 +10,9 @@ import (
 type Decision struct {
 	Mode   Mode   `json:"mode"`
 	Reason string `json:"reason"`
+	// Raw and Queued are the names of the tables that were asked for in place of the mode's.
+	Raw    string `json:"raw,omitempty"`
+	Queued string `json:"queued,omitempty"`
 }
 
 // Decide chooses by the facts alone.

@@ -3,7 +3,10 @@ package boot
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"example.com/pvlock/spinlock"
 )
 
 // Mode is what locks are to be, or are.
@@ -48,14 +51,58 @@ func (m *Mode) UnmarshalText(name []byte) (err error) {
 
 // ParseMode returns the mode of a name: auto, native, pv or tas.
 func ParseMode(name string) (Mode, error) {
-	var names []string
 	for _, x := range modes {
 		if x.name == name {
 			return x.mode, nil
 		}
+	}
+	return Unset, fmt.Errorf("%q is no mode: want %s", name, strings.Join(modeNames(), ", "))
+}
+
+func modeNames() (names []string) {
+	for _, x := range modes {
 		names = append(names, x.name)
 	}
-	return Unset, fmt.Errorf("%q is no mode: want %s", name, strings.Join(names, ", "))
+	return names
+}
+
+// Words returns what [Parse] takes: the modes, and the tables that go before a mode's.
+func Words() []string { return append(modeNames(), tableNames()...) }
+
+// tableNames leaves the native table of Queued out: the mode of that name installs it.
+func tableNames() []string {
+	names := spinlock.RawTables()
+	for _, name := range spinlock.QueuedTables() {
+		if _, err := ParseMode(name); err != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Parse returns the configuration that a list asks for: words with commas between, a mode at most, and a table
+// for each of the doors at most, as in "native,xen2008". An error is one line that says what is allowed.
+func Parse(list string) (c Config, err error) {
+	for word := range strings.SplitSeq(list, ",") {
+		place, door := &c.Raw, "Raw"
+		if m, err := ParseMode(word); err == nil {
+			if c.Mode != Unset {
+				return Config{}, fmt.Errorf("%q has two modes: want one", list)
+			}
+			c.Mode = m
+			continue
+		} else if slices.Contains(spinlock.QueuedTables(), word) {
+			place, door = &c.Queued, "Queued"
+		} else if !slices.Contains(spinlock.RawTables(), word) {
+			return Config{}, fmt.Errorf("%q is neither a mode nor a table: want %s or %s",
+				word, strings.Join(modeNames(), ", "), strings.Join(tableNames(), ", "))
+		}
+		if *place != "" {
+			return Config{}, fmt.Errorf("%q has two tables of %s: want one", list, door)
+		}
+		*place = word
+	}
+	return c, nil
 }
 
 // Patching says whether the program's text is to be patched.
@@ -73,7 +120,7 @@ const (
 	PatchCalls
 )
 
-// The environment's variables: PVLOCK is the name of a mode, PVLOCK_PATCH 0, 1 or calls. An empty
+// The environment's variables: PVLOCK is what [Parse] takes, PVLOCK_PATCH is 0, 1 or calls. An empty
 // one is as none.
 const (
 	EnvMode  = "PVLOCK"
@@ -84,10 +131,10 @@ const (
 // allowed.
 func Environment() (Config, error) {
 	var c Config
-	if name := os.Getenv(EnvMode); name != "" {
+	if list := os.Getenv(EnvMode); list != "" {
 		var err error
-		if c.Mode, err = ParseMode(name); err != nil {
-			return Config{}, fmt.Errorf("%s=%w", EnvMode, err)
+		if c, err = Parse(list); err != nil {
+			return Config{}, fmt.Errorf("%s: %w", EnvMode, err)
 		}
 	}
 	switch text := os.Getenv(EnvPatch); text {

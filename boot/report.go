@@ -115,7 +115,13 @@ func (p PatchReport) WriteText(out io.Writer) error {
 	m := p.Machine
 	fmt.Fprintf(w, "hypervisor\t%s\nfeatures\t%s\nCPUs\t%d (GOMAXPROCS %d), %s\nkernel\t%s\n",
 		m.Hypervisor, orNone(strings.Join(m.Features, ", ")), m.CPUs, m.GOMAXPROCS, m.CPUModel, m.Kernel)
-	fmt.Fprintf(w, "locks\t%v: %s\n\n", p.Decision.Mode, p.Decision.Reason)
+	fmt.Fprintf(w, "locks\t%v: %s\n", p.Decision.Mode, p.Decision.Reason)
+	for _, asked := range [][2]string{{"Raw", p.Decision.Raw}, {"Queued", p.Decision.Queued}} {
+		if asked[1] != "" {
+			fmt.Fprintf(w, "%s\t%s: asked for\n", asked[0], asked[1])
+		}
+	}
+	fmt.Fprintln(w)
 
 	fmt.Fprintf(w, "operation\tbefore\tafter\n")
 	for _, e := range p.Tables {

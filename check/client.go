@@ -239,13 +239,13 @@ func (p *Proc) Lock(l int) {
 	p.meta.inLock++
 	who := p.x.cfg.Client.Interrupted
 	p.meta.irq = l == 0 && (who == 0 || who>>p.ID&1 != 0) // the other locks are what interrupts take
-	p.x.cfg.Lock.Lock(p.CPU, p.word(l))
+	p.x.cfg.Lock.Lock(p.word(l), p.CPU)
 	p.taken(l, outer)
 }
 
 // TryLock takes lock l if it is free.
 func (p *Proc) TryLock(l int) bool {
-	if !p.x.cfg.Lock.TryLock(p.CPU, p.word(l)) {
+	if !p.x.cfg.Lock.TryLock(p.word(l), p.CPU) {
 		return false
 	}
 	p.taken(l, p.meta)
@@ -264,7 +264,7 @@ func (p *Proc) taken(l int, outer meta) {
 // Unlock releases lock l.
 func (p *Proc) Unlock(l int) {
 	p.meta.crit[l]--
-	p.x.cfg.Lock.Unlock(p.CPU, p.word(l))
+	p.x.cfg.Lock.Unlock(p.word(l), p.CPU)
 }
 
 // Drop says, while the CPU holds lock l, that it won't use it any more. It reports whether
@@ -533,7 +533,7 @@ func patchedLate(before spinlock.Kind) Client {
 		Body: func(p *Proc) {
 			p.At(0)
 			if p.ID == 0 {
-				before.Lock(p.CPU, p.word(0))
+				before.Lock(p.word(0), p.CPU)
 				p.taken(0, p.meta)
 				p.Unlock(0)
 				return

@@ -50,15 +50,15 @@ func TestBustedIsCaught(t *testing.T) {
 }
 
 // broken is test-and-set with something wrong.
-func broken(lock, unlock func(c *paravirt.CPU, w *spinlock.Word)) spinlock.Kind {
+func broken(lock, unlock func(w *spinlock.Word, c *paravirt.CPU)) spinlock.Kind {
 	k := Busted()
 	k.Name = "broken"
-	k.Lock = func(c *paravirt.CPU, w *spinlock.Word) {
+	k.Lock = func(w *spinlock.Word, c *paravirt.CPU) {
 		for !c.Cas32(w.Whole(), 0, 1) {
 			c.SpinWhile32(w.Whole(), ^uint32(0), 1, arch.Forever)
 		}
 	}
-	k.Unlock = func(c *paravirt.CPU, w *spinlock.Word) { c.Store32(w.Whole(), 0) }
+	k.Unlock = func(w *spinlock.Word, c *paravirt.CPU) { c.Store32(w.Whole(), 0) }
 	if lock != nil {
 		k.Lock = lock
 	}
@@ -75,35 +75,35 @@ func TestBrokenLocksAreCaught(t *testing.T) {
 		lock spinlock.Kind
 		want ViolationKind
 	}{
-		{"never released", broken(nil, func(*paravirt.CPU, *spinlock.Word) {}), EndlessAwait},
-		{"never released, looked at in turn", broken(func(c *paravirt.CPU, w *spinlock.Word) {
+		{"never released", broken(nil, func(*spinlock.Word, *paravirt.CPU) {}), EndlessAwait},
+		{"never released, looked at in turn", broken(func(w *spinlock.Word, c *paravirt.CPU) {
 			for !c.Cas32(w.Whole(), 0, 1) {
 				c.Head(0)
 			}
-		}, func(*paravirt.CPU, *spinlock.Word) {}), Livelock},
-		{"a loop that looks at nothing", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+		}, func(*spinlock.Word, *paravirt.CPU) {}), Livelock},
+		{"a loop that looks at nothing", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) {
 			for !c.Bound() || c.Load32(w.Whole()) != 7 {
 				if c.Bound() {
 					c.Head(0)
 				}
 			}
 		}), Livelock},
-		{"a word beside the lock", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+		{"a word beside the lock", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) {
 			c.Store8(w.Byte(4), 1)
 			c.Store32(w.Whole(), 0)
 		}), WrongPlace},
-		{"another CPU's node", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+		{"another CPU's node", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) {
 			c.Store32(&c.Machine().Node(paravirt.TailCode(1-c.ID(), 0)).Next, 1)
 			c.Store32(w.Whole(), 0)
 		}), NodeTouched},
-		{"two entries", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) {
+		{"two entries", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) {
 			for i := range 2 {
 				c.CasPtr(&c.Machine().Hash()[i].Lock, 0, c.Addr(w))
 			}
 			c.Store32(w.Whole(), 0)
 		}), DoubleHash},
-		{"a crash", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) { c.Machine().Node(c.Load32(w.Whole()) - 1) }), Misuse},
-		{"a fatal error", broken(nil, func(c *paravirt.CPU, w *spinlock.Word) { c.Fatal("misused") }), Misuse},
+		{"a crash", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) { c.Machine().Node(c.Load32(w.Whole()) - 1) }), Misuse},
+		{"a fatal error", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) { c.Fatal("misused") }), Misuse},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			r := explore(t, Config{Lock: b.lock, CPUs: 2, Client: Plain(2, 1)})
@@ -119,12 +119,12 @@ func TestLitmus(t *testing.T) {
 	// Each CPU stores to its own byte, and looks at the other's; two holders are two that saw 0.
 	sb := func(fence func(c *paravirt.CPU)) spinlock.Kind {
 		k := broken(nil, nil)
-		k.TryLock = func(c *paravirt.CPU, w *spinlock.Word) bool {
+		k.TryLock = func(w *spinlock.Word, c *paravirt.CPU) bool {
 			c.Store8(w.Byte(uintptr(c.ID())), 1)
 			fence(c)
 			return c.Load8(w.Byte(uintptr(1-c.ID()))) == 0
 		}
-		k.Unlock = func(c *paravirt.CPU, w *spinlock.Word) {}
+		k.Unlock = func(w *spinlock.Word, c *paravirt.CPU) {}
 		return k
 	}
 	try := Client{Name: "try", Keep: true, Body: func(p *Proc) {
@@ -163,7 +163,7 @@ func TestLitmus(t *testing.T) {
 	}
 
 	// Stores become visible in order: a flag that is seen brings its data.
-	mp := broken(func(c *paravirt.CPU, w *spinlock.Word) {
+	mp := broken(func(w *spinlock.Word, c *paravirt.CPU) {
 		if c.ID() == 0 {
 			c.Store8(w.Byte(1), 1)
 			c.Store8(w.Byte(2), 1)
@@ -173,11 +173,11 @@ func TestLitmus(t *testing.T) {
 		if c.Load8(w.Byte(1)) == 0 {
 			c.Fatal("the flag came before the data")
 		}
-	}, func(*paravirt.CPU, *spinlock.Word) {})
+	}, func(*spinlock.Word, *paravirt.CPU) {})
 	t.Run("MP", func(t *testing.T) {
 		r := explore(t, Config{Lock: mp, CPUs: 2, Client: Client{Name: "mp", Body: func(p *Proc) {
 			p.At(0)
-			p.x.cfg.Lock.Lock(p.CPU, p.word(0))
+			p.x.cfg.Lock.Lock(p.word(0), p.CPU)
 		}}})
 		clean(t, r)
 	})
@@ -291,7 +291,7 @@ func TestHeadsAreHeads(t *testing.T) {
 
 // forgetful is a lock whose head forgets how often it has looked, which it will want to know.
 func forgetful() spinlock.Kind {
-	k := broken(func(c *paravirt.CPU, w *spinlock.Word) {
+	k := broken(func(w *spinlock.Word, c *paravirt.CPU) {
 		for i := range 3 {
 			c.Head(0)
 			if i == 2 || c.Cas32(w.Whole(), 0, 1) {

@@ -23,9 +23,9 @@ const (
 func Mutex() spinlock.Kind {
 	return spinlock.Kind{
 		Name: mutexName, About: "what a Go program imports", Sleeps: true, MaxCPUs: maxCPUs,
-		Lock:    func(_ *paravirt.CPU, w *spinlock.Word) { owned(w).Lock() },
-		Unlock:  func(_ *paravirt.CPU, w *spinlock.Word) { owned(w).Unlock() },
-		TryLock: func(_ *paravirt.CPU, w *spinlock.Word) bool { return owned(w).TryLock() },
+		Lock:    func(w *spinlock.Word, _ *paravirt.CPU) { owned(w).Lock() },
+		Unlock:  func(w *spinlock.Word, _ *paravirt.CPU) { owned(w).Unlock() },
+		TryLock: func(w *spinlock.Word, _ *paravirt.CPU) bool { return owned(w).TryLock() },
 	}
 }
 

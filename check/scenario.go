@@ -64,22 +64,22 @@ func lock(name string) spinlock.Kind {
 func Busted() spinlock.Kind {
 	return spinlock.Kind{
 		Name: "busted", About: "looks and then stores: does not exclude", From: "negative control", MaxCPUs: paravirt.MaxCPUs,
-		Lock: func(c *paravirt.CPU, w *spinlock.Word) {
+		Lock: func(w *spinlock.Word, c *paravirt.CPU) {
 			for c.Load8(w.Byte(0)) != 0 {
 				c.SpinWhile8(w.Byte(0), 0xff, 1, arch.Forever)
 			}
 			c.Store8(w.Byte(0), 1)
 		},
-		Unlock: func(c *paravirt.CPU, w *spinlock.Word) { c.Store8(w.Byte(0), 0) },
-		TryLock: func(c *paravirt.CPU, w *spinlock.Word) bool {
+		Unlock: func(w *spinlock.Word, c *paravirt.CPU) { c.Store8(w.Byte(0), 0) },
+		TryLock: func(w *spinlock.Word, c *paravirt.CPU) bool {
 			if c.Load8(w.Byte(0)) != 0 {
 				return false
 			}
 			c.Store8(w.Byte(0), 1)
 			return true
 		},
-		IsLocked:    func(c *paravirt.CPU, w *spinlock.Word) bool { return c.Load8(w.Byte(0)) != 0 },
-		IsContended: func(c *paravirt.CPU, w *spinlock.Word) bool { return false },
+		IsLocked:    func(w *spinlock.Word, c *paravirt.CPU) bool { return c.Load8(w.Byte(0)) != 0 },
+		IsContended: func(w *spinlock.Word, c *paravirt.CPU) bool { return false },
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 // The walk of add-a-lock.md: the file and the line that it adds, and where the line goes.
 const (
 	walk      = "add-a-lock.md"
-	catalogue = "spinlock/catalogue_unsafe.go"
-	before    = "\t\t{\n\t\t\tName: \"qspin\","
+	catalogue = "spinlock/catalogue.go"
+	before    = "\t\tkind(Kind{\n\t\t\tName: \"qspin\","
 )
 
 var (

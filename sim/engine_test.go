@@ -138,7 +138,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 
 func TestALockThatDoesNotExcludeIsAnError(t *testing.T) {
 	cfg := cell(t, "tas")
-	cfg.Lock.Lock = func(*paravirt.CPU, *spinlock.Word) {}
+	cfg.Lock.Lock = func(*spinlock.Word, *paravirt.CPU) {}
 	if _, _, err := Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "not alone") {
 		t.Errorf("got %v", err)
 	}
@@ -146,7 +146,7 @@ func TestALockThatDoesNotExcludeIsAnError(t *testing.T) {
 
 func TestAFatalTextIsAnError(t *testing.T) {
 	cfg := cell(t, "tas")
-	cfg.Lock.Unlock = func(c *paravirt.CPU, _ *spinlock.Word) { c.Fatal("that's it") }
+	cfg.Lock.Unlock = func(_ *spinlock.Word, c *paravirt.CPU) { c.Fatal("that's it") }
 	if _, _, err := Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "that's it") {
 		t.Errorf("got %v", err)
 	}
@@ -155,7 +155,7 @@ func TestAFatalTextIsAnError(t *testing.T) {
 func TestALostWakeupStalls(t *testing.T) {
 	cfg := cell(t, "pvticket")
 	cfg.Spin = ptr(uint32(10))
-	cfg.Lock.Unlock = func(c *paravirt.CPU, w *spinlock.Word) { c.Add16(w.Half(0), 2) } // and kicks nobody
+	cfg.Lock.Unlock = func(w *spinlock.Word, c *paravirt.CPU) { c.Add16(w.Half(0), 2) } // and kicks nobody
 	if r := run(t, cfg); !r.Stalled {
 		t.Errorf("%d acquisitions, and not stalled", r.Acquisitions)
 	}

@@ -10,15 +10,15 @@ import (
 
 // lock and unlock are the lock's, and say to the engine who waits and who is inside.
 
-func (v *vm) lock(e *engine) func(c *paravirt.CPU, w *arch.Word) {
+func (v *vm) lock(e *engine) func(w *arch.Word, c *paravirt.CPU) {
 	lock := e.cfg.Lock.Lock
-	return func(c *paravirt.CPU, w *arch.Word) {
+	return func(w *arch.Word, c *paravirt.CPU) {
 		t := v.tasks[c.ID()]
 		t.phase, t.entered = workload.Locking, t.at
 		if e.ordered {
 			t.queue()
 		}
-		lock(c, w)
+		lock(w, c)
 		if e.ordered {
 			t.sync()
 			t.unqueue()
@@ -31,13 +31,13 @@ func (v *vm) lock(e *engine) func(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
-func (v *vm) unlock(e *engine) func(c *paravirt.CPU, w *arch.Word) {
+func (v *vm) unlock(e *engine) func(w *arch.Word, c *paravirt.CPU) {
 	unlock := e.cfg.Lock.Unlock
-	return func(c *paravirt.CPU, w *arch.Word) {
+	return func(w *arch.Word, c *paravirt.CPU) {
 		t := v.tasks[c.ID()]
 		t.phase, v.kicked = workload.Unlocking, false
 		e.note(t)
-		unlock(c, w)
+		unlock(w, c)
 		t.phase = workload.Thinking
 	}
 }

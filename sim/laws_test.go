@@ -78,7 +78,7 @@ func randomTurns() spinlock.Kind {
 	)
 	return spinlock.Kind{
 		Name: "random", MaxCPUs: paravirt.MaxCPUs,
-		Lock: func(c *paravirt.CPU, w *spinlock.Word) {
+		Lock: func(w *spinlock.Word, c *paravirt.CPU) {
 			turn := &c.Slot().Want
 			c.Store32(turn, 0)
 			c.Cas32(w.Whole(), 0, 0) // now
@@ -89,7 +89,7 @@ func randomTurns() spinlock.Kind {
 			waiting = append(waiting, c.ID())
 			c.SpinWhile32(turn, ^uint32(0), 0, arch.Forever)
 		},
-		Unlock: func(c *paravirt.CPU, w *spinlock.Word) {
+		Unlock: func(w *spinlock.Word, c *paravirt.CPU) {
 			c.Cas32(w.Whole(), 0, 0) // now
 			n := len(waiting)
 			if n == 0 {

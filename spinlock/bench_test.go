@@ -202,10 +202,10 @@ func BenchmarkTryLockHeld(b *testing.B) {
 	for _, k := range spinlock.Kinds() {
 		b.Run(k.Name, func(b *testing.B) {
 			w := new(spinlock.Word)
-			k.Lock(c, w)
+			k.Lock(w, c)
 			b.ReportAllocs()
 			for range b.N {
-				k.TryLock(c, w)
+				k.TryLock(w, c)
 			}
 		})
 	}
@@ -225,9 +225,9 @@ func BenchmarkContended(b *testing.B) {
 			b.ReportAllocs()
 			chanmachine.Run(m, func(c *paravirt.CPU) {
 				for left.Add(-1) >= 0 {
-					k.Lock(c, w)
+					k.Lock(w, c)
 					c.Work(100)
-					k.Unlock(c, w)
+					k.Unlock(w, c)
 					c.Work(500)
 				}
 			})

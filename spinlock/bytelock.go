@@ -57,3 +57,8 @@ func (l *ByteLock) IsLocked(c *paravirt.CPU) bool { return c.Load8(l.lock()) != 
 
 // IsContended reports whether somebody spins.
 func (l *ByteLock) IsContended(c *paravirt.CPU) bool { return c.Load8(l.spinners()) != 0 }
+
+func byteLock() methods[ByteLock] {
+	type l = ByteLock
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

@@ -38,10 +38,12 @@ type Ops struct {
 }
 
 // NativeOps returns the defaults: for CPUs that are never taken away.
-func NativeOps() Ops { return Ops{Queued: NativeQueued(), Raw: ByteRaw()} }
+func NativeOps() Ops { return Ops{Queued: NativeQueued(), Raw: TicketRaw()} }
 
-// VirtOps returns the native tables with test-and-set in the queued lock's slow path, for guests
-// whose hypervisor offers nothing.
+// VirtOps returns the tables for guests whose hypervisor offers no wait and no kick. Waiters of Queued
+// test and set, those of Raw take byte locks: no queue stands still for a waiter that has lost its
+// CPU. Ticket stays native, and strictly fair: it stands still for the waiter whose turn it is,
+// as Linux's ticket locks did in such a guest. Nothing else is open to it without a kick.
 func VirtOps() Ops { return Ops{Queued: VirtQueued(), Raw: ByteRaw()} }
 
 // PVOps returns the paravirtual tables, on the event channel.

@@ -68,10 +68,13 @@ func calls() []Call {
 // context.
 func ownCode() []uintptr {
 	var own []uintptr
-	for _, o := range []Ops{NativeOps(), VirtOps(), PVOps()} {
-		q, r := o.Queued, o.Raw
-		own = append(own, codeOf(q.SlowPath), codeOf(q.Unlock), codeOf(q.Wait), codeOf(q.Kick),
-			codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock), codeOf(r.TryLock), codeOf(r.Unlock))
+	for _, t := range queuedTables {
+		q := t.ops()
+		own = append(own, codeOf(q.SlowPath), codeOf(q.Unlock), codeOf(q.Wait), codeOf(q.Kick))
+	}
+	for _, t := range rawTables {
+		r := t.ops()
+		own = append(own, codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock), codeOf(r.TryLock), codeOf(r.Unlock))
 	}
 	return own
 }

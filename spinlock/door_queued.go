@@ -43,6 +43,12 @@ func PVQueued() QueuedOps {
 	return ops
 }
 
+// PVQueued2015 returns the paravirtual table as it stood with the seed, wait and kick included.
+func PVQueued2015() QueuedOps {
+	m := of[Queued](pvqspin2015())
+	return QueuedOps{SlowPath: slowPath2015(), Unlock: m.Unlock, Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015}
+}
+
 func (ops QueuedOps) whole() bool {
 	return ops.SlowPath != nil && ops.Unlock != nil && ops.Wait != nil && ops.Kick != nil
 }

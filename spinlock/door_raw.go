@@ -5,12 +5,12 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// Raw is 2008's front door: a lock whose five operations come from a table, byte
-// locks until the Xen lock's are installed. Each call is indirect until it is patched, and a
+// Raw is 2008's front door: a lock whose five operations come from a table, the ticket
+// lock's until others are installed. Each call is indirect until it is patched, and a
 // call then, the fast ones too: that is what the later doors were built to avoid.
 type Raw struct{ word arch.Word }
 
-// RawOps is the table: the seed's pv_lock_ops.
+// RawOps is the table: the seed's pv_lock_ops, in its order.
 type RawOps struct {
 	IsLocked    func(l *Raw, c *paravirt.CPU) bool
 	IsContended func(l *Raw, c *paravirt.CPU) bool
@@ -19,28 +19,21 @@ type RawOps struct {
 	Unlock      func(l *Raw, c *paravirt.CPU)
 }
 
-// ByteRaw returns the byte locks: the default.
-func ByteRaw() RawOps {
-	return RawOps{IsLocked: byteIsLocked, IsContended: byteIsContended, Lock: byteLock, TryLock: byteTryLock, Unlock: byteUnlock}
-}
+// TicketRaw returns the ticket lock's: the default, as it was before the seed in pv_lock_ops.
+func TicketRaw() RawOps { return RawOps(of[Raw](nativeTicket())) }
 
-// XenRaw returns the Xen lock's: what the seed's xen_init_spinlocks installs, with
-// its faults mended.
-func XenRaw() RawOps {
-	return RawOps{IsLocked: xenIsLocked, IsContended: xenIsContended, Lock: xenLock, TryLock: xenTryLock, Unlock: xenUnlock}
-}
+// ByteRaw returns the byte locks': what a guest's paravirt_use_bytelocks installed, until the seed
+// removed it.
+func ByteRaw() RawOps { return RawOps(of[Raw](byteLock())) }
 
-func byteIsLocked(l *Raw, c *paravirt.CPU) bool    { return (*ByteLock)(l).IsLocked(c) }
-func byteIsContended(l *Raw, c *paravirt.CPU) bool { return (*ByteLock)(l).IsContended(c) }
-func byteLock(l *Raw, c *paravirt.CPU)             { (*ByteLock)(l).Lock(c) }
-func byteTryLock(l *Raw, c *paravirt.CPU) bool     { return (*ByteLock)(l).TryLock(c) }
-func byteUnlock(l *Raw, c *paravirt.CPU)           { (*ByteLock)(l).Unlock(c) }
+// Xen2008Raw returns the Xen lock's as the seed's code has it, which its xen_init_spinlocks installs.
+func Xen2008Raw() RawOps { return RawOps(of[Raw](xen2008())) }
 
-func xenIsLocked(l *Raw, c *paravirt.CPU) bool    { return (*Xen)(l).IsLocked(c) }
-func xenIsContended(l *Raw, c *paravirt.CPU) bool { return (*Xen)(l).IsContended(c) }
-func xenLock(l *Raw, c *paravirt.CPU)             { (*Xen)(l).Lock(c) }
-func xenTryLock(l *Raw, c *paravirt.CPU) bool     { return (*Xen)(l).TryLock(c) }
-func xenUnlock(l *Raw, c *paravirt.CPU)           { (*Xen)(l).Unlock(c) }
+// Xen2008TextRaw returns the Xen lock's as the seed's text has it.
+func Xen2008TextRaw() RawOps { return RawOps(of[Raw](xen2008Text())) }
+
+// XenRaw returns the Xen lock's with all faults mended.
+func XenRaw() RawOps { return RawOps(of[Raw](xen())) }
 
 func (ops RawOps) whole() bool {
 	return ops.IsLocked != nil && ops.IsContended != nil && ops.Lock != nil && ops.TryLock != nil && ops.Unlock != nil

@@ -30,3 +30,9 @@ func pvUnlockLeaf() func(*Queued, *paravirt.CPU) {
 	at := &pvUnlockCode
 	return *(*func(*Queued, *paravirt.CPU))(unsafe.Pointer(&at))
 }
+
+// slowPath2015 returns the slow path of the seed's day as one of Queued.
+func slowPath2015() func(*Queued, *paravirt.CPU) {
+	f := (*PVQSpin2015).lockSlow
+	return *(*func(*Queued, *paravirt.CPU))(unsafe.Pointer(&f))
+}

@@ -16,8 +16,8 @@ import (
 // busted is a lock that does not exclude: the control that the harness must
 // catch.
 func busted() spinlock.Kind {
-	yes := func(*paravirt.CPU, *spinlock.Word) bool { return true }
-	nop := func(*paravirt.CPU, *spinlock.Word) {}
+	yes := func(*spinlock.Word, *paravirt.CPU) bool { return true }
+	nop := func(*spinlock.Word, *paravirt.CPU) {}
 	return spinlock.Kind{Name: "busted", MaxCPUs: paravirt.MaxCPUs, Lock: nop, Unlock: nop, TryLock: yes, IsLocked: yes, IsContended: yes}
 }
 
@@ -59,7 +59,7 @@ func (g *guarded) enter(c *paravirt.CPU, k *spinlock.Kind, yield bool) string {
 	switch {
 	case a != b:
 		return fmt.Sprintf("the lines disagree: %d, %d", a, b)
-	case !k.IsLocked(c, &g.lock):
+	case !k.IsLocked(&g.lock, c):
 		return "IsLocked says no while the lock is held"
 	}
 	return ""
@@ -78,13 +78,13 @@ func hammer(t *testing.T, m *paravirt.Machine, k spinlock.Kind, times int, yield
 			runtime.Gosched() // begin together
 		}
 		for i := range times {
-			if i%4 != 3 || !k.TryLock(c, &g.lock) {
-				k.Lock(c, &g.lock)
+			if i%4 != 3 || !k.TryLock(&g.lock, c) {
+				k.Lock(&g.lock, c)
 			}
 			if bad := g.enter(c, &k, yield); bad != "" {
 				found[c.ID()] = bad
 			}
-			k.Unlock(c, &g.lock)
+			k.Unlock(&g.lock, c)
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func leftovers(m *paravirt.Machine, k spinlock.Kind, w *spinlock.Word) (bad []st
 			bad = append(bad, fmt.Sprintf("the word is %#x, not 0", v))
 		}
 	}
-	if k.IsLocked(m.CPU(0), w) || k.IsContended(m.CPU(0), w) {
+	if k.IsLocked(w, m.CPU(0)) || k.IsContended(w, m.CPU(0)) {
 		bad = append(bad, "the lock says that it is held or contended")
 	}
 	for i, e := range m.Hash() {
@@ -304,21 +304,21 @@ func TestAlone(t *testing.T) {
 				}
 				c, w := m.CPU(0), new(spinlock.Word)
 				for i := range 70000 { // tickets wrap
-					if k.IsLocked(c, w) || k.IsContended(c, w) {
+					if k.IsLocked(w, c) || k.IsContended(w, c) {
 						t.Fatalf("round %d: a free lock says that it is held or contended", i)
 					}
 					if i%2 == 0 {
-						k.Lock(c, w)
-					} else if !k.TryLock(c, w) {
+						k.Lock(w, c)
+					} else if !k.TryLock(w, c) {
 						t.Fatalf("round %d: TryLock fails on a free lock", i)
 					}
-					if !k.IsLocked(c, w) || k.IsContended(c, w) {
-						t.Fatalf("round %d: held by one: IsLocked %v, IsContended %v", i, k.IsLocked(c, w), k.IsContended(c, w))
+					if !k.IsLocked(w, c) || k.IsContended(w, c) {
+						t.Fatalf("round %d: held by one: IsLocked %v, IsContended %v", i, k.IsLocked(w, c), k.IsContended(w, c))
 					}
-					if i < 300 && k.TryLock(c, w) {
+					if i < 300 && k.TryLock(w, c) {
 						t.Fatalf("round %d: TryLock takes a lock that is held", i)
 					}
-					k.Unlock(c, w)
+					k.Unlock(w, c)
 				}
 				if n := sum(m, paravirt.EventKick); n != 0 {
 					t.Errorf("%d kicks without a waiter", n)
@@ -336,7 +336,7 @@ func TestNoAllocation(t *testing.T) {
 		m := machine(t, 1, k, k.Tunables, chanmachine.Options{})
 		c, w := m.CPU(0), new(spinlock.Word)
 		c.Up()
-		if n := testing.AllocsPerRun(100, func() { k.Lock(c, w); k.Unlock(c, w) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { k.Lock(w, c); k.Unlock(w, c) }); n != 0 {
 			t.Errorf("%s: %v allocations", k.Name, n)
 		}
 	}
@@ -366,20 +366,20 @@ func TestWaitersSleepAndAreWoken(t *testing.T) {
 			held, got := make(chan struct{}), 0
 			chanmachine.Run(m, func(c *paravirt.CPU) {
 				if c.ID() == 0 {
-					k.Lock(c, w)
+					k.Lock(w, c)
 					close(held)
 					for i := 1; i < cpus; i++ {
 						await(func() bool { return m.Asleep(i) })
 					}
-					if !k.IsContended(c, w) {
+					if !k.IsContended(w, c) {
 						t.Error("four CPUs sleep, and IsContended says no")
 					}
 				} else {
 					<-held
-					k.Lock(c, w)
+					k.Lock(w, c)
 				}
 				got++
-				k.Unlock(c, w)
+				k.Unlock(w, c)
 			})
 			if got != cpus {
 				t.Errorf("%d of %d CPUs had the lock", got, cpus)
@@ -408,12 +408,12 @@ func TestTwoLocksNest(t *testing.T) {
 			go rescue(m, done, stopped)
 			chanmachine.Run(m, func(c *paravirt.CPU) {
 				for range 1000 {
-					k.Lock(c, &outer)
-					k.Lock(c, &inner)
+					k.Lock(&outer, c)
+					k.Lock(&inner, c)
 					n++
-					k.Unlock(c, &outer)
+					k.Unlock(&outer, c)
 					n++
-					k.Unlock(c, &inner)
+					k.Unlock(&inner, c)
 				}
 			})
 			close(done)
@@ -440,23 +440,23 @@ func TestFifthNestedWait(t *testing.T) {
 			for range paravirt.Contexts {
 				c.TakeNode() // as contexts do that wait
 			}
-			k.Lock(other, w)
+			k.Lock(w, other)
 			var done sync.WaitGroup
 			if k.Name == "qspin" {
 				done.Go(func() { // the first waiter needs no node
-					k.Lock(m.CPU(2), w)
-					k.Unlock(m.CPU(2), w)
+					k.Lock(w, m.CPU(2))
+					k.Unlock(w, m.CPU(2))
 				})
-				await(func() bool { return k.IsContended(other, w) })
+				await(func() bool { return k.IsContended(w, other) })
 			}
 			done.Go(func() {
-				k.Lock(c, w)
-				k.Unlock(c, w)
+				k.Lock(w, c)
+				k.Unlock(w, c)
 			})
 			if k.Name == "qspin" || k.Name == "pvqspin2015" || k.Name == "pvqspin" {
 				await(func() bool { return sum(m, paravirt.LockNoNode) == 1 })
 			}
-			k.Unlock(other, w)
+			k.Unlock(w, other)
 			done.Wait()
 			for range paravirt.Contexts {
 				c.DropNode()
@@ -536,8 +536,8 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 			}
 			was := enter()
 			close(interrupted)
-			inner.Lock(c, &b)
-			inner.Unlock(c, &b)
+			inner.Lock(&b, c)
+			inner.Unlock(&b, c)
 			c.ExitInterrupt(was)
 		}})
 	err := chanmachine.Run(m, func(c *paravirt.CPU) {
@@ -545,22 +545,22 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 		case 0:
 			<-holding
 			<-holding
-			outer.Lock(c, &a)
-			outer.Unlock(c, &a)
+			outer.Lock(&a, c)
+			outer.Unlock(&a, c)
 			close(got)
 		case 1:
-			outer.Lock(c, &a)
+			outer.Lock(&a, c)
 			holding <- struct{}{}
 			<-release
-			outer.Unlock(c, &a)
+			outer.Unlock(&a, c)
 			close(released)
 			// From here on the watchdog. The lock a is free: whoever sleeps sleeps on in vain,
 			// once CPU 2 has let b go too.
 			<-interrupted
-			await(func() bool { return !inner.IsLocked(c, &b) || isClosed(got) })
+			await(func() bool { return !inner.IsLocked(&b, c) || isClosed(got) })
 			for i := 0; i < 200 && !isClosed(got); {
 				runtime.Gosched()
-				if m.Asleep(0) && !inner.IsLocked(c, &b) {
+				if m.Asleep(0) && !inner.IsLocked(&b, c) {
 					i++
 				} else {
 					i = 0
@@ -570,18 +570,18 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 				m.Rescue(0)
 			}
 		case 2:
-			inner.Lock(c, &b)
+			inner.Lock(&b, c)
 			holding <- struct{}{}
 			<-interrupted
 			switch {
 			case nmi: // it spins
-				await(func() bool { return inner.Name == "xen" || inner.IsContended(c, &b) })
+				await(func() bool { return inner.Name == "xen" || inner.IsContended(&b, c) })
 			case how == "picks up" && inner.Name != "pvqspin":
 				<-releaseB
 			default: // it sleeps, or is kept awake by the outer one's kick and then counts its waits
 				await(func() bool { return m.Asleep(0) || sum(m, paravirt.WaitHead) >= 2 })
 			}
-			inner.Unlock(c, &b)
+			inner.Unlock(&b, c)
 			close(releasedB)
 		}
 	})

@@ -17,9 +17,9 @@ func TestUnlockOfUnlockedIsFatal(t *testing.T) {
 			if inside("TestUnlockOfUnlockedIsFatal$/^" + k.Name) {
 				m := machine(t, 1, k, k.Tunables, chanmachine.Options{})
 				w := new(spinlock.Word)
-				k.Lock(m.CPU(0), w)
-				k.Unlock(m.CPU(0), w)
-				k.Unlock(m.CPU(0), w)
+				k.Lock(w, m.CPU(0))
+				k.Unlock(w, m.CPU(0))
+				k.Unlock(w, m.CPU(0))
 				return
 			}
 			if inside("") {

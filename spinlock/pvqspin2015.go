@@ -183,3 +183,8 @@ func (l *PVQSpin2015) IsLocked(c *paravirt.CPU) bool { return c.Load32(l.word.Wh
 
 // IsContended reports whether somebody waits.
 func (l *PVQSpin2015) IsContended(c *paravirt.CPU) bool { return queuedContended(c, &l.word) }
+
+func pvqspin2015() methods[PVQSpin2015] {
+	type l = PVQSpin2015
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

@@ -123,3 +123,8 @@ func (l *QSpin) IsContended(c *paravirt.CPU) bool { return queuedContended(c, &l
 func queuedContended(c *paravirt.CPU, w *arch.Word) bool {
 	return c.Load32(w.Whole())&^lockedMask != 0
 }
+
+func qspin() methods[QSpin] {
+	type l = QSpin
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

@@ -71,3 +71,8 @@ func (l *TAS) IsLocked(c *paravirt.CPU) bool { return c.Load32(l.word.Whole()) !
 // IsContended reports whether somebody waits: a test-and-set lock can't tell,
 // and says no.
 func (l *TAS) IsContended(c *paravirt.CPU) bool { return false }
+
+func tas() methods[TAS] {
+	type l = TAS
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

@@ -145,3 +145,8 @@ func xen2008UnlockSlow(c *paravirt.CPU, word *arch.Word) {
 		}
 	}
 }
+
+func xen2008() methods[Xen2008] {
+	type l = Xen2008
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

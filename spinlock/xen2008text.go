@@ -81,3 +81,8 @@ func (l *Xen2008Text) IsLocked(c *paravirt.CPU) bool { return c.Load8(l.lock()) 
 
 // IsContended reports whether a CPU is in the slow path.
 func (l *Xen2008Text) IsContended(c *paravirt.CPU) bool { return c.Load16(l.spinners()) != 0 }
+
+func xen2008Text() methods[Xen2008Text] {
+	type l = Xen2008Text
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

@@ -100,10 +100,10 @@ const scribble = 0xa5c3_96f1
 
 // ops are the functions of the lock that is driven.
 type ops struct {
-	lock, unlock func(c *paravirt.CPU, w *arch.Word)
-	try          func(c *paravirt.CPU, w *arch.Word) bool
+	lock, unlock func(w *arch.Word, c *paravirt.CPU)
+	try          func(w *arch.Word, c *paravirt.CPU) bool
 	// give is lock, but may give up; nil if the lock can't.
-	give func(c *paravirt.CPU, w *arch.Word) bool
+	give func(w *arch.Word, c *paravirt.CPU) bool
 	// yield lets others run while the lock is held; nil if its holder may not.
 	yield func()
 }
@@ -202,7 +202,7 @@ func (cl *client) step(c *paravirt.CPU, knobs uint32) {
 func (cl *client) take(c *paravirt.CPU, g *guarded, i uint32) {
 	cl.state.Set(locking | i<<wantShift | cl.held<<heldShift)
 	began := c.Ticks()
-	cl.ops.lock(c, &g.word)
+	cl.ops.lock(&g.word, c)
 	cl.took(c.Ticks()-began, i)
 }
 
@@ -238,7 +238,7 @@ func (cl *client) critical(c *paravirt.CPU, g *guarded, knobs uint32) {
 }
 
 func (cl *client) release(c *paravirt.CPU, g *guarded, i uint32) {
-	cl.ops.unlock(c, &g.word)
+	cl.ops.unlock(&g.word, c)
 	cl.unlocks.Add(1)
 	cl.held &^= 1 << i
 	cl.state.Set(thinking | cl.held<<heldShift)
@@ -263,7 +263,7 @@ func (cl *client) nested(c *paravirt.CPU, knobs uint32) {
 
 func (cl *client) try(c *paravirt.CPU, i, knobs uint32) {
 	g := &cl.arena.locks[i]
-	if !cl.ops.try(c, &g.word) {
+	if !cl.ops.try(&g.word, c) {
 		cl.tried.Add(1)
 		return
 	}
@@ -276,7 +276,7 @@ func (cl *client) give(c *paravirt.CPU, i, knobs uint32) {
 	g := &cl.arena.locks[i]
 	cl.state.Set(locking | i<<wantShift | cl.held<<heldShift)
 	began := c.Ticks()
-	if !cl.ops.give(c, &g.word) {
+	if !cl.ops.give(&g.word, c) {
 		cl.state.Set(thinking | cl.held<<heldShift)
 		cl.gaveUp.Add(1)
 		return

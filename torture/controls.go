@@ -12,14 +12,14 @@ import (
 
 // busted looks, and then takes what it saw free: in between somebody else may do the same. And it doesn't wait for
 // ever: a holder that has lost its CPU is not waited for.
-func bustedLock(c *paravirt.CPU, w *arch.Word) {
-	if !bustedTry(c, w) {
+func bustedLock(w *arch.Word, c *paravirt.CPU) {
+	if !bustedTry(w, c) {
 		c.SpinWhile32(w.Whole(), ^uint32(0), 1, 1<<10)
 		c.Store32(w.Whole(), 1)
 	}
 }
 
-func bustedTry(c *paravirt.CPU, w *arch.Word) bool {
+func bustedTry(w *arch.Word, c *paravirt.CPU) bool {
 	if c.Load32(w.Whole()) != 0 {
 		return false
 	}
@@ -28,14 +28,14 @@ func bustedTry(c *paravirt.CPU, w *arch.Word) bool {
 	return true
 }
 
-func bustedUnlock(c *paravirt.CPU, w *arch.Word) { c.Store32(w.Whole(), 0) }
+func bustedUnlock(w *arch.Word, c *paravirt.CPU) { c.Store32(w.Whole(), 0) }
 
 // bustedGap is about as long as its critical section, so that both are where a vCPU loses its CPU, should there be
 // but one.
 const bustedGap = 1 << 10
 
 // deaf sleeps, and its unlock wakes nobody.
-func deafLock(c *paravirt.CPU, w *arch.Word) {
+func deafLock(w *arch.Word, c *paravirt.CPU) {
 	for c.Xchg8(w.Byte(0), 1) != 0 {
 		a := c.Contend()
 		if v, _ := c.SpinWhile8(w.Byte(0), 0xff, 1, 64); v != 0 && c.Bound() {
@@ -50,11 +50,11 @@ func deafLock(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
-func deafUnlock(c *paravirt.CPU, w *arch.Word) { c.Store8(w.Byte(0), 0) }
+func deafUnlock(w *arch.Word, c *paravirt.CPU) { c.Store8(w.Byte(0), 0) }
 
 // clingy is a good lock until it has released: then it writes to its memory once more, on every other vCPU after
 // a while, and now and then after so long that the vCPU has lost its CPU meanwhile.
-func clingyUnlock(c *paravirt.CPU, w *arch.Word) {
+func clingyUnlock(w *arch.Word, c *paravirt.CPU) {
 	c.Store8(w.Byte(0), 0)
 	if c.ID()%2 == 0 {
 		gap := uint32(c.Ticks()>>2) % clingyGap
@@ -74,7 +74,7 @@ const (
 )
 
 // leaky is a good lock that says a vCPU waits for it, and forgets to take that back.
-func leakyLock(c *paravirt.CPU, w *arch.Word) {
+func leakyLock(w *arch.Word, c *paravirt.CPU) {
 	if c.Xchg8(w.Byte(0), 1) == 0 {
 		return
 	}
@@ -84,18 +84,18 @@ func leakyLock(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
-func byteTry(c *paravirt.CPU, w *arch.Word) bool { return c.Xchg8(w.Byte(0), 1) == 0 }
-func byteIs(c *paravirt.CPU, w *arch.Word) bool  { return c.Load8(w.Byte(0)) != 0 }
-func never(*paravirt.CPU, *arch.Word) bool       { return false }
+func byteTry(w *arch.Word, c *paravirt.CPU) bool { return c.Xchg8(w.Byte(0), 1) == 0 }
+func byteIs(w *arch.Word, c *paravirt.CPU) bool  { return c.Load8(w.Byte(0)) != 0 }
+func never(*arch.Word, *paravirt.CPU) bool       { return false }
 
-func byteLock(c *paravirt.CPU, w *arch.Word) {
+func byteLock(w *arch.Word, c *paravirt.CPU) {
 	for c.Xchg8(w.Byte(0), 1) != 0 {
 		c.SpinWhile8(w.Byte(0), 0xff, 1, arch.Forever)
 	}
 }
 
 func controlLocks() []lock {
-	kind := func(name, about string, take, release func(*paravirt.CPU, *arch.Word), try func(*paravirt.CPU, *arch.Word) bool) spinlock.Kind {
+	kind := func(name, about string, take, release func(*arch.Word, *paravirt.CPU), try func(*arch.Word, *paravirt.CPU) bool) spinlock.Kind {
 		return spinlock.Kind{
 			Name: name, About: about, From: "control", MaxCPUs: paravirt.MaxCPUs,
 			Lock: take, Unlock: release, TryLock: try, IsLocked: byteIs, IsContended: never,

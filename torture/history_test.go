@@ -105,9 +105,9 @@ func history(t *testing.T, l lock, on string, vcpus, times int, yields bool) []p
 		for i := range times {
 			got := false
 			if i%3 == 2 {
-				got = note(doTry, func() bool { return l.kind.TryLock(c, &word[0]) })
+				got = note(doTry, func() bool { return l.kind.TryLock(&word[0], c) })
 			} else {
-				got = note(doLock, func() bool { l.kind.Lock(c, &word[0]); return true })
+				got = note(doLock, func() bool { l.kind.Lock(&word[0], c); return true })
 			}
 			if !got {
 				continue
@@ -115,7 +115,7 @@ func history(t *testing.T, l lock, on string, vcpus, times int, yields bool) []p
 			if c.Work(200); yields {
 				runtime.Gosched()
 			}
-			note(doUnlock, func() bool { l.kind.Unlock(c, &word[0]); return true })
+			note(doUnlock, func() bool { l.kind.Unlock(&word[0], c); return true })
 		}
 	})
 	close(over)
@@ -157,9 +157,9 @@ func TestHistoriesAreThoseOfASequentialLock(t *testing.T) {
 // Without this the test above might see nothing.
 func TestAHistoryOfALockThatDoesNotExcludeIsFound(t *testing.T) {
 	open := lock{kind: controlLocks()[0].kind}
-	open.kind.Lock = func(*paravirt.CPU, *arch.Word) {}
+	open.kind.Lock = func(*arch.Word, *paravirt.CPU) {}
 	open.kind.Unlock = open.kind.Lock
-	open.kind.TryLock = func(*paravirt.CPU, *arch.Word) bool { return true }
+	open.kind.TryLock = func(*arch.Word, *paravirt.CPU) bool { return true }
 	if porcupine.CheckOperations(sequential(true), history(t, open, rig.Goroutines, 3, 16, true)) {
 		t.Error("the history of a lock that anybody gets at any time is legal")
 	}

@@ -50,7 +50,7 @@ func leaked(before holdings, threads int) (bad []string) {
 func leftovers(m *paravirt.Machine, l *lock, words []*arch.Word) (bad []string) {
 	c := m.CPU(0)
 	for i, w := range words {
-		if l.kind.IsLocked(c, w) || l.kind.IsContended(c, w) {
+		if l.kind.IsLocked(w, c) || l.kind.IsContended(w, c) {
 			bad = append(bad, fmt.Sprintf("lock %d says that it is held or waited for: %#x", i, c.Load32(w.Whole())))
 		}
 	}

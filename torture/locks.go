@@ -22,7 +22,7 @@ type lock struct {
 	// on is the only machine that it is for; "" is any.
 	on string
 	// give is Lock that may give up.
-	give func(c *paravirt.CPU, w *arch.Word) bool
+	give func(w *arch.Word, c *paravirt.CPU) bool
 	// yield lets others run while the lock is held, which only some locks allow.
 	yield func()
 	// stretch is by how much the critical section and the time between two are longer than others': a mutex whose waiters
@@ -73,23 +73,23 @@ func Locks() []string {
 	return names
 }
 
-func wordIs(c *paravirt.CPU, w *arch.Word) bool { return c.Load32(w.Whole()) != 0 }
+func wordIs(w *arch.Word, c *paravirt.CPU) bool { return c.Load32(w.Whole()) != 0 }
 
 // The locks that a program imports keep no counters. What counts as the slow path is to have found it
 // taken, by a TryLock just before.
 
-func mutexLock(c *paravirt.CPU, w *arch.Word) {
+func mutexLock(w *arch.Word, c *paravirt.CPU) {
 	if m := mutexOf(w); !m.TryLock() {
 		c.Count(paravirt.Contended)
 		m.Lock()
 	}
 }
 
-func mutexUnlock(_ *paravirt.CPU, w *arch.Word)   { mutexOf(w).Unlock() }
-func mutexTry(_ *paravirt.CPU, w *arch.Word) bool { return mutexOf(w).TryLock() }
+func mutexUnlock(w *arch.Word, _ *paravirt.CPU)   { mutexOf(w).Unlock() }
+func mutexTry(w *arch.Word, _ *paravirt.CPU) bool { return mutexOf(w).TryLock() }
 
 // mutexGive gives up after a while that many waits outlast.
-func mutexGive(c *paravirt.CPU, w *arch.Word) bool {
+func mutexGive(w *arch.Word, c *paravirt.CPU) bool {
 	m := mutexOf(w)
 	if m.TryLock() {
 		return true
@@ -105,12 +105,12 @@ func mutexGive(c *paravirt.CPU, w *arch.Word) bool {
 
 const patience = 20 * time.Microsecond
 
-func spinlockLock(c *paravirt.CPU, w *arch.Word) {
+func spinlockLock(w *arch.Word, c *paravirt.CPU) {
 	if l := spinlockOf(w); !l.TryLock() {
 		c.Count(paravirt.Contended)
 		l.Lock()
 	}
 }
 
-func spinlockUnlock(_ *paravirt.CPU, w *arch.Word)   { spinlockOf(w).Unlock() }
-func spinlockTry(_ *paravirt.CPU, w *arch.Word) bool { return spinlockOf(w).TryLock() }
+func spinlockUnlock(w *arch.Word, _ *paravirt.CPU)   { spinlockOf(w).Unlock() }
+func spinlockTry(w *arch.Word, _ *paravirt.CPU) bool { return spinlockOf(w).TryLock() }

@@ -128,7 +128,7 @@ func TestWhatAProgramImportsIsTorturedOnGoroutines(t *testing.T) {
 func sleepy() lock {
 	l := lock{kind: controlLocks()[1].kind}
 	l.kind.Name = "sleepy"
-	l.kind.Unlock = func(c *paravirt.CPU, w *arch.Word) {
+	l.kind.Unlock = func(w *arch.Word, c *paravirt.CPU) {
 		m := c.Machine()
 		for range 10000 {
 			if m.Asleep(int(1 - c.ID())) {
@@ -170,8 +170,8 @@ func TestALeakIsFound(t *testing.T) {
 		}
 		l := lock{kind: spinKind()}
 		good, once := l.kind.Lock, true
-		l.kind.Lock = func(c *paravirt.CPU, w *arch.Word) {
-			good(c, w)
+		l.kind.Lock = func(w *arch.Word, c *paravirt.CPU) {
+			good(w, c)
 			if once { // the lock protects it, not quite: there is more than one
 				once = false
 				leak()
@@ -191,8 +191,8 @@ func TestAMachineThatDoesNotEndIsGivenUp(t *testing.T) {
 	end := make(chan struct{})
 	l := lock{kind: spinKind()}
 	l.kind.Name = "gone"
-	l.kind.Lock = func(*paravirt.CPU, *arch.Word) { <-end }
-	l.kind.Unlock = func(*paravirt.CPU, *arch.Word) {}
+	l.kind.Lock = func(*arch.Word, *paravirt.CPU) { <-end }
+	l.kind.Unlock = func(*arch.Word, *paravirt.CPU) {}
 	cfg := config(t)
 	cfg.more, cfg.Locks, cfg.Torments, cfg.Patience = []lock{l}, []string{"gone"}, []string{"trylock"}, time.Second
 	l.kind.TryLock = never

@@ -25,9 +25,12 @@ Chooses native or paravirtual locks for this very process, as a program that imp
 pvlock/boot does when it starts, fills the tables of operations, and patches
 the calls in its own text. The disassembly is of live memory.
 
-PVLOCK=auto|native|pv|tas and PVLOCK_PATCH=0|1|calls are heeded; flags go before them.`,
+PVLOCK=auto|native|pv|tas and PVLOCK_PATCH=0|1|calls are heeded; flags go before them. Either
+of PVLOCK and --mode may also name tables, in place of the mode's: ticket, byte, xen2008,
+xen2008text or xen for Raw; virt, pvqspin2015 or pvqspin for Queued.`,
 		Example: `  pvlock patch
   pvlock patch --mode native --show 1
+  pvlock patch --mode native,xen2008
   PVLOCK_PATCH=0 pvlock patch
   pvlock patch --json - | jq .decision`,
 		Args: cobra.NoArgs,
@@ -61,11 +64,11 @@ PVLOCK=auto|native|pv|tas and PVLOCK_PATCH=0|1|calls are heeded; flags go before
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&mode, "mode", "", "auto, native, pv or tas (default as PVLOCK says, or auto)")
+	f.StringVar(&mode, "mode", "", "auto, native, pv or tas, or a table's name, or both (default as PVLOCK says, or auto)")
 	f.BoolVar(&patch, "patch", true, "patch the program's text (default as PVLOCK_PATCH says, or yes)")
 	f.IntVar(&show, "show", 2, "how many places of each call to disassemble, 0 to 1000")
 	f.StringVar(&jsonFile, "json", "", "write the report to a `file`, - for stdout (then nothing else is printed there)")
-	completeList(cmd, "mode", words("auto", "native", "pv", "tas"))
+	completeList(cmd, "mode", words(boot.Words()...))
 	return cmd
 }
 
@@ -76,9 +79,11 @@ func patchConfig(cmd *cobra.Command, mode string, patch bool, show int) (boot.Co
 		return cfg, err
 	}
 	if mode != "" {
-		if cfg.Mode, err = boot.ParseMode(mode); err != nil {
+		asked, err := boot.Parse(mode)
+		if err != nil {
 			return cfg, fmt.Errorf("--mode: %w", err)
 		}
+		cfg.Mode, cfg.Raw, cfg.Queued = asked.Mode, asked.Raw, asked.Queued
 	}
 	if cmd.Flags().Changed("patch") || cfg.Patch == boot.PatchUnset {
 		cfg.Patch = boot.PatchOff

@@ -13,7 +13,7 @@ import (
 func TestNonsenseInTheEnvironmentIsOneLineThatSaysWhatIsAllowedAndExit2(t *testing.T) {
 	for _, verb := range [][]string{{"patch"}, {"doctor", "--interval", "10ms"}, {"bench", "unlock"}} {
 		for env, want := range map[string]string{
-			"PVLOCK=nonsense": `PVLOCK="nonsense" is no mode: want auto, native, pv, tas`,
+			"PVLOCK=nonsense": `PVLOCK: "nonsense" is neither a mode nor a table: want auto, native, pv, tas or ticket, byte, xen2008, xen2008text, xen, virt, pvqspin2015, pvqspin`,
 			"PVLOCK_PATCH=2":  `PVLOCK_PATCH="2": want 0, 1 or calls`,
 		} {
 			cmd := pvlock(t, verb...)
@@ -40,13 +40,15 @@ func TestBadFlagsOfPatchAndDoctorAreOneLineAndExit2(t *testing.T) {
 
 func TestPatchShowsWhatWasChosenAndTheTextBeforeAndAfter(t *testing.T) {
 	for mode, want := range map[string][]string{
-		"native": {"native: asked for", "spinlock.queuedNativeSlow", "one store"},
-		"pv":     {"pv: asked for", "spinlock.queuedPVSlow", "spinlock.xenLock"},
-		"tas":    {"tas: asked for", "spinlock.queuedVirtSlow"},
+		"native":         {"native: asked for", "spinlock.queuedNativeSlow", "one store"},
+		"pv":             {"pv: asked for", "spinlock.queuedPVSlow", "spinlock.(*Xen).Lock"},
+		"tas":            {"tas: asked for", "spinlock.queuedVirtSlow"},
+		"native,xen2008": {"xen2008: asked for", "spinlock.(*Xen2008).Lock"},
+		"pvqspin2015":    {"pvqspin2015: asked for", "spinlock.(*PVQSpin2015).lockSlow"},
 	} {
 		got := finish(t, pvlock(t, "patch", "--mode", mode))
 		if !textpatch.Supported {
-			want = []string{mode + ": asked for", "not patched: "}
+			want = []string{want[0], "not patched: "}
 		} else if textpatch.Bodies || raceEnabled {
 			want = want[:2]
 		}

@@ -182,7 +182,7 @@ func TestTheShellCompletesLists(t *testing.T) {
 		{[]string{"check", "--client", ""}, "plain\n", "xen"},
 		{[]string{"check", "--scenario", "x"}, "xen2008-fence\n", "plain"},
 		{[]string{"bench", "mutex", "--groups", ""}, "contended\n", "xen"},
-		{[]string{"patch", "--mode", ""}, "native\n", "xen"},
+		{[]string{"patch", "--mode", ""}, "native\n", "bytelock"},
 	} {
 		got := finish(t, pvlock(t, append([]string{"__complete"}, tt.args...)...))
 		if got.code != 0 || !strings.Contains(got.stdout, tt.want) || strings.Contains(got.stdout, tt.not) {

@@ -53,3 +53,8 @@ func (l *Backoff) IsLocked(c *paravirt.CPU) bool { return c.Load32(l.word.Whole(
 
 // IsContended reports whether somebody waits: it can't tell, and says no.
 func (l *Backoff) IsContended(c *paravirt.CPU) bool { return false }
+
+func backoff() methods[Backoff] {
+	type l = Backoff
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

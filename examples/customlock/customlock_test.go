@@ -65,8 +65,8 @@ func drive(tb testing.TB, m machine.Machine, lock, unlock func(c *paravirt.CPU),
 	var satisfied atomic.Int32
 	clients := make([]workload.Client, pv.CPUs())
 	ops := workload.Ops{
-		Lock: func(c *paravirt.CPU, _ *paravirt.Word) { lock(c) },
-		Unlock: func(c *paravirt.CPU, _ *paravirt.Word) {
+		Lock: func(_ *paravirt.Word, c *paravirt.CPU) { lock(c) },
+		Unlock: func(_ *paravirt.Word, c *paravirt.CPU) {
 			if clients[c.ID()].Acquisitions.Value()+1 == times && int(satisfied.Add(1)) == pv.CPUs() {
 				shared.Stop(c.Core)
 			}

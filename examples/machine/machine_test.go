@@ -69,14 +69,14 @@ func TestTheLocksOfTheCatalogueExclude(t *testing.T) {
 			var shared workload.Shared
 			var satisfied atomic.Int32
 			clients := make([]workload.Client, cpus)
-			ops := workload.Ops{Lock: kind.Lock, Unlock: func(c *paravirt.CPU, w *spinlock.Word) {
+			ops := workload.Ops{Lock: kind.Lock, Unlock: func(w *spinlock.Word, c *paravirt.CPU) {
 				if clients[c.ID()].Acquisitions.Value()+1 == times && int(satisfied.Add(1)) == cpus {
 					shared.Stop(c.Core)
 				}
 				if kind.Sleeps {
 					runtime.Gosched()
 				}
-				kind.Unlock(c, w)
+				kind.Unlock(w, c)
 			}}
 			err = m.Run(func(c *paravirt.CPU) {
 				cl := &clients[c.ID()]

@@ -37,10 +37,10 @@ func (d *duel) fight(c *paravirt.CPU, k *spinlock.Kind) {
 				c.Store32(d.turn.Whole(), ^uint32(0))
 				return
 			}
-			k.Lock(c, &d.lock)
+			k.Lock(&d.lock, c)
 			c.Store32(d.turn.Whole(), round)
 			c.Work(random.Below(200))
-			k.Unlock(c, &d.lock)
+			k.Unlock(&d.lock, c)
 			c.Store32(d.out.Whole(), round)
 			c.SpinWhile32(d.had.Whole(), ^uint32(0), round-1, arch.Forever)
 			continue
@@ -50,8 +50,8 @@ func (d *duel) fight(c *paravirt.CPU, k *spinlock.Kind) {
 			return
 		}
 		c.Work(random.Below(200))
-		k.Lock(c, &d.lock)
-		k.Unlock(c, &d.lock)
+		k.Lock(&d.lock, c)
+		k.Unlock(&d.lock, c)
 		c.Store32(d.had.Whole(), round)
 	}
 }

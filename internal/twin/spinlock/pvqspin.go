@@ -288,3 +288,8 @@ func (l *PVQSpin) IsLocked(c *paravirt.CPU) bool { return c.Load32(l.word.Whole(
 
 // IsContended reports whether somebody waits.
 func (l *PVQSpin) IsContended(c *paravirt.CPU) bool { return queuedContended(c, &l.word) }
+
+func pvqspin() methods[PVQSpin] {
+	type l = PVQSpin
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

@@ -202,3 +202,8 @@ func markedTicketsOut(c *paravirt.CPU, word *arch.Word) uint16 {
 	v := c.Load32(word.Whole())
 	return (uint16(v>>16) - uint16(v)&^ticketMark) / ticketStep
 }
+
+func pvTicket() methods[PVTicket] {
+	type l = PVTicket
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

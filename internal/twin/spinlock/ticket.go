@@ -70,3 +70,8 @@ func (l *NativeTicket) IsContended(c *paravirt.CPU) bool {
 	v := c.Load32(l.word.Whole())
 	return uint16(v>>16)-uint16(v) > 1
 }
+
+func nativeTicket() methods[NativeTicket] {
+	type l = NativeTicket
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

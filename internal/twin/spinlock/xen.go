@@ -155,3 +155,8 @@ func (l *Xen) IsLocked(c *paravirt.CPU) bool { return c.Load8(l.lock()) != 0 }
 // IsContended reports whether a CPU is in the slow path; one that still spins
 // doesn't count.
 func (l *Xen) IsContended(c *paravirt.CPU) bool { return c.Load16(l.spinners()) != 0 }
+
+func xen() methods[Xen] {
+	type l = Xen
+	return methods[l]{(*l).IsLocked, (*l).IsContended, (*l).Lock, (*l).TryLock, (*l).Unlock}
+}

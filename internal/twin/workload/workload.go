@@ -19,7 +19,7 @@ import (
 // Ops are the functions of the lock that is driven: one of the catalogue's kinds, or something
 // to compare them with.
 type Ops struct {
-	Lock, Unlock func(c *paravirt.CPU, w *arch.Word)
+	Lock, Unlock func(w *arch.Word, c *paravirt.CPU)
 }
 
 // Shared is what the clients of a lock share: the lock, and what it protects. Each part
@@ -114,14 +114,14 @@ func (cl *Client) Run(c *paravirt.CPU, s *Shared, ops *Ops) {
 
 		cl.phase.Set(uint32(Locking))
 		began := c.Ticks()
-		ops.Lock(c, &s.Lock)
+		ops.Lock(&s.Lock, c)
 		waited := c.Ticks() - began
 
 		cl.phase.Set(uint32(Holding))
 		cl.critical(c, s)
 
 		cl.phase.Set(uint32(Unlocking))
-		ops.Unlock(c, &s.Lock)
+		ops.Unlock(&s.Lock, c)
 
 		cl.Waits[Bucket(waited)].Add(1)
 		cl.Acquisitions.Add(1)
