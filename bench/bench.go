@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"time"
 
-	"example.com/pvlock/host"
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/result"
@@ -42,16 +41,7 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 		return nil, err
 	}
 	b := &result.Bench{Host: rig.Host(), Command: command, Started: time.Now()}
-	steal := func(at func(*result.Steal) *int64) {
-		if s, err := host.Steal(); err == nil {
-			if b.Host.Steal == nil {
-				b.Host.Steal = new(result.Steal)
-			}
-			*at(b.Host.Steal) = s.Steal.Nanoseconds()
-		}
-	}
-	steal(func(s *result.Steal) *int64 { return &s.BeforeNanos })
-	defer steal(func(s *result.Steal) *int64 { return &s.AfterNanos })
+	defer rig.Steal(&b.Host)()
 
 	p := Progress{Cells: cfg.Rounds * len(cfg.Overcommit) * len(locks)}
 	for p.Round = 1; p.Round <= cfg.Rounds; p.Round++ {

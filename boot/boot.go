@@ -50,9 +50,7 @@ type Config struct {
 
 // Result is what Boot found and did.
 type Result struct {
-	Facts host.Facts
-	// Unknown says which facts are not known, and why; nil if all are.
-	Unknown  error
+	Facts    host.Facts
 	Decision Decision
 	// Before and After are the tables.
 	Before, After []spinlock.Entry
@@ -89,7 +87,7 @@ func Boot(cfg Config) (*Result, error) {
 		return r, nil
 	}
 	r := &Result{config: cfg, Before: spinlock.Tables()}
-	r.Facts, r.Unknown = host.Collect()
+	r.Facts = host.Collect()
 	if cfg.Mode == Auto {
 		r.Decision = Decide(r.Facts)
 	} else {

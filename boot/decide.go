@@ -22,13 +22,14 @@ type Decision struct {
 // of 2015 to 2026: kvm_spinlock_init, xen_init_spinlocks, hv_init_spinlocks, and the
 // key of virt_spin_lock.
 func Decide(f host.Facts) Decision {
+	quota, crowd := f.Quota.Or(host.Quota{}), f.Crowd().Or(host.Crowd{})
 	switch {
-	case f.Quota.CPUs > 0 && f.Quota.CPUs < float64(f.NumCPUs):
-		return because(Paravirtual, "the control group's quota is %.3g CPUs of %d: when it is used up, holders are stopped, and spinning uses it up", f.Quota.CPUs, f.NumCPUs)
+	case quota.CPUs > 0 && quota.CPUs < float64(f.NumCPUs):
+		return because(Paravirtual, "the control group's quota is %.3g CPUs of %d: when it is used up, holders are stopped, and spinning uses it up", quota.CPUs, f.NumCPUs)
 	case f.GOMAXPROCS > f.NumCPUs:
 		return because(Paravirtual, "GOMAXPROCS is %d on %d CPUs: the process's threads take them from each other", f.GOMAXPROCS, f.NumCPUs)
-	case f.Load.CPUs > 0 && f.Load.Average > float64(f.Load.CPUs):
-		return because(Paravirtual, "%.3g threads competed for %d CPUs in the last minute: holders lose theirs", f.Load.Average, f.Load.CPUs)
+	case crowd.Crowded:
+		return because(Paravirtual, "%s: holders lose theirs", crowd.Evidence)
 	}
 	return linux(f)
 }
@@ -39,13 +40,13 @@ func because(m Mode, format string, args ...any) Decision {
 
 // linux decides as a Linux guest on these CPUs would.
 func linux(f host.Facts) Decision {
-	h := f.Hypervisor
+	h, known := f.Hypervisor.Get()
 	switch {
 	case f.Arch != "amd64" && f.Arch != "386":
 		return because(Native, "Linux has no paravirtual spinlocks on %s", f.Arch)
 	case h.Name == host.None:
 		return because(Native, "no hypervisor: nobody takes the CPUs away")
-	case h.Name == host.Unknown && h.Source == "":
+	case !known:
 		return because(Native, "nothing says that there is a hypervisor")
 	}
 	switch h.Name {
@@ -57,14 +58,14 @@ func linux(f host.Facts) Decision {
 		return hyperv(f)
 	}
 	name := h.Name
-	if name == host.Unknown {
+	if name == host.Unnamed {
 		name = "the hypervisor"
 	}
 	return because(TestAndSet, "%s offers no wait and kick: without a queue, no waiter that lost its CPU holds others up", name)
 }
 
 func kvm(f host.Facts) Decision {
-	x := f.Features
+	x := f.Features.Or(host.Features{})
 	switch {
 	case !x.PVUnhalt:
 		// Before the look at REALTIME, as Linux has it: so a guest with CPUs of its own on a host without
@@ -74,7 +75,7 @@ func kvm(f host.Facts) Decision {
 		return because(Native, "KVM hints REALTIME: each vCPU has a physical CPU")
 	case f.NumCPUs == 1:
 		return because(Native, "one CPU: nobody spins for another")
-	case x.NoPVSpin:
+	case noPVSpin(f):
 		return because(Native, "the kernel was started with nopvspin")
 	}
 	return because(Paravirtual, "KVM with PV_UNHALT: vCPUs are taken away, and can be kicked")
@@ -84,19 +85,23 @@ func xen(f host.Facts) Decision {
 	switch {
 	case f.NumCPUs == 1:
 		return because(Native, "one CPU: nobody spins for another")
-	case f.Features.NoPVSpin:
+	case noPVSpin(f):
 		return because(Native, "the kernel was started with nopvspin")
 	}
 	return because(Paravirtual, "Xen: vCPUs are taken away, and can be kicked by an event channel")
 }
 
 func hyperv(f host.Facts) Decision {
-	x := f.Features
+	x := f.Features.Or(host.Features{})
 	switch {
-	case x.NoPVSpin:
+	case noPVSpin(f):
 		return because(TestAndSet, "Hyper-V, and the kernel was started with hv_nopvspin: no queue, so no waiter that lost its CPU holds others up")
 	case !x.ClusterIPI || !x.GuestIdle:
 		return because(TestAndSet, "Hyper-V without CLUSTER_IPI_RECOMMENDED and GUEST_IDLE: a vCPU can't sleep and be kicked; without a queue, no waiter that lost its CPU holds others up")
 	}
 	return because(Paravirtual, "Hyper-V with GUEST_IDLE: vCPUs are taken away, can sleep, and can be kicked")
 }
+
+// noPVSpin says whether the kernel was told to have no paravirtual locks; an unknown command line
+// didn't tell it.
+func noPVSpin(f host.Facts) bool { return f.Parameters.Or(host.Parameters{}).NoPVSpin }

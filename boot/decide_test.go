@@ -10,13 +10,14 @@ import (
 func TestDecisionsAreLinuxs(t *testing.T) {
 	guest := func(name string, f host.Features) host.Facts {
 		return host.Facts{Arch: "amd64", NumCPUs: 4, GOMAXPROCS: 4,
-			Hypervisor: host.Hypervisor{Name: name, Source: "cpuid"}, Features: f, Load: host.Load{CPUs: 4, Average: 1}}
+			Hypervisor: host.Is(host.Hypervisor{Name: name, Source: "cpuid"}), Features: host.Is(f)}
 	}
 	with := func(f host.Facts, change func(*host.Facts)) host.Facts {
 		change(&f)
 		return f
 	}
 	one := func(f *host.Facts) { f.NumCPUs, f.GOMAXPROCS = 1, 1 }
+	nopvspin := func(f *host.Facts) { f.Parameters = host.Is(host.Parameters{NoPVSpin: true}) }
 	unhalt := host.Features{PVUnhalt: true}
 	idle := host.Features{ClusterIPI: true, GuestIdle: true}
 	for _, c := range []struct {
@@ -26,7 +27,7 @@ func TestDecisionsAreLinuxs(t *testing.T) {
 		reason string
 	}{
 		{"bare metal", guest(host.None, host.Features{}), Native, "no hypervisor"},
-		{"nothing known", host.Facts{Arch: "amd64", NumCPUs: 4, GOMAXPROCS: 4, Hypervisor: host.Hypervisor{Name: host.Unknown}}, Native, "nothing says"},
+		{"nothing known", host.Facts{Arch: "amd64", NumCPUs: 4, GOMAXPROCS: 4, Hypervisor: host.UnknownFact[host.Hypervisor]("no evidence")}, Native, "nothing says"},
 
 		{"KVM", guest("KVM", unhalt), Paravirtual, "PV_UNHALT"},
 		{"KVM without PV_UNHALT", guest("KVM", host.Features{StealTime: true, PVSendIPI: true}), TestAndSet, "without PV_UNHALT"},
@@ -34,21 +35,21 @@ func TestDecisionsAreLinuxs(t *testing.T) {
 		{"KVM, dedicated CPUs, without PV_UNHALT: the order of Linux's questions", guest("KVM", host.Features{Realtime: true}), TestAndSet, "without PV_UNHALT"},
 		{"KVM, one CPU", with(guest("KVM", unhalt), one), Native, "one CPU"},
 		{"KVM, one CPU, without PV_UNHALT", with(guest("KVM", host.Features{}), one), TestAndSet, "without PV_UNHALT"},
-		{"KVM, nopvspin", guest("KVM", host.Features{PVUnhalt: true, NoPVSpin: true}), Native, "nopvspin"},
-		{"KVM, nopvspin, without PV_UNHALT", guest("KVM", host.Features{NoPVSpin: true}), TestAndSet, "without PV_UNHALT"},
+		{"KVM, nopvspin", with(guest("KVM", unhalt), nopvspin), Native, "nopvspin"},
+		{"KVM, nopvspin, without PV_UNHALT", with(guest("KVM", host.Features{}), nopvspin), TestAndSet, "without PV_UNHALT"},
 
 		{"Xen", guest("Xen", host.Features{}), Paravirtual, "event channel"},
 		{"Xen, one CPU", with(guest("Xen", host.Features{}), one), Native, "one CPU"},
-		{"Xen, nopvspin", guest("Xen", host.Features{NoPVSpin: true}), Native, "nopvspin"},
+		{"Xen, nopvspin", with(guest("Xen", host.Features{}), nopvspin), Native, "nopvspin"},
 
 		{"Hyper-V", guest("Hyper-V", idle), Paravirtual, "GUEST_IDLE"},
 		{"Hyper-V without the hint", guest("Hyper-V", host.Features{GuestIdle: true}), TestAndSet, "CLUSTER_IPI"},
 		{"Hyper-V without the sleep", guest("Hyper-V", host.Features{ClusterIPI: true}), TestAndSet, "GUEST_IDLE"},
-		{"Hyper-V, hv_nopvspin", guest("Hyper-V", host.Features{ClusterIPI: true, GuestIdle: true, NoPVSpin: true}), TestAndSet, "hv_nopvspin"},
+		{"Hyper-V, hv_nopvspin", with(guest("Hyper-V", idle), nopvspin), TestAndSet, "hv_nopvspin"},
 
 		{"VMware", guest("VMware", host.Features{}), TestAndSet, "VMware offers no wait and kick"},
 		{"another", guest("bhyve bhyve", host.Features{}), TestAndSet, "bhyve"},
-		{"one that doesn't say its name", guest(host.Unknown, host.Features{}), TestAndSet, "the hypervisor offers"},
+		{"one that doesn't say its name", guest(host.Unnamed, host.Features{}), TestAndSet, "the hypervisor offers"},
 		{"KVM's bits count on KVM only", guest("VMware", unhalt), TestAndSet, "VMware"},
 
 		{"arm64", with(guest("KVM", host.Features{}), func(f *host.Facts) { f.Arch = "arm64" }), Native, "arm64"},
@@ -63,8 +64,12 @@ func TestDecisionsAreLinuxs(t *testing.T) {
 }
 
 func TestAProcessThatLosesItsCPUsWaitsParavirtuallyWhateverIsBeneath(t *testing.T) {
-	quiet := host.Facts{Arch: "amd64", NumCPUs: 4, GOMAXPROCS: 4, Hypervisor: host.Hypervisor{Name: host.None, Source: "cpuid"},
-		Quota: host.Quota{CPUs: 4}, Load: host.Load{CPUs: 8, Average: 8}}
+	pressure := func(share float64) host.Fact[host.Pressure] {
+		return host.Is(host.Pressure{Avg10: share, File: "/proc/pressure/cpu"})
+	}
+	quiet := host.Facts{Arch: "amd64", NumCPUs: 4, GOMAXPROCS: 4, Hypervisor: host.Is(host.Hypervisor{Name: host.None, Source: "cpuid"}),
+		Online: host.Is([]int{0, 1, 2, 3}), Quota: host.Is(host.Quota{CPUs: 4}),
+		Competition: host.Competition{Machine: pressure(0.02), Running: host.Is(100)}}
 	if d := Decide(quiet); d.Mode != Native {
 		t.Fatalf("with all it may have: %v, %s", d.Mode, d.Reason)
 	}
@@ -72,14 +77,22 @@ func TestAProcessThatLosesItsCPUsWaitsParavirtuallyWhateverIsBeneath(t *testing.
 		reason string
 		change func(*host.Facts)
 	}{
-		{"quota is 3.5 CPUs of 4", func(f *host.Facts) { f.Quota.CPUs = 3.5 }},
+		{"quota is 3.5 CPUs of 4", func(f *host.Facts) { f.Quota = host.Is(host.Quota{CPUs: 3.5}) }},
 		{"GOMAXPROCS is 5 on 4 CPUs", func(f *host.Facts) { f.GOMAXPROCS = 5 }},
-		{"8.5 threads competed for 8 CPUs", func(f *host.Facts) { f.Load.Average = 8.5 }},
+		{"the machine waited for a CPU in 30 %", func(f *host.Facts) { f.Competition.Machine = pressure(0.3) }},
+		{"this control group waited for a CPU in 30 %", func(f *host.Facts) { f.Competition.Group = pressure(0.3) }},
+		{"5 threads run or are ready to on 4 CPUs", func(f *host.Facts) {
+			f.Competition = host.Competition{Running: host.Is(5)}
+		}},
 	} {
 		f := quiet
 		c.change(&f)
 		if d := Decide(f); d.Mode != Paravirtual || !strings.Contains(d.Reason, c.reason) {
 			t.Errorf("%v, %s; want pv, because %s", d.Mode, d.Reason, c.reason)
 		}
+	}
+	quiet.Competition, quiet.Quota = host.Competition{}, host.UnknownFact[host.Quota]("not mounted")
+	if d := Decide(quiet); d.Mode != Native {
+		t.Errorf("what isn't known decides nothing, and it says %v, %s", d.Mode, d.Reason)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 // The reports' schemas.
 const (
-	PatchSchema  = "pvlock/patch/1"
-	DoctorSchema = "pvlock/doctor/1"
+	PatchSchema  = "pvlock/patch/2"
+	DoctorSchema = "pvlock/doctor/2"
 )
 
 // PatchReport is a Result for machines to read.
@@ -37,29 +37,38 @@ type PatchReport struct {
 	} `json:"patch"`
 }
 
-// Beneath is the facts.
+// Beneath is the facts. Each that need not be known is an object with one key: "value", or, with
+// the reason, "unknown" or "not_told".
 type Beneath struct {
-	Arch       string   `json:"arch"`
-	CPUModel   string   `json:"cpu_model"`
-	Kernel     string   `json:"kernel"`
-	Hypervisor string   `json:"hypervisor"`
-	Source     string   `json:"hypervisor_source,omitempty"`
-	Features   []string `json:"features"`
-	CPUs       int      `json:"cpus"`
-	GOMAXPROCS int      `json:"gomaxprocs"`
-	QuotaCPUs  float64  `json:"quota_cpus,omitempty"`
-	Load       float64  `json:"load"`
-	Unknown    string   `json:"unknown,omitempty"`
+	Arch       string              `json:"arch"`
+	CPUModel   host.Fact[string]   `json:"cpu_model"`
+	Kernel     host.Fact[string]   `json:"kernel"`
+	Hypervisor host.Fact[string]   `json:"hypervisor"`
+	Source     string              `json:"hypervisor_source,omitempty"`
+	Features   host.Fact[[]string] `json:"features"`
+	CPUs       int                 `json:"cpus"`
+	Online     host.Fact[int]      `json:"cpus_online"`
+	Possible   host.Fact[int]      `json:"cpus_possible"`
+	GOMAXPROCS int                 `json:"gomaxprocs"`
+	// QuotaCPUs is 0 if there is no limit.
+	QuotaCPUs host.Fact[float64] `json:"quota_cpus"`
+	// Crowded says whether the CPUs are fought for.
+	Crowded host.Fact[bool] `json:"crowded"`
 }
 
-func beneath(f host.Facts, unknown error) Beneath {
-	b := Beneath{Arch: f.Arch, CPUModel: f.CPUModel, Kernel: f.Kernel, Hypervisor: f.Hypervisor.Name, Source: f.Hypervisor.Source,
-		Features: f.Features.List(), CPUs: f.NumCPUs, GOMAXPROCS: f.GOMAXPROCS, QuotaCPUs: f.Quota.CPUs, Load: f.Load.Average}
-	if unknown != nil {
-		b.Unknown = unknown.Error()
+func beneath(f host.Facts, crowd host.Fact[host.Crowd]) Beneath {
+	return Beneath{
+		Arch: f.Arch, CPUModel: f.CPUModel, Kernel: f.Kernel,
+		Hypervisor: host.Of(f.Hypervisor, func(h host.Hypervisor) string { return h.Name }),
+		Source:     f.Hypervisor.Or(host.Hypervisor{}).Source,
+		Features:   host.Of(f.Features, host.Features.List),
+		CPUs:       f.NumCPUs, Online: host.Of(f.Online, count), Possible: host.Of(f.Possible, count), GOMAXPROCS: f.GOMAXPROCS,
+		QuotaCPUs: host.Of(f.Quota, func(q host.Quota) float64 { return q.CPUs }),
+		Crowded:   host.Of(crowd, func(c host.Crowd) bool { return c.Crowded }),
 	}
-	return b
 }
+
+func count(cpus []int) int { return len(cpus) }
 
 // OpEntry is a line of the tables before and after.
 type OpEntry struct {
@@ -81,7 +90,7 @@ type CallReport struct {
 
 // Report returns the result as a report.
 func (r *Result) Report() PatchReport {
-	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Unknown), Decision: r.Decision}
+	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Facts.Crowd()), Decision: r.Decision}
 	for i, e := range r.After {
 		p.Tables = append(p.Tables, OpEntry{e.Op, short(r.Before[i].Func), short(e.Func)})
 	}
@@ -114,7 +123,7 @@ func (p PatchReport) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	m := p.Machine
 	fmt.Fprintf(w, "hypervisor\t%s\nfeatures\t%s\nCPUs\t%d (GOMAXPROCS %d), %s\nkernel\t%s\n",
-		m.Hypervisor, orNone(strings.Join(m.Features, ", ")), m.CPUs, m.GOMAXPROCS, m.CPUModel, m.Kernel)
+		m.Hypervisor, features(m.Features), m.CPUs, m.GOMAXPROCS, m.CPUModel, m.Kernel)
 	fmt.Fprintf(w, "locks\t%v: %s\n", p.Decision.Mode, p.Decision.Reason)
 	for _, asked := range [][2]string{{"Raw", p.Decision.Raw}, {"Queued", p.Decision.Queued}} {
 		if asked[1] != "" {
@@ -173,11 +182,13 @@ func became(c CallReport) string {
 	return "itself: its operation is not one that can be called directly"
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
+func features(f host.Fact[[]string]) string {
+	return host.Of(f, func(names []string) string {
+		if len(names) == 0 {
+			return "none"
+		}
+		return strings.Join(names, ", ")
+	}).String()
 }
 
 // DoctorReport is what is beneath the process, and what it costs.
@@ -185,41 +196,65 @@ type DoctorReport struct {
 	Schema     string  `json:"schema"`
 	Machine    Beneath `json:"machine"`
 	IntervalMS int64   `json:"interval_ms"`
-	Stolen     float64 `json:"steal_share"`
-	// Periods and Throttled are of the control group's quota, in the interval.
-	Periods   uint64         `json:"quota_periods"`
-	Throttled uint64         `json:"quota_throttled"`
-	Findings  []host.Finding `json:"findings"`
-	Decision  Decision       `json:"decision"`
+	// Stolen is the share of the CPUs' time that was stolen in the interval.
+	Stolen host.Fact[float64] `json:"steal_share"`
+	// Throttled is the control group that was stopped in the largest share of its periods in the
+	// interval.
+	Throttled host.Fact[Throttled] `json:"throttled"`
+	Findings  []host.Finding       `json:"findings"`
+	Decision  Decision             `json:"decision"`
 }
 
-// Examine makes the report from the facts at the beginning and at the end of an interval.
-func Examine(before, after host.Facts, unknown error, interval time.Duration) DoctorReport {
+// Throttled is how often a control group was stopped.
+type Throttled struct {
+	Group     string `json:"group"`
+	Periods   uint64 `json:"periods"`
+	Throttled uint64 `json:"throttled"`
+}
+
+// Examine makes the report of what was observed in an interval.
+func Examine(o host.Observed) DoctorReport {
 	return DoctorReport{
-		Schema: DoctorSchema, Machine: beneath(after, unknown), IntervalMS: interval.Milliseconds(),
-		Stolen:  host.Stolen(before.Time, after.Time),
-		Periods: after.Quota.Periods - before.Quota.Periods, Throttled: after.Quota.Throttled - before.Quota.Throttled,
-		Findings: host.Diagnose(before, after), Decision: Decide(after),
+		Schema: DoctorSchema, Machine: beneath(o.After, o.Crowd()), IntervalMS: o.Interval().Milliseconds(),
+		Stolen: host.Stolen(o.Before.Time, o.After.Time),
+		Throttled: host.Of(o.Throttled(), func(t host.GroupThrottling) Throttled {
+			return Throttled{t.Group, t.Periods, t.Throttled}
+		}),
+		Findings: o.Diagnose(), Decision: Decide(o.After),
 	}
 }
 
-// WriteText writes the report for people.
+// WriteText writes the report for people. That nothing is wrong it says only if everything is
+// known.
 func (d DoctorReport) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	wrong := 0
+	var missing []string
 	for _, f := range d.Findings {
-		fmt.Fprintf(w, "%s\t%s\n", f.Topic, f.Fact)
+		fact := f.Fact
+		if f.State != host.Known {
+			missing = append(missing, f.Topic)
+			fact = f.State.String() + ": " + fact
+		}
+		fmt.Fprintf(w, "%s\t%s\n", f.Topic, fact)
 		if f.Advice != "" {
 			wrong++
 			fmt.Fprintf(w, "\t! %s\n", f.Advice)
 		}
 	}
 	fmt.Fprintf(w, "locks\t%v: %s\n", d.Decision.Mode, d.Decision.Reason)
-	if d.Machine.Unknown != "" {
-		fmt.Fprintf(w, "not known\t%s\n", strings.ReplaceAll(d.Machine.Unknown, "\n", "; "))
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	if wrong == 0 {
-		fmt.Fprintf(w, "\t\nNothing is wrong.\n")
+	var last string
+	switch {
+	case wrong > 0:
+		return nil
+	case missing != nil:
+		last = "In what is known nothing is amiss. Not known: " + strings.Join(missing, ", ") + "."
+	default:
+		last = "Nothing is wrong."
 	}
-	return w.Flush()
+	_, err := fmt.Fprintf(out, "\n%s\n", last)
+	return err
 }

@@ -1,7 +1,10 @@
 package host
 
 import (
+	"io/fs"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -11,71 +14,122 @@ const (
 		"32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:4 - cgroup cgroup rw,cpu\n" +
 		"41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
 	v2Mounts = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+	stat     = "nr_periods 10\nnr_throttled 3\nthrottled_usec 250\n"
 )
 
-func TestQuota(t *testing.T) {
-	const ms = time.Millisecond
+// unreadable is a file that exists and can't be read.
+type unreadable struct {
+	fstest.MapFS
+	name string
+	err  error
+}
+
+func (u unreadable) Open(name string) (fs.File, error) {
+	if name == u.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: u.err}
+	}
+	return u.MapFS.Open(name)
+}
+
+func (u unreadable) ReadFile(name string) ([]byte, error) {
+	if name == u.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: u.err}
+	}
+	return u.MapFS.ReadFile(name)
+}
+
+// Which limit is found, in which layouts, is in TestHosts. This is about the rest.
+
+func TestALimitComesWithItsPeriodItsGroupAndItsThrottling(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		files map[string]string
-		want  Quota
-		fails bool
+		want  LimitedGroup
+		count Throttling
 	}{
-		{"a kernel without control groups has no limit", nil, Quota{}, false},
-		{"groups that are mounted nowhere show no limit", map[string]string{
-			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": "1 1 0:1 / / rw - ext4 /dev/vda rw\n",
-		}, Quota{}, false},
-		{"no cpu controller, no limit", map[string]string{"proc/self/cgroup": "3:memory:/a\n", "proc/self/mountinfo": v1Mounts}, Quota{}, false},
-		{"v2: a limit and its throttling", map[string]string{
+		{"v2", map[string]string{
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts,
 			"sys/fs/cgroup/a/cpu.max":  "150000 100000\n",
-			"sys/fs/cgroup/a/cpu.stat": "usage_usec 5\nnr_periods 10\nnr_throttled 3\nthrottled_usec 250\nnr_bursts 0\n",
-		}, Quota{1.5, 100 * ms, "/sys/fs/cgroup/a", 10, 3, 250 * time.Microsecond}, false},
-		{"v2: max is no limit", map[string]string{
-			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts, "sys/fs/cgroup/a/cpu.max": "max 100000\n",
-		}, Quota{}, false},
-		{"v2: the tightest limit on the way up counts", map[string]string{
-			"proc/self/cgroup": "0::/a/b/c\n", "proc/self/mountinfo": v2Mounts,
-			"sys/fs/cgroup/a/b/c/cpu.max": "400000 100000\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n", "sys/fs/cgroup/a/cpu.max": "10000 20000\n",
-		}, Quota{CPUs: 0.5, Period: 20 * ms, Group: "/sys/fs/cgroup/a"}, false},
-		{"v2: a container whose root is its own group", map[string]string{
-			"proc/self/cgroup": "0::/\n", "proc/self/mountinfo": v2Mounts, "sys/fs/cgroup/cpu.max": "200000 100000\n",
-		}, Quota{CPUs: 2, Period: 100 * ms, Group: "/sys/fs/cgroup"}, false},
-		{"v2: a group outside the namespace counts as its root", map[string]string{
-			"proc/self/cgroup": "0::/../../x\n", "proc/self/mountinfo": v2Mounts, "sys/fs/cgroup/cpu.max": "200000 100000\n",
-		}, Quota{CPUs: 2, Period: 100 * ms, Group: "/sys/fs/cgroup"}, false},
-		{"v1: a limit, though v2 is mounted too", map[string]string{
+			"sys/fs/cgroup/a/cpu.stat": "usage_usec 5\n" + stat + "nr_bursts 0\n",
+		}, LimitedGroup{Group: "/sys/fs/cgroup/a", CPUs: 1.5, Period: 100 * time.Millisecond}, Throttling{10, 3, 250 * time.Microsecond}},
+		{"v1", map[string]string{
 			"proc/self/cgroup": "9:name=systemd:/\n2:cpuacct:/z\n1:cpu:/a\n0::/q\n", "proc/self/mountinfo": v1Mounts,
-			"sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "50000\n", "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "100000\n",
+			"sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "10000\n", "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "20000\n",
 			"sys/fs/cgroup/cpu/a/cpu.stat": "nr_periods 7\nnr_throttled 2\nthrottled_time 1500\n",
-		}, Quota{0.5, 100 * ms, "/sys/fs/cgroup/cpu/a", 7, 2, 1500}, false},
-		{"v1: -1 is no limit", map[string]string{
-			"proc/self/cgroup": "1:cpu:/\n", "proc/self/mountinfo": v1Mounts,
-			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
-		}, Quota{}, false},
-		{"v1: controllers that share a hierarchy, and a container that sees part of it", map[string]string{
-			"proc/self/cgroup":            "4:cpu,cpuacct:/docker/x/in\n",
-			"proc/self/mountinfo":         "32 31 0:29 /docker/x /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n",
-			"cg/cpu/in/cpu.cfs_quota_us":  "300000\n",
-			"cg/cpu/in/cpu.cfs_period_us": "100000\n",
-		}, Quota{CPUs: 3, Period: 100 * ms, Group: "/cg/cpu/in"}, false},
-		{"a group beside the one that is mounted counts as it", map[string]string{
-			"proc/self/cgroup": "4:cpu:/docker/xy\n", "proc/self/mountinfo": "32 31 0:29 /docker/x /cg/cpu rw - cgroup cgroup rw,cpu\n",
-			"cg/cpu/cpu.cfs_quota_us": "100000\n", "cg/cpu/cpu.cfs_period_us": "100000\n",
-		}, Quota{CPUs: 1, Period: 100 * ms, Group: "/cg/cpu"}, false},
-		{"a quota that is no number is an error", map[string]string{
-			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts, "sys/fs/cgroup/a/cpu.max": "lots 100000\n",
-		}, Quota{}, true},
-		{"a quota without a period is an error", map[string]string{
-			"proc/self/cgroup": "1:cpu:/\n", "proc/self/mountinfo": v1Mounts, "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "5000\n",
-		}, Quota{}, true},
-		{"groups without mounts are an error", map[string]string{"proc/self/cgroup": "0::/\n"}, Quota{}, true},
+		}, LimitedGroup{Group: "/sys/fs/cgroup/cpu/a", CPUs: 0.5, Period: 20 * time.Millisecond}, Throttling{7, 2, 1500}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			have, err := quota(files(c.files))
-			if have != c.want || (err != nil) != c.fails {
-				t.Errorf("%+v, %v; want %+v", have, err, c.want)
+			q, ok := quota(files(c.files)).Get()
+			if !ok || len(q.Groups) != 1 {
+				t.Fatalf("%+v", quota(files(c.files)))
+			}
+			have := q.Groups[0]
+			if count, ok := have.Throttling.Get(); !ok || count != c.count {
+				t.Errorf("%v, want %v", have.Throttling, c.count)
+			}
+			have.Throttling = Fact[Throttling]{}
+			if have != c.want || q.CPUs != have.CPUs || q.Period != have.Period || q.Group != have.Group {
+				t.Errorf("%+v of %+v, want %+v", have, q, c.want)
 			}
 		})
+	}
+}
+
+func TestAnErrorInOneGroupTakesNothingFromTheOthers(t *testing.T) {
+	all := map[string]string{
+		"proc/self/cgroup": "0::/a/b/c\n", "proc/self/mountinfo": v2Mounts,
+		"sys/fs/cgroup/a/b/c/cpu.max": "400000 100000\n", "sys/fs/cgroup/a/b/cpu.max": "200000 100000\n",
+		"sys/fs/cgroup/a/cpu.max": "300000 100000\n",
+	}
+	for _, broken := range []string{"sys/fs/cgroup/a/b/c/cpu.max", "sys/fs/cgroup/a/cpu.max"} {
+		for name, fsys := range map[string]fs.FS{
+			"unreadable": unreadable{files(all), broken, fs.ErrPermission},
+			"nonsense":   unreadableAs(all, broken, "lots 100000\n"),
+			"overflow":   unreadableAs(all, broken, "99999999999999999999 100000\n"),
+			"no period":  unreadableAs(all, broken, "5\n"),
+			"zero":       unreadableAs(all, broken, "0 0\n"),
+		} {
+			f := quota(fsys)
+			if q, ok := f.Get(); !ok || q.CPUs != 2 || len(q.Groups) != 2 || !strings.Contains(q.Unseen, "limit of /"+strings.TrimSuffix(broken, "/cpu.max")) {
+				t.Errorf("%s, %s: %+v", broken, name, f)
+			}
+		}
+	}
+	// Without another limit it is not none.
+	fsys := unreadable{files(map[string]string{"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts, "sys/fs/cgroup/a/cpu.max": ""}), "sys/fs/cgroup/a/cpu.max", fs.ErrPermission}
+	if f := quota(fsys); f.State() != Unknown || !strings.Contains(f.Why(), "permission denied") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func unreadableAs(all map[string]string, name, text string) fs.FS {
+	fsys := files(all)
+	fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	return fsys
+}
+
+func TestTheSearchForTheOwnGroupEnds(t *testing.T) {
+	fsys := files(map[string]string{
+		"proc/self/cgroup": "0::/\n", "proc/self/status": "NSpid:\t7\n",
+		"proc/self/mountinfo": "30 23 0:26 /../../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+	})
+	for i := range 30 {
+		for j := range 30 {
+			for k := range 12 {
+				name := "sys/fs/cgroup/a" + string(rune('0'+i)) + "/b" + string(rune('0'+j)) + "/c" + string(rune('0'+k)) + "/cgroup.procs"
+				fsys[name] = &fstest.MapFile{Data: []byte("1\n")}
+			}
+		}
+	}
+	if f := quota(fsys); f.State() != Unknown || !strings.Contains(f.Why(), "none of the first 10000") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestMountsAreUnescaped(t *testing.T) {
+	for in, want := range map[string]string{`/a\040b`: "/a b", `/a\134040`: `/a\040`, `/x\9`: `/x\9`, `/x\`: `/x\`, `\777`: `\777`} {
+		if have := unescape(in); have != want {
+			t.Errorf("%q: %q, want %q", in, have, want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -10,7 +11,9 @@ import (
 type Finding struct {
 	// Topic says what it is about.
 	Topic string `json:"topic"`
-	// Fact says how it is.
+	// State says whether it is known.
+	State State `json:"state"`
+	// Fact says how it is, or why that isn't known.
 	Fact string `json:"fact"`
 	// Advice says what to do, if something is wrong; else it is empty.
 	Advice string `json:"advice,omitempty"`
@@ -23,113 +26,243 @@ const (
 	throttleTolerable = 0.01
 )
 
-// Diagnose says what is beneath the process, from the facts at the beginning and at the end of an interval.
-func Diagnose(before, after Facts) []Finding {
+// Diagnose says what is beneath the process, and what is wrong with it.
+func (o Observed) Diagnose() []Finding {
 	return []Finding{
-		diagnoseHypervisor(after),
-		diagnoseFeatures(after),
-		diagnoseSteal(before.Time, after.Time),
-		diagnoseQuota(before, after),
-		diagnoseProcs(after),
-		diagnoseLoad(after.Load),
+		diagnoseHypervisor(o.After),
+		diagnoseFeatures(o),
+		diagnoseSteal(o),
+		diagnoseQuota(o),
+		diagnoseProcs(o.After),
+		diagnoseCompetition(o),
 	}
 }
 
+// find makes a finding of a fact, whose text is used if it is known.
+func find[T any](topic string, f Fact[T], text string) Finding {
+	if f.State() != Known {
+		text = f.Why()
+	}
+	return Finding{Topic: topic, State: f.State(), Fact: text}
+}
+
 func diagnoseHypervisor(f Facts) Finding {
-	d := Finding{Topic: "hypervisor", Fact: f.Hypervisor.Name}
-	switch {
-	case f.Hypervisor.Source != "":
-		d.Fact += " (says " + f.Hypervisor.Source + ")"
-	case f.Hypervisor.Name == Unknown:
-		d.Advice = "nothing tells whether there is one: if you know, choose with PVLOCK=native or PVLOCK=pv"
+	h := f.Hypervisor.Or(Hypervisor{})
+	d := find("hypervisor", f.Hypervisor, fmt.Sprintf("%s (says %s)", h.Name, h.Source))
+	if d.State != Known {
+		d.Advice = "if you know whether there is one, choose with PVLOCK=native or PVLOCK=pv"
 	}
 	return d
 }
 
-func diagnoseFeatures(f Facts) Finding {
-	d := Finding{Topic: "paravirtual features", Fact: strings.Join(f.Features.List(), ", ")}
-	if d.Fact == "" {
-		d.Fact = "none"
+func diagnoseFeatures(o Observed) Finding {
+	f := o.After
+	x, told := f.Features.Get()
+	p := f.Parameters.Or(Parameters{})
+	list := x.List()
+	for _, parameter := range []struct {
+		set  bool
+		name string
+	}{{p.NoPVSpin, "nopvspin"}, {p.NoPV, "nopv"}, {p.NoStealAcc, "no-steal-acc"}} {
+		if parameter.set {
+			list = append(list, parameter.name)
+		}
 	}
-	x := f.Features
+	text := strings.Join(list, ", ")
+	if text == "" {
+		text = "none"
+	}
+	d := find("paravirtual features", f.Features, text)
+	h := f.Hypervisor.Or(Hypervisor{})
+	if told && f.Parameters.State() != Known && h.Name != None {
+		d.State = f.Parameters.State()
+		d.Fact += "; what the kernel was started with is " + f.Parameters.String()
+	}
+	stolen, known := Stolen(Is(CPUTime{}), f.Time).Get()
 	switch {
-	case f.Hypervisor.Name == "KVM" && len(f.Hypervisor.Leaves) > 0 && !x.PVUnhalt && !x.Realtime:
+	case h.Name == "KVM" && told && !x.PVUnhalt && !x.Realtime:
 		d.Advice = "the guest's kernel can't let a vCPU that waits for a lock sleep: start QEMU with -cpu …,kvm-pv-unhalt=on"
-	case f.Hypervisor.Name == "KVM" && len(f.Hypervisor.Leaves) > 0 && !x.StealTime:
-		d.Advice = "steal time is not told, so that 0 % below means nothing: start QEMU with -cpu …,kvm-steal-time=on"
-	case f.Hypervisor.Name == "KVM" && x.Realtime && after1Percent(f.Time):
+	case h.Name == "KVM" && told && !x.StealTime:
+		d.Advice = "steal time is not told: start QEMU with -cpu …,kvm-steal-time=on"
+	case p.NoStealAcc:
+		d.Advice = "steal time is not told: start the kernel without no-steal-acc"
+	case h.Name == "KVM" && x.Realtime && known && stolen > stealTolerable:
 		d.Advice = "REALTIME promises CPUs of its own to each vCPU, and yet time is stolen: the hint is wrong, take it away"
-	case x.NoPVSpin:
+	case p.NoPV && h.Name != None:
+		d.Advice = "the kernel was started with nopv: right only if its vCPUs are never preempted"
+	case p.NoPVSpin:
 		d.Advice = "the kernel was started with nopvspin: right only if its vCPUs are never preempted"
 	}
 	return d
 }
 
-func after1Percent(t CPUTime) bool {
-	return t.Total > 0 && float64(t.Steal)/float64(t.Total) > stealTolerable
-}
-
-// Stolen returns which share of the CPUs' time was stolen between two readings.
-func Stolen(before, after CPUTime) float64 {
-	total := after.Total - before.Total
-	if total <= 0 {
-		return 0
-	}
-	return float64(after.Steal-before.Steal) / float64(total)
-}
-
-func diagnoseSteal(before, after CPUTime) Finding {
-	d := Finding{Topic: "steal"}
-	if after.Total == 0 {
-		d.Fact = Unknown
-		return d
-	}
-	now, boot := Stolen(before, after), Stolen(CPUTime{}, after)
-	d.Fact = fmt.Sprintf("%.1f %% now, %.1f %% since boot", 100*now, 100*boot)
-	if now > stealTolerable || boot > stealTolerable {
+func diagnoseSteal(o Observed) Finding {
+	now := Stolen(o.Before.Time, o.After.Time)
+	boot := Stolen(Is(CPUTime{}), o.After.Time)
+	d := find("steal", now, fmt.Sprintf("%.1f %% now, %.1f %% since boot", 100*now.Or(0), 100*boot.Or(0)))
+	if now.Or(0) > stealTolerable || boot.Or(0) > stealTolerable {
 		d.Advice = "the hypervisor runs others on your CPUs, holders of locks lose theirs: use pv locks; ask for fewer vCPUs, or dedicated ones"
 	}
 	return d
 }
 
-func diagnoseQuota(before, after Facts) Finding {
-	d := Finding{Topic: "CPU quota", Fact: "none"}
-	q := after.Quota
-	if q.CPUs == 0 {
-		return d
+func diagnoseQuota(o Observed) Finding {
+	const topic = "CPU quota"
+	q, known := o.After.Quota.Get()
+	if !known || q.CPUs == 0 {
+		return find(topic, o.After.Quota, "none")
 	}
-	d.Fact = fmt.Sprintf("%.3g CPUs in each %v (%s); stopped in %d of %d periods, for %v",
-		q.CPUs, q.Period, q.Group, q.Throttled, q.Periods, q.ThrottledTime.Round(time.Millisecond))
-	periods, throttled := q.Periods-before.Quota.Periods, q.Throttled-before.Quota.Throttled
-	switch {
-	case throttled > 0 && float64(throttled) > throttleTolerable*float64(periods):
-		d.Advice = fmt.Sprintf("it was stopped in %d of the last %d periods, with whatever locks it held: raise the quota, or lower GOMAXPROCS to %d", throttled, periods, max(1, int(q.CPUs)))
-	case q.Periods > 0 && float64(q.Throttled) > throttleTolerable*float64(q.Periods):
-		d.Advice = fmt.Sprintf("it has been stopped often, with whatever locks it held: raise the quota, or lower GOMAXPROCS to %d", max(1, int(q.CPUs)))
-	case q.CPUs < float64(after.GOMAXPROCS):
-		d.Advice = fmt.Sprintf("GOMAXPROCS %d can use it up before a period ends, by spinning alone: use pv locks, or lower GOMAXPROCS to %d", after.GOMAXPROCS, max(1, int(q.CPUs)))
+	d := find(topic, o.After.Quota, fmt.Sprintf("%.3g CPUs in each %v (%s)", q.CPUs, q.Period, q.Group))
+	lower := fmt.Sprintf("raise the quota, or lower GOMAXPROCS to %d", max(1, int(math.Min(q.CPUs, math.MaxInt32))))
+	worst, counts := q.worst()
+	if counts.State() != Known {
+		d.State, d.Fact = counts.State(), d.Fact+"; how often it was stopped is "+counts.String()
+	} else {
+		t := counts.Or(Throttling{})
+		d.Fact += fmt.Sprintf("; %s stopped in %d of %d periods, for %v", worst, t.Throttled, t.Periods, t.Time.Round(time.Millisecond))
+	}
+	if q.Unseen != "" {
+		d.Fact += "; not known: " + q.Unseen
+	}
+	lately := o.Throttled().Or(GroupThrottling{})
+	switch t := counts.Or(Throttling{}); {
+	case lately.often():
+		d.Advice = fmt.Sprintf("%s was stopped in %d of the last %d periods, with whatever locks it held: %s", lately.Group, lately.Throttled, lately.Periods, lower)
+	case GroupThrottling{Throttling: t}.often():
+		d.Advice = fmt.Sprintf("%s has been stopped often, with whatever locks it held: %s", worst, lower)
+	case q.CPUs < float64(o.After.GOMAXPROCS):
+		d.Advice = fmt.Sprintf("GOMAXPROCS %d can use it up before a period ends, by spinning alone: use pv locks, or lower GOMAXPROCS to %d", o.After.GOMAXPROCS, max(1, int(q.CPUs)))
 	}
 	return d
 }
 
+// worst returns the group that was stopped in the largest share of its periods. It isn't known if that
+// of any isn't.
+func (q Quota) worst() (group string, counts Fact[Throttling]) {
+	for _, g := range q.Groups {
+		t, ok := g.Throttling.Get()
+		if !ok {
+			return g.Group, g.Throttling
+		}
+		if group == "" || t.share() > counts.Or(Throttling{}).share() {
+			group, counts = g.Group, g.Throttling
+		}
+	}
+	return group, counts
+}
+
+// throttling returns how often a group has been stopped.
+func (q Quota) throttling(group string) Fact[Throttling] {
+	for _, g := range q.Groups {
+		if g.Group == group {
+			return g.Throttling
+		}
+	}
+	return UnknownFact[Throttling]("%s has no limit", group)
+}
+
+// share returns in which share of its periods a group was stopped.
+func (t Throttling) share() float64 {
+	if t.Periods == 0 {
+		return 0
+	}
+	return float64(t.Throttled) / float64(t.Periods)
+}
+
+// GroupThrottling is how often a group was stopped in an interval.
+type GroupThrottling struct {
+	Group string
+	Throttling
+}
+
+func (t GroupThrottling) often() bool { return t.Throttled > 0 && t.share() > throttleTolerable }
+
+// Throttled returns which group was stopped in the largest share of its periods in the interval.
+func (o Observed) Throttled() Fact[GroupThrottling] {
+	q, ok := o.After.Quota.Get()
+	if !ok {
+		return missing[GroupThrottling](o.After.Quota)
+	}
+	var worst GroupThrottling
+	for _, g := range q.Groups {
+		after, ok := g.Throttling.Get()
+		if !ok {
+			return missing[GroupThrottling](g.Throttling)
+		}
+		before, ok := o.Before.Quota.Or(Quota{}).throttling(g.Group).Get()
+		if !ok {
+			return UnknownFact[GroupThrottling]("at the beginning the periods of %s were not known", g.Group)
+		}
+		d, err := after.between(before)
+		if err != nil {
+			return UnknownFact[GroupThrottling]("%s: %v", g.Group, err)
+		}
+		if worst.Group == "" || d.share() > worst.share() {
+			worst = GroupThrottling{g.Group, d}
+		}
+	}
+	if worst.Group == "" {
+		return NotToldFact[GroupThrottling]("no control group that can be seen has a limit")
+	}
+	return Is(worst)
+}
+
 func diagnoseProcs(f Facts) Finding {
-	d := Finding{Topic: "GOMAXPROCS", Fact: fmt.Sprintf("%d on %d usable CPUs", f.GOMAXPROCS, f.NumCPUs)}
+	text := fmt.Sprintf("%d on %d usable CPUs", f.GOMAXPROCS, f.NumCPUs)
+	if possible := len(f.Possible.Or(nil)); possible > f.NumCPUs {
+		text += fmt.Sprintf(" (%d online, %d possible)", len(f.Online.Or(nil)), possible)
+	}
+	d := find("GOMAXPROCS", f.CPUs, text)
 	switch {
 	case f.GOMAXPROCS > f.NumCPUs:
 		d.Advice = fmt.Sprintf("Go's threads take the CPUs from each other: lower GOMAXPROCS to %d, or use pv locks", f.NumCPUs)
-	case f.GOMAXPROCS < f.NumCPUs && f.Quota.CPUs == 0:
+	case f.GOMAXPROCS < f.NumCPUs && f.Quota.Or(Quota{}).CPUs == 0:
 		d.Advice = fmt.Sprintf("%d CPUs are never used by Go code", f.NumCPUs-f.GOMAXPROCS)
 	}
 	return d
 }
 
-func diagnoseLoad(l Load) Finding {
-	d := Finding{Topic: "load", Fact: Unknown}
-	if l.CPUs == 0 {
-		return d
+// Crowd says whether the CPUs were fought for in the interval: by pressure, or, where none is
+// told, by the running threads.
+func (o Observed) Crowd() Fact[Crowd] {
+	var quiet []string
+	for _, x := range []struct {
+		whose         string
+		before, after Fact[Pressure]
+	}{
+		{"this control group", o.Before.Competition.Group, o.After.Competition.Group},
+		{"the machine", o.Before.Competition.Machine, o.After.Competition.Machine},
+	} {
+		share, ok := waited(x.before, x.after, o.Interval()).Get()
+		if !ok {
+			continue
+		}
+		evidence := fmt.Sprintf("threads of %s waited for a CPU in %.1f %% of the last %v (%s)",
+			x.whose, 100*share, o.Interval().Round(10*time.Millisecond), x.after.Or(Pressure{}).File)
+		if share > crowdTolerable {
+			return Is(Crowd{true, evidence})
+		}
+		quiet = append(quiet, evidence)
 	}
-	d.Fact = fmt.Sprintf("%.2f threads on the machine's %d CPUs in the last minute", l.Average, l.CPUs)
-	if l.Average > float64(l.CPUs) {
+	if quiet != nil {
+		return Is(Crowd{false, strings.Join(quiet, ", ")})
+	}
+	n, ok := o.Running.Get()
+	if !ok {
+		return missing[Crowd](o.Running)
+	}
+	online, ok := o.After.Online.Get()
+	if !ok {
+		return missing[Crowd](o.After.Online)
+	}
+	return Is(Crowd{n > float64(len(online)), fmt.Sprintf("%.1f other threads ran or were ready to, on %d CPUs, on average (procs_running; no pressure is told)", n, len(online))})
+}
+
+func diagnoseCompetition(o Observed) Finding {
+	f := o.Crowd()
+	crowd := f.Or(Crowd{})
+	d := find("competition", f, crowd.Evidence)
+	if crowd.Crowded {
 		d.Advice = "more threads want to run than there are CPUs, so that the kernel takes them from lock holders: use pv locks; run less"
 	}
 	return d

@@ -6,44 +6,125 @@ import (
 	"time"
 )
 
+// healthy is a machine that nothing is wrong with.
+func healthy() Facts {
+	return Facts{
+		At: time.Unix(1e9, 0), NumCPUs: 4, GOMAXPROCS: 4,
+		CPUs: Is([]int{0, 1, 2, 3}), Online: Is([]int{0, 1, 2, 3}), Possible: Is([]int{0, 1, 2, 3}),
+		Hypervisor: Is(Hypervisor{Name: "KVM", Source: "cpuid", Leaves: []Leaf{{Signature: "KVMKVMKVM"}}}),
+		Features:   Is(Features{PVUnhalt: true, StealTime: true}), Parameters: Is(Parameters{}),
+		Time: Is(CPUTime{ticks: [8]uint64{3: 360_000}}), Quota: Is(Quota{}),
+		Competition: Competition{Machine: Is(Pressure{Total: time.Hour, File: "/proc/pressure/cpu"}), Running: Is(1)},
+	}
+}
+
+// after returns the facts of a machine a second and some idle ticks later.
+func after(f Facts) Facts {
+	f.At = f.At.Add(time.Second)
+	t := f.Time.Or(CPUTime{})
+	t.ticks[statIdle] += 400
+	f.Time = Is(t)
+	return f
+}
+
 func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
-	healthy := Facts{NumCPUs: 4, GOMAXPROCS: 4, Hypervisor: Hypervisor{Name: "KVM", Source: "cpuid", Leaves: []Leaf{{Signature: "KVMKVMKVM"}}},
-		Features: Features{PVUnhalt: true, StealTime: true}, Time: CPUTime{Total: time.Hour}, Load: Load{CPUs: 4, Average: 1}}
-	for _, f := range Diagnose(healthy, healthy) {
-		if f.Advice != "" || f.Fact == "" {
-			t.Errorf("nothing is wrong, and of %s (%s) it says %q", f.Topic, f.Fact, f.Advice)
+	for _, f := range (Observed{Before: healthy(), After: after(healthy())}).Diagnose() {
+		if f.Advice != "" || f.Fact == "" || f.State != Known {
+			t.Errorf("nothing is wrong, and of %s (%v, %s) it says %q", f.Topic, f.State, f.Fact, f.Advice)
 		}
 	}
-	quota := Quota{CPUs: 2, Period: 100 * time.Millisecond, Periods: 1000}
+	quota := func(cpus float64, counts ...Throttling) Fact[Quota] {
+		q := Quota{CPUs: cpus, Period: 100 * time.Millisecond, Group: "/g/own"}
+		for i, c := range counts {
+			q.Groups = append(q.Groups, LimitedGroup{Group: []string{"/g/own", "/g"}[i], CPUs: cpus, Period: q.Period, Throttling: Is(c)})
+		}
+		return Is(q)
+	}
+	stolen := func(f *Facts, ticks uint64) {
+		t := f.Time.Or(CPUTime{})
+		t.ticks[statSteal] += ticks
+		f.Time = Is(t)
+	}
 	for _, c := range []struct {
 		topic, advice string
 		change        func(before, after *Facts)
 	}{
-		{"hypervisor", "PVLOCK=native", func(_, f *Facts) { f.Hypervisor = Hypervisor{Name: Unknown} }},
-		{"paravirtual features", "kvm-pv-unhalt=on", func(_, f *Facts) { f.Features.PVUnhalt = false }},
-		{"paravirtual features", "kvm-steal-time=on", func(_, f *Facts) { f.Features.StealTime = false }},
-		{"paravirtual features", "nopvspin", func(_, f *Facts) { f.Features.NoPVSpin = true }},
-		{"paravirtual features", "the hint is wrong", func(b, f *Facts) { f.Features.Realtime = true; f.Time.Steal = time.Minute; b.Time = f.Time }},
-		{"steal", "use pv locks", func(b, f *Facts) { f.Time.Total += 10 * time.Second; f.Time.Steal += time.Second }},
-		{"steal", "use pv locks", func(b, f *Facts) { f.Time.Steal = time.Minute; b.Time = f.Time }},
-		{"CPU quota", "in 5 of the last 10 periods", func(b, f *Facts) {
-			b.Quota, f.Quota = quota, quota
-			f.Quota.Periods, f.Quota.Throttled = 1010, 5
+		{"hypervisor", "PVLOCK=native", func(_, f *Facts) { f.Hypervisor = UnknownFact[Hypervisor]("no evidence") }},
+		{"paravirtual features", "kvm-pv-unhalt=on", func(_, f *Facts) { f.Features = Is(Features{StealTime: true}) }},
+		{"paravirtual features", "kvm-steal-time=on", func(_, f *Facts) { f.Features = Is(Features{PVUnhalt: true}) }},
+		{"paravirtual features", "without no-steal-acc", func(_, f *Facts) { f.Parameters = Is(Parameters{NoStealAcc: true}) }},
+		{"paravirtual features", "nopvspin", func(_, f *Facts) { f.Parameters = Is(Parameters{NoPVSpin: true}) }},
+		{"paravirtual features", "nopv", func(_, f *Facts) { f.Parameters = Is(Parameters{NoPV: true}) }},
+		{"paravirtual features", "the hint is wrong", func(b, f *Facts) {
+			f.Features = Is(Features{PVUnhalt: true, StealTime: true, Realtime: true})
+			stolen(b, 36_000)
+			stolen(f, 36_000)
 		}},
-		{"CPU quota", "stopped often", func(b, f *Facts) { quota := quota; quota.Throttled = 100; b.Quota, f.Quota = quota, quota }},
-		{"CPU quota", "lower GOMAXPROCS to 2", func(b, f *Facts) { b.Quota, f.Quota = quota, quota }},
+		{"steal", "use pv locks", func(_, f *Facts) { stolen(f, 100) }},
+		{"steal", "use pv locks", func(b, f *Facts) { stolen(b, 36_000); stolen(f, 36_000) }},
+		{"CPU quota", "/g/own was stopped in 5 of the last 10 periods", func(b, f *Facts) {
+			b.Quota, f.Quota = quota(2, Throttling{Periods: 1000}), quota(2, Throttling{Periods: 1010, Throttled: 5})
+		}},
+		{"CPU quota", "/g was stopped in 50 of the last 51 periods", func(b, f *Facts) {
+			b.Quota = quota(2, Throttling{Periods: 5}, Throttling{})
+			f.Quota = quota(2, Throttling{Periods: 10}, Throttling{Periods: 51, Throttled: 50})
+		}},
+		{"CPU quota", "/g/own has been stopped often", func(b, f *Facts) {
+			b.Quota = quota(2, Throttling{Periods: 1000, Throttled: 100})
+			f.Quota = b.Quota
+		}},
+		{"CPU quota", "lower GOMAXPROCS to 2", func(b, f *Facts) {
+			b.Quota = quota(2, Throttling{Periods: 1000})
+			f.Quota = b.Quota
+		}},
 		{"GOMAXPROCS", "lower GOMAXPROCS to 4", func(_, f *Facts) { f.GOMAXPROCS = 8 }},
 		{"GOMAXPROCS", "3 CPUs are never used", func(_, f *Facts) { f.GOMAXPROCS = 1 }},
-		{"load", "run less", func(_, f *Facts) { f.Load.Average = 4.5 }},
+		{"competition", "run less", func(_, f *Facts) {
+			f.Competition.Machine = Is(Pressure{Total: time.Hour + 300*time.Millisecond, File: "/proc/pressure/cpu"})
+		}},
+		{"competition", "run less", func(b, f *Facts) {
+			b.Competition.Group = Is(Pressure{File: "/cpu.pressure"})
+			f.Competition.Group = Is(Pressure{Total: 300 * time.Millisecond, File: "/cpu.pressure"})
+		}},
 	} {
-		before, after := healthy, healthy
+		before, after := healthy(), after(healthy())
 		c.change(&before, &after)
 		said := false
-		for _, f := range Diagnose(before, after) {
+		for _, f := range (Observed{Before: before, After: after}).Diagnose() {
 			said = said || f.Topic == c.topic && strings.Contains(f.Advice, c.advice)
 		}
 		if !said {
-			t.Errorf("%s: nothing says %q: %+v", c.topic, c.advice, Diagnose(before, after))
+			t.Errorf("%s: nothing says %q: %+v", c.topic, c.advice, (Observed{Before: before, After: after}).Diagnose())
+		}
+	}
+}
+
+func TestWhatIsNotKnownIsSaidAndIsNoZero(t *testing.T) {
+	for _, c := range []struct {
+		topic  string
+		state  State
+		fact   string
+		change func(f *Facts)
+	}{
+		{"steal", NotTold, "an emulator", func(f *Facts) { f.Time = NotToldFact[CPUTime]("an emulator") }},
+		{"CPU quota", Unknown, "not mounted", func(f *Facts) { f.Quota = UnknownFact[Quota]("not mounted") }},
+		{"CPU quota", Unknown, "no cpu.stat", func(f *Facts) {
+			f.Quota = Is(Quota{CPUs: 8, Groups: []LimitedGroup{{Group: "/g", CPUs: 8, Throttling: UnknownFact[Throttling]("no cpu.stat")}}})
+		}},
+		{"paravirtual features", Unknown, "no command line", func(f *Facts) { f.Parameters = UnknownFact[Parameters]("no command line") }},
+		{"competition", NotTold, "a sandbox", func(f *Facts) {
+			f.Competition = Competition{Running: NotToldFact[int]("a sandbox")}
+		}},
+		{"GOMAXPROCS", NotTold, "another system", func(f *Facts) { f.CPUs = NotToldFact[[]int]("another system") }},
+	} {
+		f := after(healthy())
+		c.change(&f)
+		said := false
+		for _, d := range (Observed{Before: healthy(), After: f, Running: missing[float64](f.Competition.Running)}).Diagnose() {
+			said = said || d.Topic == c.topic && d.State == c.state && strings.Contains(d.Fact, c.fact)
+		}
+		if !said {
+			t.Errorf("%s is not %v because of %q", c.topic, c.state, c.fact)
 		}
 	}
 }

@@ -1,90 +1,85 @@
 // Package host says what is beneath this process: the CPUs it may use, the
 // hypervisor, the kernel, what has been stolen from it, and what its control group allows.
 //
-// Linux tells all of it. Elsewhere what isn't known is "unknown" or zero, and
-// an error says so.
+// Each fact is known, or unknown, or not told by the platform, with the reason: see [Fact]. Linux tells
+// nearly all of them, other systems few.
 package host
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"runtime"
+	"time"
 )
-
-// Unknown is the text of a fact that the platform doesn't tell.
-const Unknown = "unknown"
 
 // Facts is what is beneath this process.
 type Facts struct {
-	// CPUs are the numbers of the CPUs that the process may run on, ascending; nil where they
-	// aren't known.
-	CPUs []int
-	// NumCPUs is how many these are, at least 1; where they aren't known, how many CPUs
+	// At is when they were collected.
+	At time.Time
+	// CPUs are the numbers of the CPUs that the process may run on now, ascending. Online are
+	// those that the machine has now. Possible are those that it has or may get while it runs, on
+	// which the process may run if its affinity is widened.
+	CPUs, Online, Possible Fact[[]int]
+	// NumCPUs is how many CPUs the process may run on, at least 1; where that isn't known, how many
 	// Go's runtime found.
 	NumCPUs int
 	// GOMAXPROCS is how many of them run Go code at the same time.
 	GOMAXPROCS int
 	// Arch is the processor's architecture, as Go names it.
 	Arch string
-	// CPUModel is the processor's name, or Unknown.
-	CPUModel string
+	// CPUModel is the processor's name.
+	CPUModel Fact[string]
 	// Hypervisor is what the CPUs are virtual under.
-	Hypervisor Hypervisor
+	Hypervisor Fact[Hypervisor]
 	// Features is what that offers for locks.
-	Features Features
+	Features Fact[Features]
+	// Parameters is what the kernel was started with.
+	Parameters Fact[Parameters]
 	// Emulated says that the CPUs are software, at whatever distance beneath: times that were measured on
 	// them say nothing of a processor.
 	Emulated bool
-	// Kernel is the operating system's release, or Unknown.
-	Kernel string
-	// Time is where the machine's CPU time has gone since boot; zero where it isn't known.
-	Time CPUTime
-	// Quota is what the control group allows.
-	Quota Quota
-	// Load is what competes for the machine's CPUs.
-	Load Load
+	// Kernel is the operating system's release.
+	Kernel Fact[string]
+	// Time is where the machine's CPU time has gone since boot, if stolen time is told.
+	Time Fact[CPUTime]
+	// Quota is what the control groups allow.
+	Quota Fact[Quota]
+	// Competition is what competes for the CPUs.
+	Competition Competition
 }
 
-// Collect finds out what is beneath this process. The facts are usable although
-// there is an error: it names those that are unknown, and why.
-func Collect() (Facts, error) {
-	f, err := collect(root(), guestCPUID(root(), cpuidReader(), xenCPUIDReader()))
+// Collect finds out what is beneath this process.
+func Collect() Facts {
+	f := collect(root(), guestCPUID(root(), cpuidReader(), xenCPUIDReader()), cpuidReader())
 	f.Arch = runtime.GOARCH
-	f.Emulated = emulated(f.CPUModel, cpuidReader())
 	f.GOMAXPROCS = runtime.GOMAXPROCS(0)
-	f.NumCPUs = runtime.NumCPU()
-	cpus, cpusErr := affinity()
-	if cpusErr != nil {
-		return f, errors.Join(fmt.Errorf("host: usable CPUs: %w", cpusErr), err)
+	f.CPUs = asFact(affinity())
+	f.NumCPUs = max(1, len(f.CPUs.Or(nil)))
+	if f.CPUs.State() != Known {
+		f.NumCPUs = runtime.NumCPU()
 	}
-	f.CPUs, f.NumCPUs = cpus, len(cpus)
-	return f, err
+	return f
 }
 
-// Steal returns where the machine's CPU time has gone since boot. The
-// difference of two calls says what was stolen in between.
-func Steal() (CPUTime, error) { return cpuTime(root()) }
-
-func collect(fsys fs.FS, id cpuid) (f Facts, err error) {
-	note := func(what string, e error) {
-		if e != nil {
-			err = errors.Join(err, fmt.Errorf("host: %s: %w", what, e))
-		}
+// collect finds out what files and CPUID say. Id is of the hypervisor nearest beneath, own the CPU's.
+func collect(fsys fs.FS, id, own cpuid) Facts {
+	f := Facts{
+		At:          time.Now(),
+		Online:      asFact(cpuList(fsys, "sys/devices/system/cpu/online")),
+		Possible:    asFact(cpuList(fsys, "sys/devices/system/cpu/possible")),
+		Kernel:      asFact(kernelRelease(fsys)),
+		Quota:       quota(fsys),
+		Competition: competition(fsys),
 	}
-	var e error
-	f.CPUModel, e = cpuModel(fsys)
-	note("CPU model", e)
-	f.Hypervisor, e = hypervisor(fsys, id)
-	note("hypervisor", e)
-	f.Features = features(fsys, f.Hypervisor, id)
-	f.Kernel, e = kernelRelease(fsys)
-	note("kernel", e)
-	f.Time, e = cpuTime(fsys)
-	note("steal time", e)
-	f.Quota, e = quota(fsys)
-	note("CPU quota", e)
-	f.Load, e = load(fsys)
-	note("load", e)
-	return f, err
+	beneath(&f, fsys, id, own)
+	f.Time = steal(fsys, &f)
+	return f
+}
+
+// beneath fills in what the CPUs are, which doesn't change.
+func beneath(f *Facts, fsys fs.FS, id, own cpuid) {
+	f.CPUModel = asFact(cpuModel(fsys))
+	f.Hypervisor = asFact(hypervisor(fsys, id))
+	f.Features = features(f.Hypervisor, id)
+	f.Parameters = asFact(parameters(fsys, f.Hypervisor.Or(Hypervisor{})))
+	f.Emulated = emulated(f.CPUModel.Or(""), own)
 }

@@ -1,15 +1,7 @@
 package host
 
-import (
-	"fmt"
-	"io/fs"
-	"slices"
-	"strconv"
-	"strings"
-)
-
-// Features is what the hypervisor and the kernel say about paravirtual locks: what Linux asks when it
-// chooses its own spinlock. All false where there is no CPUID.
+// Features is what the hypervisor says about paravirtual locks: what Linux asks when it
+// chooses its own spinlock.
 type Features struct {
 	// What KVM offers: a halted vCPU can be kicked (PV_UNHALT); stolen time is told, and with it whether
 	// a vCPU is preempted (STEAL_TIME); a vCPU can yield to a preempted one (PV_SCHED_YIELD); one call
@@ -21,10 +13,6 @@ type Features struct {
 	// What Hyper-V offers: it wants interrupts to be sent by hypercall (the hint
 	// CLUSTER_IPI_RECOMMENDED), and has an MSR that puts a vCPU to sleep (GUEST_IDLE).
 	ClusterIPI, GuestIdle bool
-
-	// NoPVSpin says that the kernel was started with nopvspin (hv_nopvspin on Hyper-V): whoever runs the
-	// machine wants no paravirtual locks.
-	NoPVSpin bool
 }
 
 // List returns the names of what is offered and hinted, as the hypervisors' documents have them.
@@ -35,7 +23,7 @@ func (f Features) List() []string {
 		name string
 	}{
 		{f.PVUnhalt, "PV_UNHALT"}, {f.StealTime, "STEAL_TIME"}, {f.PVSchedYield, "PV_SCHED_YIELD"}, {f.PVSendIPI, "PV_SEND_IPI"},
-		{f.Realtime, "REALTIME"}, {f.ClusterIPI, "CLUSTER_IPI_RECOMMENDED"}, {f.GuestIdle, "GUEST_IDLE"}, {f.NoPVSpin, "nopvspin"},
+		{f.Realtime, "REALTIME"}, {f.ClusterIPI, "CLUSTER_IPI_RECOMMENDED"}, {f.GuestIdle, "GUEST_IDLE"},
 	} {
 		if x.have {
 			list = append(list, x.name)
@@ -62,13 +50,20 @@ const (
 
 // features reads what the named hypervisor offers. One that poses as another is asked
 // for its own.
-func features(fsys fs.FS, h Hypervisor, id cpuid) Features {
-	var f Features
-	word := "nopvspin"
-	if h.Name == "Hyper-V" {
-		word = "hv_nopvspin"
+func features(h Fact[Hypervisor], id cpuid) Fact[Features] {
+	known, ok := h.Get()
+	switch {
+	case !ok:
+		return missing[Features](h)
+	case known.Name == None, known.Name == "Xen":
+		return Is(Features{}) // which have no such bits
+	case id == nil:
+		return NotToldFact[Features]("features are told by CPUID, which this build does not execute")
 	}
-	f.NoPVSpin = slices.Contains(strings.Fields(read(fsys, "proc/cmdline")), word)
+	return Is(known.features(id))
+}
+
+func (h Hypervisor) features(id cpuid) (f Features) {
 	for _, l := range h.Leaves {
 		if signatures[l.Signature] != h.Name {
 			continue
@@ -97,37 +92,4 @@ func features(fsys fs.FS, h Hypervisor, id cpuid) Features {
 		break // the first interface under the name, as Linux
 	}
 	return f
-}
-
-// Load is what competes for the machine's CPUs. Zero where it isn't known.
-type Load struct {
-	// CPUs is how many CPUs the machine has online, also those that the process may not use.
-	CPUs int
-	// Average is how many threads of the whole machine ran or wanted to, averaged over the last
-	// minute (the load average). Linux counts those that wait for disks too.
-	Average float64
-}
-
-// load reads /proc/loadavg, and counts the CPUs of /proc/stat.
-func load(fsys fs.FS) (Load, error) {
-	text, err := fs.ReadFile(fsys, "proc/loadavg")
-	if err != nil {
-		return Load{}, err
-	}
-	minute, _, _ := strings.Cut(string(text), " ")
-	average, err := strconv.ParseFloat(minute, 64)
-	if err != nil {
-		return Load{}, fmt.Errorf("/proc/loadavg: %q: want a number first", minute)
-	}
-	stat, err := fs.ReadFile(fsys, "proc/stat")
-	if err != nil {
-		return Load{}, err
-	}
-	n := 0
-	for line := range strings.Lines(string(stat)) {
-		if rest, ok := strings.CutPrefix(line, "cpu"); ok && rest != "" && rest[0] != ' ' {
-			n++
-		}
-	}
-	return Load{CPUs: n, Average: average}, nil
 }

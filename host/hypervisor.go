@@ -10,17 +10,20 @@ import (
 // Hypervisor is what the CPUs are virtual under.
 type Hypervisor struct {
 	// Name is "KVM", "Xen", "Hyper-V" or "VMware"; any other by the signature that it
-	// gives; "none" on bare metal; Unknown if there is one that doesn't say, or nothing is known.
+	// gives; None on bare metal; Unnamed if there is one that doesn't say.
 	Name string
-	// Source is what said so: "cpuid", or a file; empty if nothing did.
+	// Source is what said so: "cpuid", or a file.
 	Source string
 	// Leaves are the interfaces that it offers by CPUID, on x86. One hypervisor may
 	// offer several, as KVM does that poses as Hyper-V too.
 	Leaves []Leaf
 }
 
-// None is the name of no hypervisor.
-const None = "none"
+// Names of no hypervisor, and of one that has none.
+const (
+	None    = "none"
+	Unnamed = "unnamed"
+)
 
 // A Leaf is where a hypervisor's CPUID leaves begin.
 type Leaf struct {
@@ -45,7 +48,7 @@ var errNoEvidence = errors.New("nothing says whether there is one")
 
 // hypervisor asks the CPU, then the kernel, then the firmware's tables.
 func hypervisor(fsys fs.FS, id cpuid) (Hypervisor, error) {
-	h := Hypervisor{Name: Unknown}
+	h := Hypervisor{Name: Unnamed}
 	virtual, known, source := false, false, "/proc/cpuinfo"
 	if id != nil {
 		virtual, known, source = hypervisorBit(id), true, "cpuid"

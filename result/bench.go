@@ -56,6 +56,8 @@ type Host struct {
 	GOMAXPROCS int `json:"gomaxprocs"`
 	// QuotaCPUs is how many CPUs' time the control group may use; 0 is no limit.
 	QuotaCPUs float64 `json:"quota_cpus"`
+	// Unknown lists the numbers above that are placeholders, because they are not known, and why.
+	Unknown []string `json:"unknown,omitempty"`
 	// PauseNanos is what one spin round costs, in ns: a PAUSE and a look. Budgets are
 	// in rounds.
 	PauseNanos float64 `json:"pause_ns"`

@@ -22,7 +22,7 @@ func sample() *Bench {
 		Schema: SchemaBench,
 		Host: Host{
 			CPU: "Some CPU @ 2.60GHz", CPUs: 2, Hypervisor: "KVM", Emulated: true, Kernel: "6.18.44", GOOS: "linux", GOARCH: "amd64",
-			Go: "go1.26.8", GOMAXPROCS: 3, QuotaCPUs: 1.5, PauseNanos: 15.25, Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
+			Go: "go1.26.8", GOMAXPROCS: 3, QuotaCPUs: 1.5, Unknown: []string{"quota_cpus unknown: why"}, PauseNanos: 15.25, Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
 		},
 		Command: []string{"pvlock", "bench", "--locks", "xen"},
 		Started: time.Date(2026, 11, 22, 2, 30, 0, 123456789, time.UTC),
@@ -188,7 +188,7 @@ func TestTheSchemaIsStrict(t *testing.T) {
 	for _, at := range [][]string{{}, {"host"}, {"host", "steal"}, {"runs", "0"}, {"runs", "0", "latency_ns"}, {"runs", "0", "latency_closed_ns"}} {
 		t.Run("/"+strings.Join(at, "/"), func(t *testing.T) {
 			// Absent where unknown or none.
-			strict(t, schema(t), write(t, sample()), at, "steal", "steal_ns", "emulated", "neighbours")
+			strict(t, schema(t), write(t, sample()), at, "steal", "steal_ns", "emulated", "unknown", "neighbours")
 		})
 	}
 }

@@ -62,14 +62,31 @@ func unknown(on string) error {
 	return fmt.Errorf("unknown machine %q: want one of %s", on, strings.Join(Machines(), ", "))
 }
 
-// Host describes the host, but for the steal time. What isn't known is unknown in it.
+// Host describes the host, but for the steal time. Its Unknown says what isn't known.
 func Host() result.Host {
-	f, _ := host.Collect()
+	f := host.Collect()
 	arch.Calibrate()
-	return result.Host{
-		CPU: f.CPUModel, CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Name, Emulated: f.Emulated, Kernel: f.Kernel,
+	const unknown = "unknown"
+	h := result.Host{
+		CPU: f.CPUModel.Or(unknown), CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Or(host.Hypervisor{Name: unknown}).Name,
+		Emulated: f.Emulated, Kernel: f.Kernel.Or(unknown),
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
-		QuotaCPUs: f.Quota.CPUs, PauseNanos: arch.PauseNanos(),
+		QuotaCPUs: f.Quota.Or(host.Quota{}).CPUs, PauseNanos: arch.PauseNanos(),
+	}
+	if f.Quota.State() != host.Known {
+		h.Unknown = append(h.Unknown, "quota_cpus "+f.Quota.String())
+	}
+	return h
+}
+
+// Steal notes how much time has been stolen, and again when what it returns is called. Where that isn't told,
+// there is no note.
+func Steal(h *result.Host) (end func()) {
+	before, told := host.Steal().Get()
+	return func() {
+		if after, ok := host.Steal().Get(); ok && told {
+			h.Steal = &result.Steal{BeforeNanos: before.Steal().Nanoseconds(), AfterNanos: after.Steal().Nanoseconds()}
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.com/pvlock/host"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/result"
 	"example.com/pvlock/rig"
@@ -220,16 +219,7 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 		return nil, err
 	}
 	t := &result.Torture{Host: rig.Host(), Command: command, Started: time.Now(), Seed: cfg.Seed, Skipped: skipped}
-	steal := func(at func(*result.Steal) *int64) {
-		if s, err := host.Steal(); err == nil {
-			if t.Host.Steal == nil {
-				t.Host.Steal = new(result.Steal)
-			}
-			*at(t.Host.Steal) = s.Steal.Nanoseconds()
-		}
-	}
-	steal(func(s *result.Steal) *int64 { return &s.BeforeNanos })
-	defer steal(func(s *result.Steal) *int64 { return &s.AfterNanos })
+	defer rig.Steal(&t.Host)()
 
 	end := t.Started.Add(cfg.Duration)
 	threads := hold().threads + spareThreads

@@ -4,13 +4,11 @@ package mutex
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 
-	"example.com/pvlock/host"
-	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/result"
+	"example.com/pvlock/rig"
 )
 
 // Config says what to measure.
@@ -83,13 +81,7 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	arch.Calibrate()
-	facts, _ := host.Collect()
-	r := &result.Mutexes{Schema: result.SchemaMutex, Command: command, Started: time.Now(), Host: result.Host{
-		CPU: facts.CPUModel, CPUs: facts.NumCPUs, Hypervisor: facts.Hypervisor.Name, Kernel: facts.Kernel,
-		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: facts.GOMAXPROCS,
-		QuotaCPUs: facts.Quota.CPUs, PauseNanos: arch.PauseNanos(),
-	}}
+	r := &result.Mutexes{Schema: result.SchemaMutex, Command: command, Started: time.Now(), Host: rig.Host()}
 	cells := cfg.cells()
 	for i := range cells {
 		r.Cells = append(r.Cells, result.MutexMeasured{MutexCell: cells[i]})

@@ -77,9 +77,9 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 
 // firstCPUs returns the first n of the CPUs that this process may use, or all.
 func firstCPUs(n int, given bool) ([]int, error) {
-	facts, _ := host.Collect()
-	may := facts.CPUs
-	if may == nil {
+	facts := host.Collect()
+	may, known := facts.CPUs.Get()
+	if !known {
 		// Which ones they are isn't known here, and doesn't matter: threads can't be confined.
 		for cpu := range facts.NumCPUs {
 			may = append(may, cpu)

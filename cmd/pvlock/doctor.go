@@ -22,10 +22,19 @@ func doctorCommand() *cobra.Command {
 		Short: "Say what is beneath this process, and what it costs you",
 		Long: `Say what is beneath this process, and what it costs you: the hypervisor and what
 it offers, the CPU time that it steals, the control group's quota, and what competes for the
-CPUs; in a Xen domain, which Xen, its scheduler, and whether event channels are usable. Where something is wrong there is a line of advice.`,
+CPUs; in a Xen domain, which Xen, its scheduler, and whether event channels are usable. Where
+something is wrong there is a line of advice. What can't be found out is "unknown", what the
+platform doesn't say is "not told", each with the reason: in JSON an object with one key, "value",
+"unknown" or "not_told".
+
+Competition is told by the kernel's pressure-stall information over --interval: the share of the
+time for which some thread had no CPU; where there is none, by the number of running threads
+(procs_running). A program that boots can't wait: it reads the pressure of the last ten seconds
+(avg10), or that number once.`,
 		Example: `  pvlock doctor
   pvlock doctor --interval 10s
-  pvlock doctor --json - | jq '.findings[] | select(.advice)'`,
+  pvlock doctor --json - | jq '.findings[] | select(.advice)'
+  pvlock doctor --json - | jq '.steal_share.value // "not known"'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if interval < 10*time.Millisecond || interval > time.Hour {
@@ -37,16 +46,9 @@ CPUs; in a Xen domain, which Xen, its scheduler, and whether event channels are 
 			if err != nil {
 				return err
 			}
-			before, _ := host.Collect()
-			began := time.Now()
-			select {
-			case <-time.After(interval):
-			case <-cmd.Context().Done():
-			}
-			after, unknown := host.Collect()
-			report := boot.Examine(before, after, unknown, time.Since(began))
+			report := boot.Examine(host.Observe(cmd.Context(), interval))
 			if info, ok := xen.Inspect(); ok {
-				report.Findings = append(report.Findings, host.Finding{Topic: "Xen", Fact: info.String()})
+				report.Findings = append(report.Findings, host.Finding{Topic: "Xen", State: host.Known, Fact: info.String()})
 			}
 			if err := out.write(report); err != nil || jsonFile == "-" {
 				return err
@@ -55,7 +57,7 @@ CPUs; in a Xen domain, which Xen, its scheduler, and whether event channels are 
 		},
 	}
 	f := cmd.Flags()
-	f.DurationVar(&interval, "interval", time.Second, "over which steal and throttling are measured")
+	f.DurationVar(&interval, "interval", time.Second, "over which steal, throttling and competition are measured")
 	f.StringVar(&jsonFile, "json", "", "write the report to a `file`, - for stdout (then nothing else is printed there)")
 	return cmd
 }

@@ -59,9 +59,9 @@ func (a *simFlags) runCalibrate(cmd *cobra.Command) error {
 }
 
 func measureCosts(cmd *cobra.Command) (*result.Costs, error) {
-	facts, _ := host.Collect()
+	cpus, _ := host.Collect().CPUs.Get()
 	began := time.Now()
-	m, err := calibrate.Run(cmd.Context(), facts.CPUs)
+	m, err := calibrate.Run(cmd.Context(), cpus)
 	if err != nil {
 		return nil, err
 	}

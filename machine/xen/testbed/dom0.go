@@ -87,9 +87,7 @@ func work(say *json.Encoder) error {
 		}
 	}
 	b := &boot{Kernel: kernelLog("spinlock", "Hypervisor detected", "Booting paravirtualized", "Xen version", "smp: Brought up")}
-	if b.Facts, err = host.Collect(); err != nil {
-		b.Unknown = err.Error()
-	}
+	b.Facts = host.Collect()
 	b.Xen, _ = xen.Inspect()
 	if err := say.Encode(message{Boot: b}); err != nil {
 		return err

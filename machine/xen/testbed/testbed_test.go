@@ -27,7 +27,7 @@ func good() []*message {
 	return []*message{
 		{Boot: &boot{
 			Kernel: []string{"<4>[ 3.3] cpu 0 spinlock event irq 25", "<4>[ 3.4] cpu 1 spinlock event irq 35"},
-			Facts:  host.Facts{Hypervisor: host.Hypervisor{Name: "Xen", Source: "cpuid"}, Emulated: true, NumCPUs: cpus},
+			Facts:  host.Facts{Hypervisor: host.Is(host.Hypervisor{Name: "Xen", Source: "cpuid"}), Emulated: true, NumCPUs: cpus},
 			Xen:    xen.Info{Version: "4.17.7", Guest: "PV", Scheduler: "credit2"},
 		}},
 		{Step: &step{Name: stepDoctor, Output: packed("Xen   Xen 4.17.7, guest PV, scheduler credit2; event channels are usable\n")}},
@@ -68,9 +68,12 @@ func TestTheVerdictFindsWhatIsNotAsItShouldBe(t *testing.T) {
 		{"no bench", func(all []*message) []*message { return all[:benches] }, "nothing was measured"},
 		{"dom0 gave up", func(all []*message) []*message { return append(all, &message{Failed: "no modules"}) }, "no modules"},
 		{"the kernel chose other locks", func(all []*message) []*message { all[boots].Boot.Kernel = nil; return all }, "for 0 CPUs"},
-		{"another hypervisor", func(all []*message) []*message { all[boots].Boot.Facts.Hypervisor.Name = "KVM"; return all }, `"KVM"`},
+		{"another hypervisor", func(all []*message) []*message {
+			all[boots].Boot.Facts.Hypervisor = host.Is(host.Hypervisor{Name: "KVM", Source: "cpuid"})
+			return all
+		}, "KVM"},
 		{"not by CPUID", func(all []*message) []*message {
-			all[boots].Boot.Facts.Hypervisor.Source = "/sys/hypervisor/type"
+			all[boots].Boot.Facts.Hypervisor = host.Is(host.Hypervisor{Name: "Xen", Source: "/sys/hypervisor/type"})
 			return all
 		}, "not Xen by cpuid"},
 		{"not known to be emulated", func(all []*message) []*message { all[boots].Boot.Facts.Emulated = false; return all }, "don't say so"},

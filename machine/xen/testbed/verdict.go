@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"example.com/pvlock/bench"
+	"example.com/pvlock/host"
 	"example.com/pvlock/result"
 	"example.com/pvlock/spinlock"
 )
@@ -74,11 +75,8 @@ func (v *verdict) boot(b *boot) {
 		fmt.Fprintln(v.out, "  ", line)
 	}
 	f := b.Facts
-	fmt.Fprintf(v.out, "ours: hypervisor %s by %s (leaves %+v), emulated: %v\n      %s\n      %d CPUs, %s, kernel %s\n",
-		f.Hypervisor.Name, f.Hypervisor.Source, f.Hypervisor.Leaves, f.Emulated, b.Xen, f.NumCPUs, f.CPUModel, f.Kernel)
-	if b.Unknown != "" {
-		fmt.Fprintln(v.out, "      unknown:", b.Unknown)
-	}
+	fmt.Fprintf(v.out, "ours: hypervisor %v, emulated: %v\n      %s\n      %d CPUs, %s, kernel %s\n",
+		f.Hypervisor, f.Emulated, b.Xen, f.NumCPUs, f.CPUModel, f.Kernel)
 	events := make(map[string]bool)
 	for _, line := range b.Kernel {
 		if m := spinlockEvent.FindStringSubmatch(line); m != nil {
@@ -88,8 +86,8 @@ func (v *verdict) boot(b *boot) {
 	if len(events) != cpus {
 		v.fail("the kernel bound event channels of locks for %d CPUs, not %d", len(events), cpus)
 	}
-	if f.Hypervisor.Name != "Xen" || f.Hypervisor.Source != "cpuid" {
-		v.fail("the kernel runs on Xen, and we say %q by %q, not Xen by cpuid", f.Hypervisor.Name, f.Hypervisor.Source)
+	if h := f.Hypervisor.Or(host.Hypervisor{}); h.Name != "Xen" || h.Source != "cpuid" {
+		v.fail("the kernel runs on Xen, and we say %v, not Xen by cpuid", f.Hypervisor)
 	}
 	if !f.Emulated {
 		v.fail("the CPUs are emulated, and we don't say so")

@@ -24,9 +24,7 @@ type boot struct {
 	// Kernel is the lines of the kernel's log about its hypervisor and its spinlocks.
 	Kernel []string
 	Facts  host.Facts
-	// Unknown is what is missing in Facts, and why.
-	Unknown string
-	Xen     xen.Info
+	Xen    xen.Info
 }
 
 type step struct {
