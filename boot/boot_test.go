@@ -4,9 +4,12 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strings"
+	"sync"
 	"testing"
 
+	"example.com/pvlock"
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/spinlock"
@@ -40,9 +43,9 @@ func TestEachModeInstallsItsTablesAndItsLocksExclude(t *testing.T) {
 	}
 	want := map[string][3]string{
 		//        queued's slow path, ticket's kick, raw's lock
-		"native": {"queuedNativeSlow", "none", "(*NativeTicket).Lock"},
+		"native": {"queuedNativeSlow", "ticketKickNothing", "(*NativeTicket).Lock"},
 		"pv":     {"queuedPVSlow", "pvTicketKick", "(*Xen).Lock"},
-		"tas":    {"queuedVirtSlow", "none", "(*ByteLock).Lock"},
+		"tas":    {"queuedVirtSlow", "ticketKickNothing", "(*ByteLock).Lock"},
 	}[os.Getenv(EnvMode)]
 	have := map[string]string{}
 	for _, e := range r.After {
@@ -89,10 +92,10 @@ func TestATableIsInstalledByNameAndAllItsCallsArePatched(t *testing.T) {
 		case "virt":
 			want["Queued.SlowPath"], want["Queued.Unlock"] = "queuedVirtSlow", "queuedNativeUnlock"
 		case "pvqspin2015":
-			want["Queued.SlowPath"], want["Queued.Unlock"] = "(*PVQSpin2015).lockSlow", "(*PVQSpin2015).Unlock"
+			want["Queued.SlowPath"], want["Queued.Unlock"] = "queuedPVSlow2015", "queuedPVUnlock2015"
 			want["Queued.Wait"], want["Queued.Kick"] = "WaitEvent2015", "KickEvent2015"
 		case "pvqspin":
-			want["Queued.SlowPath"], want["Queued.Wait"] = "queuedPVSlow", "WaitEvent"
+			want["Queued.SlowPath"], want["Queued.Wait"] = "queuedPVSlow", "(*CPU).Wait"
 		default:
 			for _, op := range []string{"IsLocked", "IsContended", "Lock", "TryLock", "Unlock"} {
 				want["Raw."+op] = tableFuncs[word] + op
@@ -160,8 +163,10 @@ func TestPatchingIsNotSilentlyLeftOut(t *testing.T) {
 	}
 	native := NativeUnlock()
 	for _, c := range r.Patch.Calls {
-		// What this file's functions call at least, and PVWait and PVKick themselves.
-		least := map[string]int{"Queued.Lock's slow path": 1, "Queued.Unlock": 2, "PVWait": 1, "PVKick": 1, "Raw.Lock": 1, "Raw.Unlock": 1}[c.Name]
+		// What this file's functions call at least, and the slow paths: two waits and a kick of the lock of
+		// today, and two and two of the seed's.
+		least := map[string]int{"Queued.Lock's slow path": 1, "Queued.Unlock": 2, "Queued's wait": 4, "Queued's kick": 3,
+			"Ticket's spinning": 1, "Ticket's kick": 1, "Raw.Lock": 1, "Raw.Unlock": 1}[c.Name]
 		if c.Found < least || c.Patched != c.Found {
 			t.Errorf("%s: %d found, %d patched, want all, and at least %d", c.Name, c.Found, c.Patched, least)
 		}
@@ -171,7 +176,7 @@ func TestPatchingIsNotSilentlyLeftOut(t *testing.T) {
 			want = "body"
 		case native && c.Name == "Queued.Unlock" && !raceEnabled && !arch.Debug && os.Getenv(EnvPatch) != "calls":
 			want = "store"
-		case native && strings.HasPrefix(c.Name, "PV"):
+		case native && (strings.HasPrefix(c.Name, "Queued's") || strings.HasPrefix(c.Name, "Ticket's")):
 			want = "nop"
 		}
 		if c.Became != want {
@@ -270,7 +275,28 @@ func TestAnUnlockThatFindsASleeperKicksIt(t *testing.T) {
 	if _, err := Boot(Config{}); err != nil {
 		t.Fatal(err)
 	}
-	asleep, kicked := make(chan bool), make(chan uint32, 1)
+	m, asleep := sleepingMachine(t)
+	shared.queued.Lock(m.CPU(0))
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		shared.queued.Lock(m.CPU(1))
+		shared.queued.Unlock(m.CPU(1))
+	}()
+	<-asleep
+	shared.queued.Unlock(m.CPU(0))
+	<-done
+	if shared.queued.IsLocked(m.CPU(0)) {
+		t.Error("the lock is still held")
+	}
+}
+
+// sleepingMachine returns a machine of two CPUs, of which CPU 1 may wait: that closes asleep, and lasts until CPU 1 is
+// kicked.
+func sleepingMachine(t *testing.T) (m *paravirt.Machine, asleep chan bool) {
+	t.Helper()
+	asleep = make(chan bool)
+	kicked := make(chan uint32, 1)
 	m, err := paravirt.New(paravirt.Config{
 		CPUs: 2, Tunables: paravirt.Tunables{Spin: 100, Pending: 1 << 9},
 		Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}},
@@ -285,19 +311,7 @@ func TestAnUnlockThatFindsASleeperKicksIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared.queued.Lock(m.CPU(0))
-	done := make(chan bool)
-	go func() {
-		defer close(done)
-		shared.queued.Lock(m.CPU(1))
-		shared.queued.Unlock(m.CPU(1))
-	}()
-	<-asleep
-	shared.queued.Unlock(m.CPU(0))
-	<-done
-	if shared.queued.IsLocked(m.CPU(0)) {
-		t.Error("the lock is still held")
-	}
+	return m, asleep
 }
 
 func TestPatchedTextFixesTheTables(t *testing.T) {
@@ -393,4 +407,53 @@ func TestWhatIsSetGoesBeforeTheEnvironment(t *testing.T) {
 			t.Errorf("%+v in %+v is %+v, want %+v", c.given, env, have, c.want)
 		}
 	}
+}
+
+// What is behind the front doors alone becomes nothing when that is native: the catalogue's paravirtual lock,
+// and the root package's Spinlock, sleep and are woken as ever.
+func TestAfterANativePatchedBootPVQSpinAndSpinlockStillSleep(t *testing.T) {
+	if !inChild(t) {
+		mustPass(t, "PVLOCK=native", "PVLOCK_PATCH=1")
+		return
+	}
+	r, err := Boot(Config{})
+	if err != nil || canPatch(t) && !r.Patch.Done {
+		t.Fatal(err, r)
+	}
+	m, asleep := sleepingMachine(t)
+	var l spinlock.PVQSpin
+	l.Lock(m.CPU(0))
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		l.Lock(m.CPU(1))
+		l.Unlock(m.CPU(1))
+	}()
+	<-asleep
+	l.Unlock(m.CPU(0))
+	<-done
+
+	// Waiters that spin are not waiting for the runtime, which says how many are without stopping the
+	// holder, who can't be stopped.
+	const waiters = 16
+	var spin pvlock.Spinlock
+	var ended sync.WaitGroup
+	waiting := []metrics.Sample{{Name: "/sched/goroutines/waiting:goroutines"}}
+	metrics.Read(waiting)
+	before := waiting[0].Value.Uint64()
+	began := make(chan bool)
+	for range waiters {
+		ended.Go(func() {
+			<-began
+			spin.Lock()
+			spin.Unlock()
+		})
+	}
+	spin.Lock()
+	close(began)
+	for now := uint64(0); now < before+waiters; now = waiting[0].Value.Uint64() {
+		metrics.Read(waiting)
+	}
+	spin.Unlock()
+	ended.Wait()
 }

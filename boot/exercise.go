@@ -9,8 +9,8 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// Exercise takes and releases each of the front doors' locks, rounds times on each of two CPUs, which wait
-// and kick by the table, and returns an error if one didn't exclude. It brings CPUs up: Boot
+// Exercise takes and releases each of the front doors' locks, rounds times on each of two CPUs,
+// and returns an error if one didn't exclude. It brings CPUs up: Boot
 // comes before it.
 func Exercise(rounds int) error {
 	const cpus = 2
@@ -18,7 +18,6 @@ func Exercise(rounds int) error {
 		VCPUs: cpus, HostCPUs: []int{0},
 		// Short, so that sleeping is exercised too.
 		Tunables: paravirt.Tunables{Spin: 100, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true},
-		Wait:     spinlock.PVWait, Kick: spinlock.PVKick,
 	})
 	if err != nil {
 		return fmt.Errorf("boot: %w", err)

@@ -408,7 +408,7 @@ func TestPassing(t *testing.T) {
 // the head of the queue, and again at the unlock. With the kick delayed to the unlock a CPU is kicked again
 // only when another has taken the lock past it.
 func TestWaste(t *testing.T) {
-	at := place("spinlock/pvqspin2015.go", "unlockSlow", "c.Load8(node.State()) == halted")
+	at := place("spinlock/pvqspin2015.go", "pvUnlockSlow2015", "c.Load8(node.State()) == halted")
 	r := explore(t, Config{Lock: lock("pvqspin2015"), CPUs: 3, Client: keep(Plain(3, 1)), Kicks: true, Change: Change{At: at, What: Return, Value: 1}})
 	if r.Finding != nil || r.Kicks != 2 {
 		t.Errorf("pvqspin2015: %d kicks for one acquisition at most, want 2; found %+v", r.Kicks, r.Finding)

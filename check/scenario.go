@@ -97,7 +97,7 @@ func Scenarios() []Scenario {
 	// With the fence of 2009 the other faults of the 2008 lock stand alone.
 	fence := Change{At: place("spinlock/xen2008.go", "Unlock", "c.Store8(l.lock(), 0)"), What: AddFence}
 	// With an unconditional kick, as of September 2015, those of the queued lock do.
-	kicks := Change{At: place("spinlock/pvqspin2015.go", "unlockSlow", "c.Load8(node.State()) == halted"), What: Return, Value: 1}
+	kicks := Change{At: place("spinlock/pvqspin2015.go", "pvUnlockSlow2015", "c.Load8(node.State()) == halted"), What: Return, Value: 1}
 
 	membarrier := place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()")
 	unlockers := place("mutex/mutex_slow.go", "next", "c.Fence()")

@@ -101,7 +101,7 @@ var fastPaths = map[string]map[string]string{
 		"main.XenUnlock":                 "LOCK XADDL r, 0(r); ?; CALL spinlock.(*Xen).unlockSlow",
 		"spinlock.(*ByteLock).Lock":      "CALL arch.xchg8.abi0; ?; CALL spinlock.(*ByteLock).lockSlow",
 		"spinlock.(*NativeTicket).Lock":  "LOCK XADDL r, 0(r); ?; CALL spinlock.(*NativeTicket).lockSlow",
-		"spinlock.(*PVQSpin2015).Unlock": "CALL arch.cmpxchg8.abi0; ?; CALL spinlock.(*PVQSpin2015).unlockSlow",
+		"spinlock.pvUnlock2015":          "CALL arch.cmpxchg8.abi0; ?; CALL spinlock.pvUnlockSlow2015",
 		"spinlock.(*PVTicket).Lock":      "LOCK XADDL r, 0(r); ?; CALL spinlock.(*PVTicket).lockSlow",
 		"spinlock.(*PVTicket).Unlock":    "CALL arch.add16.abi0; ?; CALL spinlock.unlockKick",
 		"spinlock.(*Xen2008).Lock":       "CALL arch.xchg8.abi0; ?; CALL spinlock.(*Xen2008).lockContended",

@@ -7,6 +7,8 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
+//go:generate go run ../internal/doorgen
+
 // The front doors: [Raw], [Ticket] and [Queued] are one type each whose algorithm
 // comes from a process-wide table, filled before the first CPU comes up and
 // fixed from then on. They are not part of the text that runs on simulated
@@ -38,24 +40,32 @@ type Ops struct {
 }
 
 // NativeOps returns the defaults: for CPUs that are never taken away.
-func NativeOps() Ops { return Ops{Queued: NativeQueued(), Raw: TicketRaw()} }
+func NativeOps() Ops { return Ops{Queued: NativeQueued(), Ticket: NativeTicketOps(), Raw: TicketRaw()} }
 
 // VirtOps returns the tables for guests whose hypervisor offers no wait and no kick. Waiters of Queued
 // test and set, those of Raw take byte locks: no queue stands still for a waiter that has lost its
 // CPU. Ticket stays native, and strictly fair: it stands still for the waiter whose turn it is,
 // as Linux's ticket locks did in such a guest. Nothing else is open to it without a kick.
-func VirtOps() Ops { return Ops{Queued: VirtQueued(), Raw: ByteRaw()} }
+func VirtOps() Ops { return Ops{Queued: VirtQueued(), Ticket: NativeTicketOps(), Raw: ByteRaw()} }
 
-// PVOps returns the paravirtual tables, on the event channel.
+// PVOps returns the paravirtual tables, on the machine's wait and kick and its event channels.
 func PVOps() Ops { return Ops{Queued: PVQueued(), Ticket: PVTicketOps(), Raw: XenRaw()} }
 
 // installed is what the doors look at, never nil. It is replaced under the seal, by one store: an
 // unlocker that looks meanwhile sees the old tables or the new.
-var installed atomic.Pointer[Ops]
+var installed atomic.Pointer[tables]
 
-func init() {
-	ops := NativeOps()
-	installed.Store(&ops)
+// tables is the three, and what follows from them.
+type tables struct {
+	Ops
+	// marks says whether waiters mark a Ticket.
+	marks bool
+}
+
+func init() { installed.Store(tablesOf(NativeOps())) }
+
+func tablesOf(ops Ops) *tables {
+	return &tables{Ops: ops, marks: codeOf(ops.Ticket.Spinning) != codeOf(ticketSpinNothing)}
 }
 
 // patched says that code looks at the tables no more. It is changed under the seal.
@@ -83,7 +93,7 @@ func install(whole bool, set func(*Ops)) error {
 		return ErrIncomplete
 	}
 	return unsealed(func() {
-		ops := *installed.Load()
+		ops := installed.Load().Ops
 		set(&ops)
 		replace(ops)
 	})
@@ -92,7 +102,7 @@ func install(whole bool, set func(*Ops)) error {
 // replace is called under the seal. A call that is patched comes to the slow path past the seal, so
 // all is settled before any is.
 func replace(ops Ops) {
-	installed.Store(&ops)
+	installed.Store(tablesOf(ops))
 	settle()
 }
 

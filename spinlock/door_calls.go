@@ -1,10 +1,6 @@
 package spinlock
 
-import (
-	"slices"
-
-	"example.com/pvlock/paravirt"
-)
+import "slices"
 
 // A Call is a function of a front door, and what a call of it comes to with the tables
 // as they are. Whoever patches programs may put the one in place of the other.
@@ -33,15 +29,19 @@ const (
 	Nothing
 )
 
-// calls returns the doors' calls. Ticket has none: its operations are reached from its slow
-// path, and from an unlock that found the lock marked.
+// calls returns the doors' calls. Those of a wait and a kick are in the slow paths, which are there
+// once for the doors alone: see door_slowpaths.go. A Ticket's Unlock is a function of the door's own: it
+// looks at whether locks are ever marked, as Linux's does by a static key.
 func calls() []Call {
-	q, r := installed.Load().Queued, installed.Load().Raw
+	ops := installed.Load()
+	q, t, r := ops.Queued, ops.Ticket, ops.Raw
 	all := []Call{
 		{Name: "Queued.Lock's slow path", Door: codeOf((*Queued).lockSlow), Op: codeOf(q.SlowPath)},
 		{Name: "Queued.Unlock", Door: codeOf((*Queued).Unlock), Op: codeOf(q.Unlock)},
-		{Name: "PVWait", Door: codeOf(queuedWait), Op: codeOf(q.Wait)},
-		{Name: "PVKick", Door: codeOf(queuedKick), Op: codeOf(q.Kick)},
+		{Name: "Queued's wait", Door: codeOf(queuedWait), Op: codeOf(q.Wait)},
+		{Name: "Queued's kick", Door: codeOf(queuedKick), Op: codeOf(q.Kick)},
+		{Name: "Ticket's spinning", Door: codeOf(ticketSpinning), Op: codeOf(t.Spinning)},
+		{Name: "Ticket's kick", Door: codeOf(ticketKick), Op: codeOf(t.Kick)},
 		{Name: "Raw.IsLocked", Door: codeOf((*Raw).IsLocked), Op: codeOf(r.IsLocked)},
 		{Name: "Raw.IsContended", Door: codeOf((*Raw).IsContended), Op: codeOf(r.IsContended)},
 		{Name: "Raw.Lock", Door: codeOf((*Raw).Lock), Op: codeOf(r.Lock)},
@@ -57,7 +57,7 @@ func calls() []Call {
 			c.Op = 0
 		case c.Op == codeOf(queuedNativeUnlock) && unlockIsStore:
 			c.Is = AStore
-		case c.Op == codeOf(waitNothing) || c.Op == codeOf(kickNothing):
+		case slices.Contains(nothing(), c.Op):
 			c.Is = Nothing
 		}
 	}
@@ -72,6 +72,9 @@ func ownCode() []uintptr {
 		q := t.ops()
 		own = append(own, codeOf(q.SlowPath), codeOf(q.Unlock), codeOf(q.Wait), codeOf(q.Kick))
 	}
+	for _, t := range []TicketOps{NativeTicketOps(), PVTicketOps()} {
+		own = append(own, codeOf(t.Spinning), codeOf(t.Kick))
+	}
 	for _, t := range rawTables {
 		r := t.ops()
 		own = append(own, codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock), codeOf(r.TryLock), codeOf(r.Unlock))
@@ -79,8 +82,7 @@ func ownCode() []uintptr {
 	return own
 }
 
-// pvUnlockCode is the entry of the paravirtual unlock where it is an assembly leaf.
-var pvUnlockCode, pvUnlockIsLeaf = leafFor(queuedPVUnlockSlow)
-
-// queuedPVUnlockSlow is where the leaf goes when the locked byte is not 1.
-func queuedPVUnlockSlow(l *Queued, c *paravirt.CPU) { pvUnlockSlow(c, &l.word) }
+// nothing returns the entries of the operations that do nothing.
+func nothing() []uintptr {
+	return []uintptr{codeOf(waitNothing), codeOf(kickNothing), codeOf(ticketSpinNothing), codeOf(ticketKickNothing)}
+}

@@ -15,7 +15,8 @@ type QueuedOps struct {
 	SlowPath func(l *Queued, c *paravirt.CPU)
 	// Unlock releases a lock. It and SlowPath belong together.
 	Unlock func(l *Queued, c *paravirt.CPU)
-	// Wait and Kick are what PVWait and PVKick do.
+	// Wait and Kick are how the CPUs of a paravirtual slow path wait, and how they are kicked: the
+	// contract is package paravirt's.
 	Wait func(c *paravirt.CPU, p *arch.U8, v uint8)
 	Kick func(c *paravirt.CPU, cpu uint32)
 }
@@ -34,19 +35,19 @@ func VirtQueued() QueuedOps {
 	return ops
 }
 
-// PVQueued returns the paravirtual table. Wait and kick are on the event channel.
+// PVQueued returns the paravirtual table. Wait and kick are the machine's.
 func PVQueued() QueuedOps {
-	ops := QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: paravirt.WaitEvent, Kick: paravirt.KickEvent}
-	if pvUnlockIsLeaf {
-		ops.Unlock = pvUnlockLeaf()
+	ops := QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: (*paravirt.CPU).Wait, Kick: (*paravirt.CPU).Kick}
+	if pvUnlockCode != 0 {
+		ops.Unlock = pvUnlockFunc()
 	}
 	return ops
 }
 
-// PVQueued2015 returns the paravirtual table as it stood with the seed, wait and kick included.
+// PVQueued2015 returns the paravirtual table as it stood with the seed, wait and kick included: these are
+// on the machine's event channel, and not timed by its counters.
 func PVQueued2015() QueuedOps {
-	m := of[Queued](pvqspin2015())
-	return QueuedOps{SlowPath: slowPath2015(), Unlock: m.Unlock, Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015}
+	return QueuedOps{SlowPath: queuedPVSlow2015, Unlock: queuedPVUnlock2015, Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015}
 }
 
 func (ops QueuedOps) whole() bool {
@@ -68,8 +69,14 @@ func queuedNativeUnlock(l *Queued, c *paravirt.CPU) {
 	c.Store8(lockedByte(&l.word), unlocked)
 }
 
-func queuedPVSlow(l *Queued, c *paravirt.CPU)   { pvSlow(c, &l.word) }
-func queuedPVUnlock(l *Queued, c *paravirt.CPU) { pvUnlock(c, &l.word) }
+func queuedPVSlow(l *Queued, c *paravirt.CPU)   { doorPvSlow(c, &l.word) }
+func queuedPVUnlock(l *Queued, c *paravirt.CPU) { doorPvUnlock(c, &l.word) }
+
+// queuedPVUnlockSlow is where the assembly leaf goes when the locked byte is not 1.
+func queuedPVUnlockSlow(l *Queued, c *paravirt.CPU) { doorPvUnlockSlow(c, &l.word) }
+
+func queuedPVSlow2015(l *Queued, c *paravirt.CPU)   { doorPvSlow2015(c, &l.word) }
+func queuedPVUnlock2015(l *Queued, c *paravirt.CPU) { doorPvUnlock2015(c, &l.word) }
 
 func waitNothing(*paravirt.CPU, *arch.U8, uint8) {}
 func kickNothing(*paravirt.CPU, uint32)          {}
@@ -83,18 +90,7 @@ func InstallQueued(ops QueuedOps) error {
 // replaced by a store at the places that call it.
 func NativeUnlock() bool { return codeOf(installed.Load().Queued.Unlock) == codeOf(queuedNativeUnlock) }
 
-// PVWait and PVKick call the table's wait and kick. A machine whose CPUs use Queued
-// locks is given them as its own:
-//
-//	paravirt.Config{Wait: spinlock.PVWait, Kick: spinlock.PVKick, …}
-
-// PVWait calls the table's Wait.
-func PVWait(c *paravirt.CPU, p *arch.U8, v uint8) { queuedWait(c, p, v) }
-
-// PVKick calls the table's Kick.
-func PVKick(c *paravirt.CPU, cpu uint32) { queuedKick(c, cpu) }
-
-// The four functions through which the table is reached are never inlined: each use is a CALL, and a
+// The functions through which the table is reached are never inlined: each use is a CALL, and a
 // call can be replaced in the program's text, by what the table says, once
 // that is known. See [Install].
 

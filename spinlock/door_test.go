@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/internal/chanmachine"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/spinlock"
@@ -66,7 +67,7 @@ func TestDoors(t *testing.T) {
 		t.Errorf("%v, native unlock: %v", err, spinlock.NativeUnlock())
 	}
 
-	m, err := chanmachine.New(paravirt.Config{CPUs: 3, Stats: true, Wait: spinlock.PVWait, Kick: spinlock.PVKick,
+	m, err := chanmachine.New(paravirt.Config{CPUs: 3, Stats: true,
 		Tunables: paravirt.Tunables{Spin: 3, Steal: 1}}, chanmachine.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +75,7 @@ func TestDoors(t *testing.T) {
 	if err := m.CPU(0).Bind(); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{spinlock.InstallQueued(spinlock.NativeQueued()), spinlock.InstallRaw(spinlock.ByteRaw()), spinlock.InstallTicket(spinlock.TicketOps{})} {
+	for _, err := range []error{spinlock.InstallQueued(spinlock.NativeQueued()), spinlock.InstallRaw(spinlock.ByteRaw()), spinlock.InstallTicket(spinlock.NativeTicketOps())} {
 		if !errors.Is(err, spinlock.ErrSealed) {
 			t.Errorf("installed after a CPU came up: %v", err)
 		}
@@ -111,5 +112,48 @@ func TestDoors(t *testing.T) {
 	c := m.CPU(0)
 	if q.IsLocked(c) || q.IsContended(c) || r.IsLocked(c) || r.IsContended(c) || tk.IsLocked(c) || tk.IsContended(c) {
 		t.Error("a free lock says that it is held or contended")
+	}
+}
+
+// The table's wait and kick are what the slow path and the unlock call, whatever the machine: it is made without any, and
+// with its own, which are passed by.
+func TestEveryMachineHonoursTheTablesWaitAndKick(t *testing.T) {
+	const name = "TestEveryMachineHonoursTheTablesWaitAndKick"
+	if !inside(name) {
+		if out, code := subprocess(t, name); code != 0 {
+			t.Errorf("exit %d:\n%s", code, out)
+		}
+		return
+	}
+	waits, kicks := make(chan bool), make(chan uint32)
+	ops := spinlock.PVQueued()
+	ops.Wait = func(*paravirt.CPU, *arch.U8, uint8) { waits <- true; <-kicks }
+	ops.Kick = func(_ *paravirt.CPU, cpu uint32) { kicks <- cpu }
+	if err := spinlock.InstallQueued(ops); err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []paravirt.Config{
+		{},
+		{
+			Wait: func(*paravirt.CPU, *arch.U8, uint8) { t.Error("the machine's wait is called") },
+			Kick: func(*paravirt.CPU, uint32) { t.Error("the machine's kick is called") },
+		},
+	} {
+		own.CPUs, own.Tunables = 2, paravirt.Tunables{Spin: 3}
+		m, err := chanmachine.New(own, chanmachine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var l spinlock.Queued
+		l.Lock(m.CPU(0))
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			l.Lock(m.CPU(1))
+			l.Unlock(m.CPU(1))
+		}()
+		<-waits
+		l.Unlock(m.CPU(0))
+		<-done
 	}
 }

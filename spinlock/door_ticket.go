@@ -6,12 +6,11 @@ import (
 )
 
 // Ticket is the front door of the ticket locks: native fast paths, and a pair of
-// operations that only waiting and contended unlocking call. Without a pair installed it is a native ticket
+// operations that only waiting and contended unlocking call. With the native pair it is a native ticket
 // lock, and its unlock a plain store.
 type Ticket struct{ word arch.Word }
 
-// TicketOps is the pair: the #else branch of the 2015 seed's table. The zero value is native: nothing
-// happens in either.
+// TicketOps is the pair: the #else branch of the 2015 seed's table.
 type TicketOps struct {
 	// Spinning is called by a waiter that has used its budget up: it announces
 	// that its CPU waits for the ticket want, marks the lock, and blocks. It may return early.
@@ -20,6 +19,14 @@ type TicketOps struct {
 	// ticket next, if there is one. The lock may be gone: it is an address.
 	Kick func(lock arch.Addr, c *paravirt.CPU, next uint16)
 }
+
+// NativeTicketOps returns the default: nothing happens in either.
+func NativeTicketOps() TicketOps {
+	return TicketOps{Spinning: ticketSpinNothing, Kick: ticketKickNothing}
+}
+
+func ticketSpinNothing(*Ticket, *paravirt.CPU, uint16)   {}
+func ticketKickNothing(arch.Addr, *paravirt.CPU, uint16) {}
 
 // PVTicketOps returns the paravirtual pair, on the event channel.
 func PVTicketOps() TicketOps {
@@ -37,7 +44,7 @@ func InstallTicket(ops TicketOps) error {
 	return install(ops.whole(), func(all *Ops) { all.Ticket = ops })
 }
 
-func (ops TicketOps) whole() bool { return (ops.Spinning == nil) == (ops.Kick == nil) }
+func (ops TicketOps) whole() bool { return ops.Spinning != nil && ops.Kick != nil }
 
 // Lock takes the lock.
 func (l *Ticket) Lock(c *paravirt.CPU) {
@@ -49,16 +56,17 @@ func (l *Ticket) Lock(c *paravirt.CPU) {
 //go:noinline
 func (l *Ticket) lockSlow(c *paravirt.CPU, v uint32) {
 	c.Seal()
-	markedTicketSlow(c, &l.word, v, ticketSpinning)
+	doorMarkedTicketSlow(c, &l.word, v)
 }
 
-func ticketSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) {
-	spinning := installed.Load().Ticket.Spinning
-	if spinning == nil {
-		return false
-	}
-	spinning(ticketOf(word), c, want)
-	return true
+//go:noinline
+func ticketSpinning(l *Ticket, c *paravirt.CPU, want uint16) {
+	installed.Load().Ticket.Spinning(l, c, want)
+}
+
+//go:noinline
+func ticketKick(lock arch.Addr, c *paravirt.CPU, next uint16) {
+	installed.Load().Ticket.Kick(lock, c, next)
 }
 
 // Unlock calls the next ticket.
@@ -68,13 +76,12 @@ func (l *Ticket) Unlock(c *paravirt.CPU) {
 	if debug {
 		mustHold(c, l.IsLocked(c), "Ticket")
 	}
-	kick := installed.Load().Ticket.Kick
-	if kick == nil {
+	if !installed.Load().marks {
 		c.Store16(l.word.Half(0), c.Load16(l.word.Half(0))+ticketStep)
 		return
 	}
 	if head := c.Add16(l.word.Half(0), ticketStep); head&ticketMark != 0 {
-		kick(c.Addr(&l.word), c, head&^ticketMark)
+		ticketKick(c.Addr(&l.word), c, head&^ticketMark)
 	}
 }
 

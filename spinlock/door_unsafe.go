@@ -20,19 +20,9 @@ func codeOf[F any](f F) uintptr {
 // ticketOf returns the lock that a word is the whole of.
 func ticketOf(word *arch.Word) *Ticket { return (*Ticket)(unsafe.Pointer(word)) }
 
-func leafFor(slow func(*Queued, *paravirt.CPU)) (code uintptr, ok bool) {
-	return arch.UnlockLeaf(codeOf(slow))
-}
-
-// pvUnlockLeaf returns the leaf as a function: a function value is the address of a place that
+// pvUnlockFunc returns the leaf as a function: a function value is the address of a place that
 // holds the entry.
-func pvUnlockLeaf() func(*Queued, *paravirt.CPU) {
+func pvUnlockFunc() func(*Queued, *paravirt.CPU) {
 	at := &pvUnlockCode
 	return *(*func(*Queued, *paravirt.CPU))(unsafe.Pointer(&at))
-}
-
-// slowPath2015 returns the slow path of the seed's day as one of Queued.
-func slowPath2015() func(*Queued, *paravirt.CPU) {
-	f := (*PVQSpin2015).lockSlow
-	return *(*func(*Queued, *paravirt.CPU))(unsafe.Pointer(&f))
 }

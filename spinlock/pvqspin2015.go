@@ -36,12 +36,12 @@ const (
 // Lock takes the lock.
 func (l *PVQSpin2015) Lock(c *paravirt.CPU) {
 	if !c.Cas32(l.word.Whole(), 0, lockedOnly) {
-		l.lockSlow(c)
+		pvSlow2015(c, &l.word)
 	}
 }
 
-func (l *PVQSpin2015) lockSlow(c *paravirt.CPU) {
-	w := &l.word
+// pvSlow2015 is the slow path.
+func pvSlow2015(c *paravirt.CPU, w *arch.Word) {
 	a := c.Contend()
 	node, code, ok := takeNode(c)
 	if !ok {
@@ -154,21 +154,23 @@ func b2u(b bool) uint32 {
 
 // Unlock releases the lock, and kicks the CPU at the head of the queue if it
 // sleeps.
-func (l *PVQSpin2015) Unlock(c *paravirt.CPU) {
+func (l *PVQSpin2015) Unlock(c *paravirt.CPU) { pvUnlock2015(c, &l.word) }
+
+func pvUnlock2015(c *paravirt.CPU, w *arch.Word) {
 	if debug {
-		mustHold(c, c.Load8(lockedByte(&l.word)) != unlocked, "PVQSpin2015")
+		mustHold(c, c.Load8(lockedByte(w)) != unlocked, "PVQSpin2015")
 	}
-	if c.Cmpxchg8(lockedByte(&l.word), locked, unlocked) != locked {
-		l.unlockSlow(c)
+	if c.Cmpxchg8(lockedByte(w), locked, unlocked) != locked {
+		pvUnlockSlow2015(c, w)
 	}
 }
 
-func (l *PVQSpin2015) unlockSlow(c *paravirt.CPU) {
+func pvUnlockSlow2015(c *paravirt.CPU, w *arch.Word) {
 	// Look the node up before the release: after it the lock's memory may be gone,
 	// and another entry for the same lock may come. The node stays, it is its CPU's.
 	m := c.Machine()
-	node := m.Node(unhash(c, c.Addr(&l.word)))
-	c.Store8(lockedByte(&l.word), unlocked)
+	node := m.Node(unhash(c, c.Addr(w)))
+	c.Store8(lockedByte(w), unlocked)
 	if c.Load8(node.State()) == halted {
 		c.Count(paravirt.KickUnlock)
 		c.Kick(c.Load32(&node.CPU))

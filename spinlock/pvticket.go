@@ -40,17 +40,11 @@ func (l *PVTicket) Lock(c *paravirt.CPU) {
 }
 
 //go:noinline
-func (l *PVTicket) lockSlow(c *paravirt.CPU, v uint32) {
-	markedTicketSlow(c, &l.word, v, lockSpinning)
-}
+func (l *PVTicket) lockSlow(c *paravirt.CPU, v uint32) { markedTicketSlow(c, &l.word, v) }
 
-// markedTicketSlow waits for the ticket that was taken when the word became v: spinning, with a
-// call of block each time the budget is used up. Block reports whether it called on the machine to sleep; it is
-// given nothing of this stack, because what an unknown function is given is moved to
-// the heap.
-func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
-	block func(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool)) {
-
+// markedTicketSlow waits for the ticket that was taken when the word became v: spinning, and blocking
+// each time the budget is used up.
+func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	a := c.Contend()
 	want := uint16(v>>16) - ticketStep
 	var head uint16
@@ -66,9 +60,10 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32,
 		if head&^ticketMark == want {
 			break
 		}
-		if block(c, word, want) {
-			a.Blocks++
-		}
+		// lockSpinning has no result: a call that is patched to nothing has none.
+		blocks := c.Counted(paravirt.TakenSlow)
+		lockSpinning(c, word, want)
+		a.Blocks += uint32(c.Counted(paravirt.TakenSlow) - blocks)
 	}
 	c.Head(uint32(want)<<16 | uint32(head))
 	if head&ticketMark != 0 {
@@ -89,9 +84,9 @@ func spend(budget, n uint32) uint32 {
 }
 
 // lockSpinning announces the CPU, marks the lock, looks once more, and blocks; unless it can't.
-func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) {
+func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) {
 	if !c.Bound() || c.InNMI() {
-		return false
+		return
 	}
 	c.Count(paravirt.TakenSlow)
 	slot := c.Slot()
@@ -136,7 +131,6 @@ func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) (blocked bool) 
 		// the slot said something else, or cleared above: make it look again.
 		c.SetPending()
 	}
-	return true
 }
 
 // announce says in a slot which ticket of which lock its CPU waits for. The lock is put in after the

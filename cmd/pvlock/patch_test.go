@@ -44,7 +44,7 @@ func TestPatchShowsWhatWasChosenAndTheTextBeforeAndAfter(t *testing.T) {
 		"pv":             {"pv: asked for", "spinlock.queuedPVSlow", "spinlock.(*Xen).Lock"},
 		"tas":            {"tas: asked for", "spinlock.queuedVirtSlow"},
 		"native,xen2008": {"xen2008: asked for", "spinlock.(*Xen2008).Lock"},
-		"pvqspin2015":    {"pvqspin2015: asked for", "spinlock.(*PVQSpin2015).lockSlow"},
+		"pvqspin2015":    {"pvqspin2015: asked for", "spinlock.queuedPVSlow2015"},
 	} {
 		got := finish(t, pvlock(t, "patch", "--mode", mode))
 		if !textpatch.Supported {

@@ -17,7 +17,7 @@ import (
 // layers is who may import whom: a package those of lower layers, and those of its own group.
 // A group is a directory and all below it that isn't another group; "." is the root alone.
 var layers = [][]string{
-	{"cmd", "machine/xen/testbed", "internal/rules", "docs", "examples"},
+	{"cmd", "machine/xen/testbed", "internal/rules", "internal/doorgen", "docs", "examples"},
 	{"bench", "torture", "sim", "check", "report", "boot"},
 	{"internal/twin", "rig"},
 	{"machine", "textpatch", "host", "result", "internal/chanmachine", "paravirt/contract"},

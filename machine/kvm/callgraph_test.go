@@ -43,7 +43,6 @@ var indirect = map[string]bool{
 	"example.com/pvlock/paravirt.(*CPU).SetPending":   true,
 	"example.com/pvlock/paravirt.(*CPU).TestPending":  true,
 	"example.com/pvlock/paravirt.WordChannel":         true, // park and unpark
-	"example.com/pvlock/spinlock.markedTicketSlow":    true, // lockSpinning, whose address its caller takes
 }
 
 // TestGuestCodeReachesNothingOfTheRuntime walks the call graph of all that package bench runs in a guest, in the

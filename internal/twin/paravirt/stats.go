@@ -125,6 +125,14 @@ func (c *CPU) CountIf(e Event, cond bool) {
 	}
 }
 
+// Counted returns a counter's value, 0 if the machine has none.
+func (c *CPU) Counted(e Event) uint64 {
+	if c.stats == nil {
+		return 0
+	}
+	return c.stats.Events[e].Value()
+}
+
 // Acquisition is what a slow path notes of one contended acquisition.
 type Acquisition struct {
 	began, blocked uint64
