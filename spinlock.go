@@ -156,8 +156,8 @@ func unpinned(c arch.Core, f func()) {
 }
 
 // freeCPUs is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know
-// it by is the CPU. It is made when the program starts, which is in no bubble of testing/synctest: outside of it a
-// bubble's channel is of no use.
+// it by is the CPU. It is made when the program starts, which is in no bubble of testing/synctest: a bubble's
+// channel can't be used outside of it.
 var freeCPUs = make(chan *paravirt.CPU, poolCPUs)
 
 // kicker is the CPU of unlockers: it only kicks, so all share it. It is there as soon as there are CPUs to borrow.
@@ -205,7 +205,7 @@ func makeMachine(n int, park func(cpu *paravirt.CPU, sleeper uint32)) *paravirt.
 }
 
 // spinFor is how long a waiter spins before it sleeps, in ns: short beside what a garbage collection takes to stop the
-// world anyway, since it waits for who spins pinned.
+// world anyway, since the collector waits for pinned spinners.
 const spinFor = 10e3
 
 func borrow(c arch.Core) (cpu *paravirt.CPU) {

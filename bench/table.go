@@ -97,7 +97,7 @@ func (t *table) heading(out *strings.Builder, b *result.Bench) {
 	if r.Neighbours > 0 {
 		fmt.Fprintf(out, "beside a virtual machine of %d vCPUs that compute all the time\n", r.Neighbours)
 	}
-	fmt.Fprint(out, "waits are corrected for coordinated omission: a stall counts for all who would have come meanwhile\n\n")
+	fmt.Fprint(out, "waits are corrected for coordinated omission: a stall counts for each request that would have come meanwhile\n\n")
 }
 
 // throughput writes who gets how much done.

@@ -61,7 +61,7 @@ type Shown struct {
 	After  []string `json:"after"`
 }
 
-// patchCalls patches, before any CPU has come up, and reports whether it did, be it for a moment.
+// patchCalls patches, before any CPU has come up, and reports whether it did, even for a moment.
 // It is called by spinlock.Install, which lets none come up meanwhile. CPUs that never came up may
 // be running the code that is written.
 func (r *Result) patchCalls(calls []spinlock.Call) bool {

@@ -40,7 +40,7 @@ type Options struct {
 	// Buffer, Workers, States and MemoryMB bound each exploration.
 	Buffer, Workers  int
 	States, MemoryMB int64
-	// Timeout bounds all of them; 0 is no bound.
+	// Timeout bounds all of them; 0 means no bound.
 	Timeout time.Duration
 }
 

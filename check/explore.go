@@ -183,7 +183,7 @@ func (e *explorer) bound() string {
 // edgeBytes is what an edge costs: itself, and its part of the way back from the ends.
 const edgeBytes = 8 + 4 + 4
 
-// room says what there is no room for any more, be it in the middle of a level.
+// room says which room is used up, even in the middle of a level.
 func (e *explorer) room() string {
 	const nodeBytes = 1 << 10
 	e.model.mu.Lock()

@@ -134,7 +134,7 @@ func (x *model) weaken(n *node, add func(Change)) {
 }
 
 // inText says whether a place is in the text of a lock, or of how its waiters sleep and are found. How
-// a CPU comes up is no part of either.
+// a CPU comes up belongs to neither.
 func inText(pos string) bool {
 	file, _, _ := strings.Cut(pos, ":")
 	switch file {
@@ -185,7 +185,7 @@ func needed(k spinlock.Kind) []Config {
 		Config{Lock: k, CPUs: 3, Client: Plain(3, 1), Spurious: true},
 		Config{Lock: k, CPUs: 2, Client: Late(2), Spurious: true})
 	if k.Sleeps && slices.Contains(queueless, k.Name) {
-		// Who sleeps here is found by unlockers, and may be interrupted.
+		// Unlockers find the sleepers of these locks, and a sleeper may be interrupted.
 		set = append(set,
 			Config{Lock: k, CPUs: 3, Client: kickFirst(), Interrupts: 1},
 			Config{Lock: k, CPUs: 3, Client: kickFirst(), Spin: AnySpin, Interrupts: 1})

@@ -97,7 +97,7 @@ func (x *model) describe(ev *event, v uint64, giveUp bool) string {
 		}
 		return "parks on " + cell
 	case arch.Unpark:
-		return "unparks who sleeps on " + cell
+		return "unparks the sleeper on " + cell
 	case arch.Poll:
 		return "poll ends: pending"
 	case arch.Clear:

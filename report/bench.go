@@ -273,7 +273,7 @@ func (u *setup) parts(id, name string, l *looks) []part {
 		u.summary("In figures" + suffix),
 		{Title: "Against overcommit" + suffix, Words: []string{"Points are medians over the rounds, and bars reach from the least to the most."}, Figures: u.overcommitFigures(id, l)},
 		{Title: "How long they wait" + suffix, Figures: u.latencyFigures(id, l),
-			Words: []string{"From wanting the lock to having it. Corrected for coordinated omission: a stall counts for all who would have come meanwhile."}},
+			Words: []string{"From wanting the lock to having it. Corrected for coordinated omission: a stall counts for each request that would have come meanwhile."}},
 	}
 	if f := u.spinFigures(id, l); f != nil {
 		parts = append(parts, part{Title: "How long they spin" + suffix, Figures: f, Words: []string{

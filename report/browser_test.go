@@ -34,7 +34,7 @@ func browser(t *testing.T) context.Context {
 	case path == "":
 		t.Skip("NOT TESTED IN A BROWSER: there is no Chromium on the PATH. Install it (Debian: apt-get install chromium); PVLOCK_BROWSER=require makes its absence an error.")
 	}
-	// Whoever runs as root, as in containers, has no sandbox.
+	// As root, which is usual in containers, the browser has no sandbox.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)

@@ -38,7 +38,7 @@ type point struct {
 	x, y, low, high float64
 }
 
-// over makes a point of the values of rounds. Values that are no numbers are left out; without any there is no point.
+// over makes a point of the values of rounds. NaNs are left out; without a value there is no point.
 func over(x float64, values []float64) (p point, ok bool) {
 	values = slices.DeleteFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 	if len(values) == 0 || math.IsNaN(x) || math.IsInf(x, 0) {

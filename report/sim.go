@@ -29,7 +29,7 @@ func simSection(s *result.Sim, id string, l *looks) section {
 	}
 	out.Parts = append(out.Parts, p)
 	if len(s.Timelines) > 0 {
-		t := part{Title: "What each CPU did", Words: []string{"The physical CPUs first, then the virtual ones. What runs fills its row; arrows go from who kicks to who wakes."}}
+		t := part{Title: "What each CPU did", Words: []string{"The physical CPUs first, then the virtual ones. What runs fills its row; arrows go from the kicker to the woken vCPU."}}
 		for i := range s.Timelines {
 			t.Timelines = append(t.Timelines, newTimeline(&s.Timelines[i], fmt.Sprintf("%s-time-%d", id, i+1)))
 		}

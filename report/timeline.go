@@ -19,7 +19,7 @@ const (
 )
 
 // states are what a CPU can be in, the ones that hold the lock or wait for it first. Each is a class of the page, and has a
-// height of its own for who can't tell the colours: what runs fills its row, what doesn't is a line.
+// height of its own for readers who can't tell the colours: running fills its row, the rest is a line.
 var states = []struct {
 	name, about string
 	height      float64
@@ -38,7 +38,7 @@ type timeline struct {
 	Width, Height   float64
 	Rows            []timeRow
 	Ticks           []mark
-	// Flows are arrows from who kicks to who wakes, Tip where each ends.
+	// Flows are arrows from the kicker to the woken vCPU, Tip where each ends.
 	Flows  []string
 	States []timeState
 	Table  table

@@ -54,7 +54,7 @@ type Host struct {
 	Go string `json:"go"`
 	// GOMAXPROCS is its value before any run raised it.
 	GOMAXPROCS int `json:"gomaxprocs"`
-	// QuotaCPUs is how many CPUs' time the control group may use; 0 is no limit.
+	// QuotaCPUs is how many CPUs' time the control group may use; 0 means no limit.
 	QuotaCPUs float64 `json:"quota_cpus"`
 	// Unknown lists the numbers above that are placeholders, because they are not known, and why.
 	Unknown []string `json:"unknown,omitempty"`

@@ -99,7 +99,7 @@ func TestReadingRefuses(t *testing.T) {
 		{"more after the end", whole + "{}", "not JSON"},
 		{"a list", "[1]", "want a JSON file with schema pvlock/bench/1"},
 		{"no schema", "{}", `no "schema"`},
-		{"a schema that is no text", `{"schema": 1}`, `"schema" is not text`},
+		{"a schema that is not text", `{"schema": 1}`, `"schema" is not text`},
 		{"a foreign schema", `{"schema": "fio/3"}`, "not a result of pvlock"},
 		{"another kind", `{"schema": "pvlock/sim/1"}`, "another kind of result"},
 		{"a newer schema", `{"schema": "pvlock/bench/2"}`, "newer pvlock"},

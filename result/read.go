@@ -118,7 +118,7 @@ func checkSchema(text []byte, wanted ...string) (string, error) {
 func malformed(text []byte, want string, err error) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
-		return fmt.Errorf("not a result: its \"schema\" is not text, or it is no object; want a JSON file with schema %s", want)
+		return fmt.Errorf("not a result: its \"schema\" is not text, or it is not an object; want a JSON file with schema %s", want)
 	}
 	line := 1 + bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n"))
 	if int(syntax.Offset) >= len(text) && strings.Contains(syntax.Error(), "unexpected end") {

@@ -143,7 +143,7 @@ type Span struct {
 	// State is "running", "spinning", "holding", "blocked" or "preempted"; on a physical CPU it is
 	// "running" or "idle".
 	State string `json:"state"`
-	// Who is the vCPU that a physical CPU runs; "" otherwise.
+	// Who names the vCPU that a physical CPU runs; "" otherwise.
 	Who string `json:"who,omitempty"`
 }
 

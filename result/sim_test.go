@@ -13,7 +13,7 @@ import (
 // simSample is a result with every field set to something of its own.
 func simSample() *Sim {
 	return &Sim{
-		Schema: SchemaSim, Command: []string{"pvlock", "sim", "collapse"}, Experiment: "collapse", About: "Who collapses.", Seed: 7,
+		Schema: SchemaSim, Command: []string{"pvlock", "sim", "collapse"}, Experiment: "collapse", About: "Which locks collapse.", Seed: 7,
 		Costs: map[string]int64{"hit": 1}, CostsFrom: "defaults",
 		Plots: []Plot{{
 			Title: "Throughput",

@@ -1,7 +1,7 @@
 package sim
 
 // credit is Xen's credit scheduler: a vCPU has credit, gets its share of new credit every 30 ms, and pays for
-// the CPU. Whoever has credit is UNDER and runs before whoever is OVER; one that wakes while it is UNDER is boosted
+// the CPU. A vCPU with credit is UNDER and runs before those that are OVER; one that wakes while it is UNDER is boosted
 // and runs before both, until a tick finds it running. Slices are of 30 ms. There is one queue, which is what Xen's,
 // one to a CPU, with stealing by class, come to.
 //
@@ -39,7 +39,7 @@ func (c *credit) ready(u *unit) *seat {
 	if s := c.pool.free(u); s != nil {
 		return s
 	}
-	// Whoever is of the lowest class, and runs, makes room.
+	// The running vCPU of the lowest class makes room.
 	var worst *seat
 	for _, s := range c.pool.seats {
 		if s.user != nil && s.user.class > u.class && (worst == nil || s.user.class > worst.user.class) && !c.pool.e.protected(s) {
@@ -107,7 +107,7 @@ func (c *credit) tick(s *seat) {
 	}
 }
 
-// account gives out new credit, every 30 ms, and sorts everybody anew.
+// account gives out new credit, every 30 ms, and sorts all vCPUs again.
 func (c *credit) account() {
 	var weights int64
 	for _, u := range c.units {

@@ -53,7 +53,7 @@ func TestEveryExperimentSaysWhatItShowsAndHasAPictureOfIt(t *testing.T) {
 	}
 }
 
-// An experiment is nothing but its flags.
+// An experiment is its flags, and no more.
 func TestTheFlagsOfAnExperimentMakeTheSameCells(t *testing.T) {
 	for _, e := range sim.Experiments {
 		s, err := e.Sweep(nil, options())

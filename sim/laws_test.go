@@ -24,7 +24,7 @@ func perOp(t *testing.T, cfg Config) float64 {
 
 func within(got, want, factor float64) bool { return got > want/factor && got < want*factor }
 
-// Whoever holds an unfair lock is preempted with probability cs/T, and then all wait for (R-1)T: an acquisition costs
+// The holder of an unfair lock is preempted with probability cs/T, and then all wait for (R-1)T: an acquisition costs
 // (R-1)cs more, however long the slices.
 func TestAnUnfairLockLosesTheSectionTimesOvercommit(t *testing.T) {
 	for _, r := range []int{2, 3, 4} {

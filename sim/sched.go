@@ -1,6 +1,6 @@
 package sim
 
-// Who runs where. Three layers are built of the same parts: physical CPUs run vCPUs, vCPUs run threads, threads run
+// What runs where. Three layers are built of the same parts: physical CPUs run vCPUs, vCPUs run threads, threads run
 // goroutines. What runs is a unit; what runs units, one at a time, is a seat; the seats of a layer and the
 // units that take turns on them are a pool, and its policy decides.
 
@@ -27,7 +27,7 @@ const (
 
 // A policy decides which unit runs. It has the ready units that don't run.
 type policy interface {
-	// ready takes a unit that has become ready and returns the seat that should choose anew, or nil.
+	// ready takes a unit that has become ready and returns the seat that should choose again, or nil.
 	ready(u *unit) *seat
 	// put takes back a unit that has lost its seat and is still ready.
 	put(s *seat, u *unit)
@@ -107,7 +107,7 @@ func (e *engine) ready(u *unit) {
 	}
 }
 
-// poke lets a seat choose anew.
+// poke lets a seat choose again.
 func (e *engine) poke(s *seat) {
 	switch {
 	case s.user != nil:

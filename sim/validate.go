@@ -119,7 +119,7 @@ func byThroughput(a, b *result.Run) int {
 	return 0
 }
 
-// judge finds who has collapsed, and whose order is wrong.
+// judge finds the locks that have collapsed, and those whose order is wrong.
 func (c *Comparison) judge() {
 	for i := range c.Rows {
 		r := &c.Rows[i]

@@ -110,7 +110,7 @@ func hammer(t *testing.T, m *paravirt.Machine, k spinlock.Kind, times int, yield
 }
 
 // rescue is the watchdog: it notifies a CPU that it has seen asleep in each of many looks in a row. That
-// ends a sleep which nothing else would, and is a kick in vain otherwise: it counts.
+// ends a sleep which nothing else would, and is a useless kick otherwise: it counts.
 func rescue(m *paravirt.Machine, done chan struct{}, stopped chan int) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -554,7 +554,7 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 			<-release
 			outer.Unlock(&a, c)
 			close(released)
-			// From here on the watchdog. The lock a is free: whoever sleeps sleeps on in vain,
+			// From here on the watchdog. The lock a is free: a sleeper sleeps on for nothing,
 			// once CPU 2 has let b go too.
 			<-interrupted
 			await(func() bool { return !inner.IsLocked(&b, c) || isClosed(got) })

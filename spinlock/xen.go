@@ -113,9 +113,8 @@ func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
 		c.Count(paravirt.TakenSlowSpurious)
 	}
 
-	// Uncount, then take the lock out of the slot: between the two an unlocker that still read
-	// the count may notify in vain, which is harmless. The other way round, one
-	// would find a waiter counted and nobody to notify.
+	// The order of the two doesn't matter. An unlocker may notify this CPU in between for nothing, or
+	// in the other order find it counted and not notify it: it has the lock, or looks once more below.
 	c.Add16(l.spinners(), ^uint16(0))
 	c.Unannounce(&ann)
 	if !got {

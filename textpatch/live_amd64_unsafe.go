@@ -120,7 +120,7 @@ func readyLive(edits []Edit) error {
 // already, and the rest is as it is to be, as after an error in the second step, there is only the
 // third.
 func (m memory) writeLive(edits []Edit, after afterError) (err error) {
-	// Between the steps there is no more than needs be: threads spin in the breakpoint meanwhile.
+	// Between the steps nothing is done that can wait: threads spin in the breakpoint meanwhile.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	whole := func(e Edit) bool { return e.Old[0] != opTrap || !bytes.Equal(e.Old[1:], e.New[1:]) }

@@ -31,7 +31,7 @@ func TestTextIsWhatTheProgramsFileIsMappedTo(t *testing.T) {
 		{"a program", line(here, "r-xp", own) + line(just, "r-xp", lib) + vsyscall, []area{here}, ""},
 		{"two areas", line(here, "r-xp", own) + line(other, "r-xp", own), []area{here, other}, ""},
 		{"in part on larger pages of a file", line(here, "r-xp", own) + line(other, "r-xp", "00:0f 5 /anon_hugepage"), []area{here, other}, ""},
-		{"data is no text", line(here, "r-xp", own) + line(other, "rw-p", own), []area{here}, ""},
+		{"data is not text", line(here, "r-xp", own) + line(other, "rw-p", own), []area{here}, ""},
 		{"memory of a just-in-time compiler", line(just, "rwxp", none) + line(here, "r-xp", own), []area{here}, ""},
 		{"unpacked", line(here, "r-xp", none) + vsyscall, nil, "no file is mapped to"},
 		{"unpacked, and named", line(here, "r-xp", none+" [anon: x]") + vsyscall, nil, "no file is mapped to"},

@@ -53,7 +53,7 @@ func (p *Patch) Edits() []Edit { return p.edits }
 // Applied reports whether the edits have been made, and not been undone.
 func (p *Patch) Applied() bool { return p.applied }
 
-// Touched reports whether any edit was ever in the text, be it for a moment before an error.
+// Touched reports whether any edit was ever in the text, even for a moment before an error.
 func (p *Patch) Touched() bool { return p.touched }
 
 // Call adds to the patch that a site calls another function, which takes the same arguments and has

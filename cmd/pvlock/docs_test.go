@@ -550,7 +550,8 @@ func newErrand(t *testing.T) errand {
 	return e
 }
 
-// shell runs a text in dir. A finding, exit status 1 of pvlock, is no failure: some commands are shown because they find something.
+// shell runs a text in dir. A finding, exit status 1 of pvlock, is not a
+// failure: some commands are shown because they find something.
 func (e errand) shell(ctx context.Context, dir, text string, findings bool) error {
 	atMost := patience
 	if os.Getenv(howMuch) != "" {

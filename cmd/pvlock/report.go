@@ -171,7 +171,7 @@ func (l *loss) Set(s string) error {
 	if percent {
 		v /= 100
 	}
-	// Written this way, what is not a number is no share either.
+	// Written this way, a NaN is not a share either.
 	if err != nil || !(v >= 0 && v <= 1) {
 		return errors.New("want 0% to 100%, or 0 to 1")
 	}

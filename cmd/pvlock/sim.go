@@ -44,7 +44,7 @@ Every vCPU runs the lock's text as it is shipped, on a host that is modelled: ho
 it has, how it schedules, what an instruction, a wake-up and a switch cost. Time is virtual and counted in
 whole nanoseconds, so the same command and the same costs give the same bytes on any machine.
 
-Without an argument the experiments are listed. An experiment is nothing but flags, which are shown there, and each can be
+Without an argument the experiments are listed. An experiment is a set of flags, which are shown there. Each can be
 overridden; without one the flags are a sweep of your own. Most flags take lists: every combination is a
 cell. The cells are numbered from 0 like an odometer whose wheels are the flags in the order in which they stand below, the last
 one turning fastest. They run on all CPUs.

@@ -37,7 +37,7 @@ What is verified:
 
   exclusion     three cache lines that the lock protects, and a name in one of them: whoever
                 finds them torn, somebody's name, or another count than it left was not alone
-  lost wake-up  all who wait for a lock sleep, nothing is pending, and nobody holds it or is
+  lost wake-up  all waiters of a lock sleep, nothing is pending, and nobody holds it or is
                 about to release it. The watchdog makes it good, and counts. While anybody is
                 awake who has the lock or wants it, it is slow, not lost
   no progress   nobody gets a lock for --patience. Each vCPU that waits at the end of a round

@@ -20,7 +20,7 @@ func Example() {
 	// 0 false
 }
 
-// Who may not wait passes a context, and goes without when it is done.
+// A caller that may not wait passes a context, and goes without the value when it is done.
 func ExampleCache_GetContext() {
 	c := New[string, int](1, 1000)
 	c.Put("answer", 42)

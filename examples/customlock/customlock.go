@@ -129,8 +129,9 @@ func (l *Lock) Unlock(c *paravirt.CPU) {
 	}
 }
 
-// wakeAhead wakes who sleeps there, though it isn't its turn. If it has become its turn meanwhile, or another's who sleeps there too,
-// the compare-and-swap fails, or wakes that one for nothing.
+// wakeAhead wakes the waiter that sleeps there, though it isn't its turn. If its turn has come
+// meanwhile, the compare-and-swap fails; if another waiter sleeps there by now, that one is woken
+// for nothing.
 func (s *slot) wakeAhead(c *paravirt.CPU) {
 	old := c.Load32(s.word.Whole())
 	if uint8(old) == asleep && c.Cas32(s.word.Whole(), old, awake) {
@@ -142,7 +143,7 @@ func (s *slot) wakeAhead(c *paravirt.CPU) {
 // TryLock takes the lock if it is free.
 func (l *Lock) TryLock(c *paravirt.CPU) bool {
 	ticket := c.Load32(&l.next)
-	// If the ticket is still to be had, its slot is still what it was.
+	// If nobody has taken the ticket, its slot is still what it was.
 	if c.Load8(l.slot(ticket).word.Byte(0)) != granted || !c.Cas32(&l.next, ticket, ticket+1) {
 		return false
 	}

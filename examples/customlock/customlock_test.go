@@ -137,7 +137,7 @@ func TestALockThatDoesNotExcludeIsCaught(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever is in the critical section hands its thread to another, who comes in too.
+	// The vCPU in the critical section hands its thread to another, which comes in too.
 	o := drive(t, m, func(*paravirt.CPU) {}, func(*paravirt.CPU) { runtime.Gosched() }, 2000)
 	if o.violations == 0 && uint64(o.entered[0]) == o.acquisitions {
 		t.Skip("nobody met anybody: one CPU, and no preemption")

@@ -93,7 +93,7 @@ func (m *Machine) bed(c *paravirt.CPU) *bed { return &m.beds[c.ID()] }
 // clear makes the caller's channel not pending. It has to be a full fence: a waiter clears, then looks at the lock, and
 // an unlocker releases, then notifies. If the look came before the clearing, it could miss the release, and the clearing wipe
 // out the notification. That sync.Mutex orders its critical sections isn't enough where the processor may move the
-// look into one, so it is said.
+// look into one, hence the fence.
 func (m *Machine) clear(c *paravirt.CPU) {
 	b := m.bed(c)
 	b.mu.Lock()

@@ -14,7 +14,7 @@ func (c *Counter) Add(n uint64) { c.v.Add(n) }
 func (c *Counter) Value() uint64 { return c.v.Load() }
 
 // Hint is what a CPU says of itself to observers outside the machine, such as
-// watchdogs. It is no part of any protocol: a model leaves it out.
+// watchdogs. No protocol reads it: a model leaves it out.
 type Hint struct{ v atomic.Uint32 }
 
 // Set stores v.

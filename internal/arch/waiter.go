@@ -144,8 +144,8 @@ func (c Core) Park(i uint32, skip int) {
 }
 
 // ParkUntil is Park for a waiter that MayGiveUp was told may give up: it reports whether it was unparked, and
-// not cancelled. If both come it may say either; the unpark is then still to be had, by ParkUntil with
-// the zero Done.
+// not cancelled. If both come it may say either; ParkUntil with the zero Done then still returns the
+// unpark.
 func (c Core) ParkUntil(i uint32, d Done) bool {
 	c.mustNotHold()
 	w := bedOf(i).cancel.Load()

@@ -17,7 +17,7 @@ import (
 // the thread that it is.
 //
 //	Exit/vmm       the guest stores to a doorbell, the VMM does nothing, the guest goes on
-//	Exit/kernel    the same where the kernel serves the store: what a kick costs who sends it
+//	Exit/kernel    the same where the kernel serves the store: what a kick costs its sender
 //	RoundTrip/kvm  two vCPUs wake each other in turn: two kicks and two waits
 //	RoundTrip/threads  the same on threads: two futex wakes and two futex waits
 //

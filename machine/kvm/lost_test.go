@@ -83,7 +83,7 @@ func TestLostWakeUpsAreMadeGood(t *testing.T) {
 								c.Store32(d.stop.Whole(), 1)
 							}
 							had := c.Load32(d.had.Whole())
-							// Asleep, and the one who could have woken it is through with that.
+							// Asleep, and the vCPU that could have woken it has done so already.
 							if had == last && c.Load32(d.out.Whole()) == had+1 && m.Paravirt().Asleep(1) {
 								lost++
 								m.Paravirt().Rescue(1)

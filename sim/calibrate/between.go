@@ -173,7 +173,7 @@ func switches(m *Measured, cpus []int) error {
 	})
 	err = on(cpus[0], func() {
 		var each []float64
-		// Whoever else is on the CPU may keep the other thread from it for some time.
+		// Other processes on the CPU may keep the other thread from it for some time.
 		for started := time.Now(); len(each) < times && time.Since(started) < patience; {
 			began, before := time.Now(), switched()
 			for range yields {

@@ -124,8 +124,8 @@ func (c *Counter) Add(n uint64) { c.v += n }
 // Value returns the count.
 func (c *Counter) Value() uint64 { return c.v }
 
-// Hint is what a CPU says of itself to observers outside the machine. It is no part of any
-// protocol, and not modelled.
+// Hint is what a CPU says of itself to observers outside the machine. No protocol reads
+// it, and it is not modelled.
 type Hint struct{}
 
 // Set does nothing.

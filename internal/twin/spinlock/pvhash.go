@@ -7,8 +7,8 @@ import (
 	"example.com/pvlock/internal/twin/paravirt"
 )
 
-// The lock→node table: how the unlocker of a lock finds who sleeps at the head of its queue, since the
-// lock's word says only that somebody does. Open addressing with linear probing from the
+// The lock→node table: how the unlocker of a lock finds the sleeping head of its queue. The
+// lock's word says only that somebody sleeps. Open addressing with linear probing from the
 // start of a cache line.
 //
 // There is always a free entry: a lock has at most one, only a lock for which a CPU waits

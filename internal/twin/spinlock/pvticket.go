@@ -138,7 +138,7 @@ func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) {
 // announce says in a slot which ticket of which lock its CPU waits for. The lock is put in after the
 // ticket, so that an unlocker that reads the lock and then the ticket never pairs the new lock with
 // the old ticket, and so never misses its waiter. It may pair the old lock with the new ticket, when
-// an interrupt waits during a wait: that CPU is kicked in vain. Linux also takes the old lock out
+// an interrupt waits during a wait: then the kick of that CPU is useless. Linux also takes the old lock out
 // before, which excludes neither: an unlocker may have read it earlier. Go's compiler removes such a store.
 func announce(c *paravirt.CPU, slot *paravirt.Slot, lock arch.Addr, want uint32) {
 	c.Store32(&slot.Want, want)
@@ -172,7 +172,7 @@ func unlockKick(c *paravirt.CPU, lock arch.Addr, next uint16) {
 			if c.LoadPtr(&slot.Lock) == lock && c.Load32(&slot.Want) == uint32(next) {
 				c.Count(paravirt.ReleasedSlowKicked)
 				paravirt.KickEvent(c, cpu)
-				// And look on: this one may have been kicked in vain, see announce.
+				// And look on: the kick of this one may be useless, see announce.
 			}
 		}
 	}

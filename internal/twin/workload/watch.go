@@ -14,7 +14,7 @@ const (
 	// Slow: nobody has, but somebody is awake who will: the holder, or a waiter
 	// that spins. It may have lost its CPU.
 	Slow
-	// Lost: nobody has, nobody holds the lock, and all who wait for it sleep with
+	// Lost: nobody has, nobody holds the lock, and all its waiters sleep with
 	// nothing pending. That does not end by itself: a wake-up was lost.
 	Lost
 	// Finished: all have returned.
