@@ -1,7 +1,6 @@
 package explore
 
 import (
-	"fmt"
 	"reflect"
 	"unsafe"
 )
@@ -21,15 +20,6 @@ func word(addr uint64) uint64 { return *(*uint64)(pointer(addr)) }
 
 // text returns the bytes of code at pc, no more than an instruction has.
 func text(pc uint64) []byte { return unsafe.Slice((*byte)(pointer(pc)), 15) }
-
-// panicText writes down the value of a panic, if it lies in the process's memory.
-func panicText(typ, data uint64) string {
-	if !ofProcess(typ) || !ofProcess(data) {
-		return ""
-	}
-	w := [2]uint64{typ, data}
-	return fmt.Sprint(*(*any)(unsafe.Pointer(&w)))
-}
 
 // stringAt reads a string of the process's memory.
 func stringAt(addr, n uint64) string {

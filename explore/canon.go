@@ -58,13 +58,14 @@ func (p *program) caller(s *state, i int) (line, function string) {
 		}
 		r := s.stack(i, ret)
 		up := p.lookup(r)
-		if up == nil && ofProcess(r) { // of a call that does not return, nothing is known
-			pc = r - 1
-		}
 		if up == nil {
 			break
 		}
-		in, sp, pc = up, ret+8, r-1
+		pc = r - 1
+		if in == p.panicking { // not a return address, but the instruction that has panicked
+			pc = r
+		}
+		in, sp = up, ret+8
 	}
 	return place(pc)
 }
@@ -171,21 +172,30 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 		}
 		return k
 	}
-	var live [stackSize]bool
+	var live, recovering [stackSize]bool
 	var c context
 	var l liveSet
 	for j := len(ch) - 1; j >= 0; j-- {
 		in := ch[j]
 		f := in.fn
 		l = p.analyse(f, c)[in.pos]
+		escapes := f.escapes
+		if j > 0 && ch[j-1] == p.panicking { // it does not go on
+			l, escapes = f.unwound(c), nil
+		}
 		has := func(o int) bool {
 			i := o + f.below
-			return f.has(l.stk, o) || i >= 0 && i < len(f.escapes) && f.escapes[i]
+			return f.has(l.stk, o) || i >= 0 && i < len(escapes) && escapes[i]
 		}
 		r := int(returns[j] - base)
-		for o := -f.below; o < above; o++ {
-			if b := r + o; b >= int(sp-base) && b < stackSize {
-				live[b] = has(o)
+		lowest := max(-f.below, int(sp-base)-r)
+		for o := lowest; o < above && r+o < stackSize; o++ {
+			live[r+o] = has(o)
+		}
+		if f.resume != nil {
+			needs := p.recovered(f, c)
+			for o := lowest; o < above && r+o < stackSize; o++ {
+				recovering[r+o] = recovering[r+o] || needs(o)
 			}
 		}
 		if j > 0 {
@@ -199,6 +209,7 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 	}
 	for _, r := range returns {
 		clear(live[r-base : r-base+8])
+		clear(recovering[r-base : r-base+8])
 	}
 	for r := range uint8(16) {
 		var m uint64
@@ -221,7 +232,7 @@ func (p *program) canon(ch []*instr, sp uint64, all bool) *canon {
 	for o := 0; o < stackSize; o += 8 {
 		var m uint64
 		for b := range 8 {
-			if live[o+b] {
+			if live[o+b] || recovering[o+b] {
 				m |= 0xff << (8 * b)
 			}
 		}
@@ -246,7 +257,7 @@ func (w *worker) encodeThread(b []byte, i int) []byte {
 		b = append(b, 0xff, 0xff, t.nb, 0, byte(t.allocated), byte(t.allocated>>8))
 	} else {
 		k := w.canonOf(i)
-		b = append(b, byte(k.id), byte(k.id>>8), t.nb, t.part, byte(t.allocated), byte(t.allocated>>8))
+		b = append(b, byte(k.id), byte(k.id>>8), t.nb, t.part|t.ndefers<<3, byte(t.allocated), byte(t.allocated>>8))
 		for _, r := range k.regs {
 			b = le.AppendUint64(b, t.R[r.r]&r.mask)
 		}
@@ -258,6 +269,9 @@ func (w *worker) encodeThread(b []byte, i int) []byte {
 		}
 		for _, p := range t.pieces[:t.part] {
 			b = le.AppendUint64(b, p)
+		}
+		for _, d := range t.defers[:t.ndefers] {
+			b = le.AppendUint64(le.AppendUint16(b, d.owner), d.fn)
 		}
 		for _, sl := range k.slots {
 			b = le.AppendUint64(b, w.s.stack(i, uint64(sl.off))&sl.mask)
@@ -274,7 +288,7 @@ func (w *worker) encodeThread(b []byte, i int) []byte {
 func (w *worker) decodeThread(b []byte, i int) []byte {
 	t := &w.s.threads[i]
 	id := int(b[0]) | int(b[1])<<8
-	t.nb, t.part, t.allocated = b[2], b[3], uint32(b[4])|uint32(b[5])<<8
+	t.nb, t.part, t.ndefers, t.allocated = b[2], b[3]&7, b[3]>>3, uint32(b[4])|uint32(b[5])<<8
 	b = b[6:]
 	if id == finished {
 		t.at = nil
@@ -319,6 +333,10 @@ func (w *worker) decodeThread(b []byte, i int) []byte {
 		for p := range t.part {
 			t.pieces[p] = le.Uint64(b)
 			b = b[8:]
+		}
+		for d := range t.ndefers {
+			t.defers[d] = deferred{le.Uint16(b), le.Uint64(b[2:])}
+			b = b[10:]
 		}
 		for _, sl := range k.slots {
 			w.s.setStack(i, uint64(sl.off), w.s.stack(i, uint64(sl.off))&^sl.mask|le.Uint64(b), 8)

@@ -146,10 +146,10 @@ func TestUnsupported(t *testing.T) {
 			}
 		})
 	}
-	if _, err := hooksOf("go1.99.1"); err == nil || strings.Contains(err.Error(), "\n") {
+	if _, err := runtimeOf("go1.99.1"); err == nil || strings.Contains(err.Error(), "\n") {
 		t.Errorf("an unknown version: %v, want an error of one line", err)
 	}
-	if _, err := hooksOf(runtime.Version()); err != nil {
+	if _, err := runtimeOf(runtime.Version()); err != nil {
 		t.Error(err)
 	}
 }
@@ -166,7 +166,7 @@ func TestBounds(t *testing.T) {
 
 // firstOf returns the place of an instruction of a body that has what is asked for.
 func firstOf(body func(), is func(in *instr) bool) uintptr {
-	p := newProgram(map[uint64]*Hook{}, nil, nil, &program{roots: map[uint64]map[uint64]int32{}, targets: map[uint64][]uint64{}})
+	p := newProgram(map[uint64]*Hook{}, new(knownRuntime), nil, nil)
 	p.lookup(word(closureAddress(body)))
 	for pc, in := range p.instrs {
 		if is(in) {

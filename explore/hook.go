@@ -20,9 +20,12 @@ type Hook struct {
 	// Call carries an outcome out. Nil does nothing.
 	Call func(t *Thread, outcome int)
 
-	name  string
-	fatal bool
-	code  uint64
+	name     string
+	fatal    bool // it can't be modelled, or ends the program
+	noReturn bool // its caller is not come back to
+	code     uint64
+	// run takes the place of Call: it says where the thread goes on, and whether at once.
+	run func(*worker) bool
 }
 
 // Event is something that happens from outside of all bodies, such as an interrupt or a CPU that
@@ -53,9 +56,10 @@ const (
 
 // Thread is what a hook sees of the thread that calls it.
 type Thread struct {
-	w     *worker
-	index int
-	again bool
+	w      *worker
+	index  int
+	again  bool
+	panics bool // with the value in the result registers
 }
 
 // Index is the body's number.

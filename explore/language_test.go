@@ -156,10 +156,6 @@ func TestFindings(t *testing.T) {
 		{"index", "panic", "index", func() { s[zero]++ }},
 		{"division", "panic", "divide", func() { zero = 1 / zero }},
 		{"panic", "panic", "an error", func() { panic(errTest) }},
-		{"panic with a deferred call", "panic", "defers a call", func() {
-			defer func() { recover() }()
-			panic(errTest)
-		}},
 		{"type", "panic", "interface conversion", func() { s = anything.([]int) }},
 		{"assertion", "assertion", "language_test.go", func() { Assert(Choose(3) < 2) }},
 		{"a loop that waits for nobody", "livelock", "", func() {

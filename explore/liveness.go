@@ -43,6 +43,9 @@ type function struct {
 	live    map[context][]liveSet
 	in      *liveSet // what it may read of its caller's, whatever the context
 	busy    bool
+	tables
+	resume   *instr   // where it goes on when a deferred call of its has recovered, or nil
+	deferred []uint64 // the bytes of its frame that hold deferred calls
 }
 
 func (f *function) words() int { return (f.below + above) / 64 }
@@ -83,8 +86,120 @@ var clobbered = func() (s x86.Set) {
 	return s | x86.Flags
 }()
 
+const allRegisters = ^x86.Set(0)
+
 // fixed are registers whose values follow from the place.
 var fixed = x86.GPR(rSP) | x86.GPR(rG) | x86.XMM(15)
+
+// decoding finds a function's instructions.
+type decoding struct {
+	p      *program
+	f      *function
+	lowest int32 // where the stack pointer comes to
+	taken  []int // stack offsets whose addresses are taken
+}
+
+// A codePlace is an instruction to be decoded.
+type codePlace struct {
+	pc    uint64
+	sp    int32
+	guard bool // what comes before compares the stack pointer with the goroutine's limit
+}
+
+// follow decodes everything that can be reached from work.
+func (d *decoding) follow(work []codePlace) {
+	f := d.f
+	for len(work) > 0 {
+		t := work[len(work)-1]
+		work = work[:len(work)-1]
+		if f.at[t.pc] != nil {
+			continue
+		}
+		in := d.p.decode(t.pc)
+		d.add(in, t)
+		if in.err != nil || in.hook != nil {
+			continue
+		}
+		sp := t.sp + in.StackDelta()
+		in.frame = sp < t.sp && in.Access == x86.None
+		if in.Flow == x86.CallDirect || in.Flow == x86.CallIndirect {
+			sp = t.sp
+		}
+		d.lowest = min(d.lowest, sp, t.sp-8)
+		guard := in.Access == x86.Load && in.Mem.Base == rG && in.Mem.Disp == 16
+		if o, ok := in.TakesStackAddress(); ok {
+			d.taken = append(d.taken, int(t.sp)+int(o))
+		}
+		if in.Flow == x86.CondJump && t.guard {
+			in.guard = true
+		}
+		if in.Flow.FallsThrough() && !d.p.noReturn(in) {
+			work = append(work, codePlace{in.PC + uint64(in.Len), sp, guard})
+		}
+		if (in.Flow == x86.Jump || in.Flow == x86.CondJump) && !in.guard && entryOf(in.Target) == f.entry {
+			work = append(work, codePlace{in.Target, sp, false})
+		}
+	}
+}
+
+func (d *decoding) add(in *instr, at codePlace) {
+	f := d.f
+	in.fn, in.pos, in.sp = f, len(f.list), at.sp
+	f.at[at.pc] = in
+	f.list = append(f.list, in)
+	if d.p.instrs[at.pc] == nil {
+		d.p.instrs[at.pc] = in
+	}
+}
+
+// findResume finds where the function goes on after a recovery. Nothing else may lead there. The frame
+// is as it is everywhere but at the function's ends.
+func (d *decoding) findResume() {
+	f := d.f
+	f.tables = d.p.tablesOf(f)
+	if f.tables.deferReturn == 0 {
+		return
+	}
+	body := int32(0)
+	for _, in := range f.list {
+		body = min(body, in.sp)
+	}
+	d.follow([]codePlace{{f.tables.deferReturn, body, false}})
+	f.resume = f.at[f.tables.deferReturn]
+}
+
+// addLandings adds what follows calls that don't come back: nothing gets there, but it is where the
+// callee's return address says that the caller is.
+func (d *decoding) addLandings() {
+	for _, in := range d.f.list {
+		pc := in.PC + uint64(in.Len)
+		if in.hook != nil || in.err != nil || !d.p.noReturn(in) || d.f.at[pc] != nil {
+			continue
+		}
+		landing := new(instr)
+		landing.PC, landing.Flow = pc, x86.Undefined
+		d.add(landing, codePlace{pc, in.sp, false})
+	}
+}
+
+// markDeferred marks the bytes of the frame that hold deferred calls. How many closures there are
+// follows from what the function stores.
+func (f *function) markDeferred() {
+	if f.deferBits == 0 {
+		return
+	}
+	f.deferred = make([]uint64, f.words())
+	f.mark(f.deferred, f.deferBits, 1)
+	stored := func(o int) bool {
+		return slices.ContainsFunc(f.list, func(in *instr) bool {
+			at, n, exact, ok := in.stackAccess()
+			return ok && exact && in.Access == x86.Store && at == o && n == 8
+		})
+	}
+	for k := 0; k < 8 && stored(f.deferSlots+8*k); k++ {
+		f.mark(f.deferred, f.deferSlots+8*k, 8)
+	}
+}
 
 // function analyses the function at entry. The caller holds the lock.
 func (p *program) function(entry uint64) *function {
@@ -94,56 +209,17 @@ func (p *program) function(entry uint64) *function {
 	f := &function{entry: entry, at: make(map[uint64]*instr), live: make(map[context][]liveSet)}
 	f.name = outermost(entry)
 	p.functions[entry] = f
-	type todo struct {
-		pc    uint64
-		sp    int32
-		guard bool
-	}
-	work := []todo{{entry, 0, false}}
+	d := decoding{p: p, f: f}
+	work := []codePlace{{entry, 0, false}}
 	for pc, sp := range p.roots[entry] {
 		f.roots = append(f.roots, pc)
-		work = append(work, todo{pc, sp, false})
+		work = append(work, codePlace{pc, sp, false})
 	}
 	slices.Sort(f.roots)
-	lowest := int32(0)
-	var taken []int // stack offsets whose addresses are taken
-	for len(work) > 0 {
-		t := work[len(work)-1]
-		work = work[:len(work)-1]
-		if f.at[t.pc] != nil {
-			continue
-		}
-		in := p.decode(t.pc)
-		in.fn, in.pos, in.sp = f, len(f.list), t.sp
-		f.at[t.pc] = in
-		f.list = append(f.list, in)
-		if p.instrs[t.pc] == nil {
-			p.instrs[t.pc] = in
-		}
-		if in.err != nil || in.hook != nil {
-			continue
-		}
-		sp := t.sp + in.StackDelta()
-		in.frame = sp < t.sp && in.Access == x86.None
-		if in.Flow == x86.CallDirect || in.Flow == x86.CallIndirect {
-			sp = t.sp
-		}
-		lowest = min(lowest, sp, t.sp-8)
-		guard := in.Access == x86.Load && in.Mem.Base == rG && in.Mem.Disp == 16
-		if o, ok := in.TakesStackAddress(); ok {
-			taken = append(taken, int(t.sp)+int(o))
-		}
-		if in.Flow == x86.CondJump && t.guard {
-			in.guard = true
-		}
-		if in.Flow.FallsThrough() && !p.noReturn(in) {
-			work = append(work, todo{in.PC + uint64(in.Len), sp, guard})
-		}
-		if (in.Flow == x86.Jump || in.Flow == x86.CondJump) && !in.guard && entryOf(in.Target) == entry {
-			work = append(work, todo{in.Target, sp, false})
-		}
-	}
-	f.below = (int(-lowest) + 63) &^ 63
+	d.follow(work)
+	d.findResume()
+	d.addLandings()
+	f.below = (int(-d.lowest) + 63) &^ 63
 	if f.below > maxFrame {
 		for _, in := range f.list {
 			in.err = fmt.Errorf("the frame of %s has %d bytes: more than the stack of an explored thread", f.name, f.below)
@@ -161,8 +237,9 @@ func (p *program) function(entry uint64) *function {
 			in.target = f.at[in.Target]
 		}
 	}
+	f.markDeferred()
 	f.escapes = make([]bool, f.below+above)
-	for _, o := range taken {
+	for _, o := range d.taken {
 		// A variable's size is unknown: all from its start to the end of the frame, or of the
 		// caller's area, may be reached through the address.
 		end := 0
@@ -205,7 +282,7 @@ func (p *program) noReturn(in *instr) bool {
 		return false
 	}
 	h := p.hookAt(in.Target)
-	return h != nil && h.fatal
+	return h != nil && (h.fatal || h.noReturn) || panics(outermost(in.Target))
 }
 
 func (f *function) successors(in *instr) (out []*instr) {
@@ -235,6 +312,10 @@ func (p *program) reads(f *function, in *instr, c *context, use, def []uint64) (
 	if in.hook != nil {
 		f.mark(use, 0, 8)
 		after()
+		if f.entry == panicEntry {
+			f.mark(use, -panicRecord, panicRecord)
+			return 0, 0
+		}
 		for _, a := range argRegs[:in.hook.Args] {
 			r |= x86.GPR(a)
 		}
@@ -271,7 +352,11 @@ func (p *program) reads(f *function, in *instr, c *context, use, def []uint64) (
 		d |= clobbered
 		for _, target := range p.calls(in) {
 			callee, ok := p.needs(target)
-			r |= callee.regs &^ (x86.GPR(rBP) | fixed)
+			regs := callee.regs
+			if p.functions[target].name == "runtime.panicBounds" { // it saves all, and looks at two
+				regs &= p.boundsOf(f, in)
+			}
+			r |= regs &^ (x86.GPR(rBP) | fixed)
 			for o := 8; o < above; o++ {
 				if !ok || p.functions[target].has(callee.stk, o) {
 					f.mark(use, int(in.sp)-8+o, 1)
@@ -370,6 +455,27 @@ func (p *program) analyse(f *function, c context) []liveSet {
 	f.busy = was
 	f.live[c] = live
 	return live
+}
+
+// unwound is what is live in a function in which a panic was raised, but for what it needs if it
+// recovers: what its callers need.
+func (f *function) unwound(c context) liveSet {
+	l := liveSet{stk: make([]uint64, f.words())}
+	for k := range above - 8 {
+		if c.stk[k>>6]>>(k&63)&1 != 0 {
+			f.mark(l.stk, 8+k, 1)
+		}
+	}
+	return l
+}
+
+// recovered is what a function reads of the stack if a deferred call of its recovers, which may be
+// while any of its calls is under way.
+func (p *program) recovered(f *function, c context) func(o int) bool {
+	stk := p.analyse(f, c)[f.resume.pos].stk
+	return func(o int) bool {
+		return f.has(stk, o) || f.deferred != nil && f.has(f.deferred, o) || f.escapes[o+f.below]
+	}
 }
 
 // stackAccess returns where an access to the stack is, from the function's return address. It is not

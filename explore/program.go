@@ -48,6 +48,7 @@ type instr struct {
 type program struct {
 	hooks  map[uint64]*Hook // by entry
 	byName map[string]*Hook // of the runtime
+	layout layout           // and where its tables are
 	weak   map[uintptr]Weakening
 
 	mu        sync.RWMutex
@@ -58,11 +59,20 @@ type program struct {
 	roots map[uint64]map[uint64]int32
 	// targets are where calls by pointers lead, by the call. They outlive a round too.
 	targets map[uint64][]uint64
+	// panicking is where deferred calls return to that a panic has made.
+	panicking *instr
 }
 
-func newProgram(hooks map[uint64]*Hook, byName map[string]*Hook, weak map[uintptr]Weakening, old *program) *program {
-	return &program{hooks: hooks, byName: byName, weak: weak, roots: old.roots, targets: old.targets,
-		instrs: make(map[uint64]*instr), functions: make(map[uint64]*function)}
+// newProgram returns a program of which nothing is decoded, with what old has learned.
+func newProgram(hooks map[uint64]*Hook, known *knownRuntime, weak map[uintptr]Weakening, old *program) *program {
+	p := &program{hooks: hooks, byName: known.hooks, layout: known.layout, weak: weak,
+		roots: make(map[uint64]map[uint64]int32), targets: make(map[uint64][]uint64),
+		functions: make(map[uint64]*function), panicking: newPanicking()}
+	if old != nil {
+		p.roots, p.targets = old.roots, old.targets
+	}
+	p.instrs = map[uint64]*instr{panicEntry: p.panicking}
+	return p
 }
 
 // lookup returns the instruction at pc, and analyses its function if that has not been done. It
@@ -79,7 +89,7 @@ func (p *program) lookup(pc uint64) *instr {
 	if in := p.instrs[pc]; in != nil {
 		return in
 	}
-	if entryOf(pc) != pc {
+	if pc == 0 || entryOf(pc) != pc {
 		return nil
 	}
 	p.function(pc)

@@ -3,8 +3,6 @@ package explore
 import (
 	"fmt"
 	"strings"
-
-	"example.com/pvlock/explore/internal/x86"
 )
 
 // What is known of Go's runtime, by version. Bodies run sync's own code; what that asks of the
@@ -23,20 +21,35 @@ func asksForFeatures(name string) bool {
 	return false
 }
 
-// hooksOf returns a Go version's hooks, by the linker's names of the functions. A function with a nil
-// hook is interpreted, though it is the runtime's.
-func hooksOf(version string) (map[string]*Hook, error) {
+// A layout says where the runtime's tables of functions are.
+type layout struct {
+	pctab   uint64 // in moduledata: the slice of tables by program counter
+	gofunc  uint64 // in moduledata: the base of what functions' tables point to
+	deferFn uint64 // in a record of runtime.deferprocStack: the closure
+}
+
+// A knownRuntime is what is known of a version's runtime.
+type knownRuntime struct {
+	// hooks are by the linker's names of the functions. A function with a nil hook is interpreted,
+	// though it is the runtime's.
+	hooks  map[string]*Hook
+	layout layout
+}
+
+// runtimeOf returns what is known of a Go version.
+func runtimeOf(version string) (*knownRuntime, error) {
 	known := []struct {
 		prefix string
 		hooks  func() map[string]*Hook
+		layout layout
 	}{
-		{"go1.26", hooks126},
+		{"go1.26", hooks126, layout{pctab: 80, gofunc: 320, deferFn: 24}},
 	}
 	var names []string
 	for _, r := range known {
 		for _, next := range []string{"", ".", "rc", "-", " "} {
 			if rest, ok := strings.CutPrefix(version, r.prefix); ok && (rest == "" && next == "" || next != "" && strings.HasPrefix(rest, next)) {
-				return r.hooks(), nil
+				return &knownRuntime{r.hooks(), r.layout}, nil
 			}
 		}
 		names = append(names, r.prefix)
@@ -67,8 +80,26 @@ func hooks126() map[string]*Hook {
 		"internal/synctest.IsInBubble":          {Results: 1, Local: true, Call: returnZero},
 		"runtime.newobject":                     {Args: 1, Results: 1, Local: true, Call: newObject},
 		"runtime.mallocgc":                      {Args: 3, Results: 1, Local: true, Call: mallocgc},
-		"runtime.makeslice":                     {Args: 3, Results: 1, Local: true, Call: makeSlice},
-		"runtime.gorecover":                     {Results: 2, Local: true, Call: returnNil},
+		"runtime.makeslice":                     nil,
+		"runtime.gopanic":                       {Args: 2, Local: true, noReturn: true, run: (*worker).goPanic},
+		"runtime.gorecover":                     {Results: 2, Local: true, run: (*worker).recovers},
+		"runtime.deferproc":                     {Args: 1, Results: 1, Local: true, run: (*worker).deferProc},
+		"runtime.deferprocStack":                {Args: 1, Results: 1, Local: true, run: (*worker).deferProcStack},
+		"runtime.deferreturn":                   {Local: true, run: (*worker).deferReturn},
+		"runtime.panicCheck1":                   {Local: true},
+		"runtime.panicCheck2":                   {Local: true},
+		"runtime.findfunc":                      nil,
+		"runtime.findmoduledatap":               nil,
+		"runtime.pcdatavalue":                   nil,
+		"runtime.pcdatastart":                   nil,
+		"runtime.pcvalue":                       nil,
+		"runtime.step":                          nil,
+		"runtime.readvarint":                    nil,
+		"runtime.funcname":                      nil,
+		"runtime.findnull":                      nil,
+		"runtime.(*moduledata).textAddr":        nil,
+		"runtime.(*moduledata).textOff":         nil,
+		"runtime.(*moduledata).funcName":        nil,
 		"runtime.Gosched":                       {},
 		"runtime.KeepAlive":                     {Local: true},
 		"runtime.duffzero":                      nil,
@@ -134,7 +165,9 @@ func (p *program) runtimeHook(name string) *Hook {
 		return h
 	}
 	switch {
-	case name == "runtime.gopanic", strings.HasSuffix(name, "sync.fatal"), strings.HasSuffix(name, "sync.throw"):
+	case panics(name):
+		return nil
+	case strings.HasSuffix(name, "sync.fatal"), strings.HasSuffix(name, "sync.throw"):
 		return &Hook{fatal: true, Local: true, Args: 2}
 	case strings.HasPrefix(name, "internal/runtime/atomic."),
 		strings.HasPrefix(name, "internal/runtime/math."),
@@ -150,23 +183,11 @@ func (p *program) runtimeHook(name string) *Hook {
 	return nil
 }
 
-// panics are the runtime's functions that panic, with what they say.
-var panics = []struct{ prefix, text string }{
-	{"runtime.panicdivide", "integer divide by zero"},
-	{"runtime.panicshift", "negative shift amount"},
-	{"runtime.panicIndex", "index out of range"},
-	{"runtime.goPanicIndex", "index out of range"},
-	{"runtime.panicSlice", "slice bounds out of range"},
-	{"runtime.goPanicSlice", "slice bounds out of range"},
-	{"runtime.panicBounds", "index or slice bounds out of range"},
-	{"runtime.panicExtend", "index or slice bounds out of range"},
-	{"runtime.panicdottype", "interface conversion"},
-	{"runtime.panicnildottype", "interface conversion"},
-	{"runtime.panicwrap", "value method called using nil pointer"},
-	{"runtime.panicmem", "invalid memory address or nil pointer dereference"},
-	{"runtime.panicmakeslice", "makeslice: length or capacity out of range"},
-	{"runtime.panicunsafe", "unsafe slice or string out of range"},
-	{"runtime.panicrangestate", "range function continued iteration after its end"},
+// panics reports whether a function of the runtime's does nothing but raise a panic. Its code is
+// interpreted, so that the panic's value is the runtime's.
+func panics(name string) bool {
+	return strings.HasPrefix(name, "runtime.panic") && name != "runtime.panicCheck1" && name != "runtime.panicCheck2" ||
+		strings.HasPrefix(name, "runtime.goPanic")
 }
 
 // what the runtime's functions are for, to those who write bodies.
@@ -174,8 +195,8 @@ var refusals = []struct{ prefix, what string }{
 	{"runtime.chan", "a channel"}, {"runtime.closechan", "a channel"}, {"runtime.makechan", "a channel"},
 	{"runtime.select", "a channel"}, {"runtime.block", "a channel"},
 	{"runtime.map", "a map"}, {"runtime.makemap", "a map"}, {"internal/runtime/maps.", "a map"},
-	{"sync.runtime_procPin", "sync.Pool"}, {"runtime.newproc", "a go statement"}, {"runtime.deferproc", "a defer in a loop"},
-	{"runtime.deferreturn", "a defer in a loop"}, {"time.", "time"}, {"runtime.nanotime", "time"},
+	{"sync.runtime_procPin", "sync.Pool"}, {"runtime.newproc", "a go statement"},
+	{"runtime.defer", "a defer in a loop over a function"}, {"time.", "time"}, {"runtime.nanotime", "time"},
 	{"runtime.concatstring", "strings that are put together"}, {"runtime.slicebytetostring", "strings"},
 	{"fmt.", "formatting"}, {"os.", "the operating system"}, {"syscall.", "the operating system"},
 	{"testing.", "the test itself"}, {"reflect.", "reflection"}, {"runtime.print", "printing"},
@@ -186,21 +207,7 @@ var refusals = []struct{ prefix, what string }{
 // reached is a call of a function that can't be modelled or ends the program.
 func (w *worker) reached(h *Hook) {
 	t := w.t
-	for _, p := range panics {
-		if strings.HasPrefix(h.name, p.prefix) {
-			w.fail("panic", "%s at %s%s", p.text, w.position(), w.deferred())
-			return
-		}
-	}
-	switch {
-	case h.name == "runtime.gopanic":
-		text := panicText(t.R[rAX], t.R[rBX])
-		if text != "" {
-			text += " "
-		}
-		w.fail("panic", "%sat %s%s", text, w.position(), w.deferred())
-		return
-	case strings.HasSuffix(h.name, ".fatal"), strings.HasSuffix(h.name, ".throw"):
+	if strings.HasSuffix(h.name, ".fatal") || strings.HasSuffix(h.name, ".throw") {
 		w.fail("fatal error", "%s at %s", stringAt(t.R[rAX], t.R[rBX]), w.position())
 		return
 	}
@@ -213,47 +220,8 @@ func (w *worker) reached(h *Hook) {
 	w.refuse("%s can't be explored", h.name)
 }
 
-// deferred says where a deferred call might recover from a panic, which ends the exploration here.
-func (w *worker) deferred() string {
-	t := w.t
-	in, sp := t.at, t.R[rSP]
-	for range maxCalls {
-		ret := sp - uint64(int64(in.sp))
-		if ret-stackBase > stackSize-8 {
-			break
-		}
-		pc := w.s.stack(w.i, ret)
-		if !ofProcess(pc) {
-			break
-		}
-		if entry := entryOf(pc - 1); defers(entry) {
-			return fmt.Sprintf(" (%s defers a call: if that recovers, this is no fault)", short(outermost(entry)))
-		}
-		up := w.x.program.lookup(pc)
-		if up == nil {
-			break
-		}
-		in, sp = up, ret+8
-	}
-	return ""
-}
-
-// defers reports whether a function has deferred calls: then its code ends with a call of the runtime's
-// that runs them after a recovery.
-func defers(entry uint64) bool {
-	for pc := entry; entryOf(pc) == entry; {
-		in, err := x86.Decode(text(pc), pc)
-		if err == nil && in.Flow == x86.CallDirect && outermost(in.Target) == "runtime.deferreturn" {
-			return true
-		}
-		pc += uint64(max(in.Len, 1))
-	}
-	return false
-}
-
 func returnZero(t *Thread, _ int)     { t.Return(0, 0) }
 func returnOne(t *Thread, _ int)      { t.Return(0, 1) }
-func returnNil(t *Thread, _ int)      { t.Return(0, 0); t.Return(1, 0) }
 func returnOutcome(t *Thread, n int)  { t.Return(0, uint64(n)) }
 func both(*Thread) uint32             { return 3 }
 func choices(t *Thread) uint32        { return 1<<min(t.Arg(0), 16) - 1 }
@@ -279,19 +247,12 @@ func assert(t *Thread, _ int) {
 // newObject allocates a type's size, which is its descriptor's first word.
 func newObject(t *Thread, _ int) { t.Return(0, t.w.allocate(t.w.load8(t.Arg(0), 8))) }
 
-func mallocgc(t *Thread, _ int) { t.Return(0, t.w.allocate(t.Arg(0))) }
-
-func makeSlice(t *Thread, _ int) {
-	size, n, c := t.w.load8(t.Arg(0), 8), t.Arg(1), t.Arg(2)
-	if n > c || c > maxArena || size*c > maxArena {
-		if int64(n) < 0 || n > c {
-			t.w.fail("panic", "makeslice: length or capacity out of range at %s", t.w.position())
-			return
-		}
-		t.w.refuse("a slice of %d elements of %d bytes", c, size)
-		return
+func mallocgc(t *Thread, _ int) {
+	if size := t.Arg(0); size > maxArena {
+		t.w.refuse("%d bytes are allocated at once", size)
+	} else {
+		t.Return(0, t.w.allocate(size))
 	}
-	t.Return(0, t.w.allocate(size*c))
 }
 
 // Semaphores. The sleepers stand in a queue of one byte each, which is a cell like any other; the
@@ -437,7 +398,11 @@ func notifyAll(t *Thread, _ int) {
 func getItab(t *Thread, _ int) {
 	tab, ok := itabOf(t.Arg(0), t.Arg(1))
 	if !ok && t.Arg(2)&1 == 0 {
-		t.w.fail("panic", "interface conversion at %s", t.w.position())
+		v := words(conversion())
+		t.Return(0, v[0])
+		t.Return(1, v[1])
+		t.panics = true
+		return
 	}
 	t.Return(0, tab)
 }

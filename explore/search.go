@@ -108,15 +108,17 @@ func run(cfg *Config, bodies []func()) *Result {
 	if err != nil {
 		return &Result{Refused: err.Error()}
 	}
-	byName, err := hooksOf(runtime.Version())
+	known, err := runtimeOf(runtime.Version())
 	if err != nil {
 		return &Result{Refused: err.Error()}
 	}
-	x.program = &program{roots: make(map[uint64]map[uint64]int32), targets: make(map[uint64][]uint64)}
 	for round := 1; ; round++ {
 		x.facts.renumber()
-		x.program = newProgram(hooks, byName, cfg.Weaken, x.program)
+		x.program = newProgram(hooks, known, cfg.Weaken, x.program)
 		if x.barrier, err = x.program.writeBarrier(); err != nil {
+			return &Result{Refused: err.Error()}
+		}
+		if err := x.program.findsDefers(); err != nil {
 			return &Result{Refused: err.Error()}
 		}
 		x.canons = canons{of: make(map[chain]*canon)}
@@ -126,7 +128,7 @@ func run(cfg *Config, bodies []func()) *Result {
 		x.level.stop.Store(false)
 		r := x.round()
 		r.Rounds = round
-		if r.Refused != "" || !x.facts.changed.Load() || x.cut != "" && !strings.HasPrefix(x.cut, "facts") {
+		if !x.facts.changed.Load() || x.cut != "" && !strings.HasPrefix(x.cut, "facts") {
 			return r
 		}
 	}

@@ -28,6 +28,8 @@ type thread struct {
 	part      uint8 // pieces of eight bytes that a wide load has got so far
 	pieces    [4]uint64
 	allocated uint32
+	defers    [maxDefers]deferred // the last on top
+	ndefers   uint8
 }
 
 // A state is everything that the next step depends on.

@@ -270,6 +270,9 @@ func (w *worker) call(h *Hook, act int) bool {
 		w.reached(h)
 		return false
 	}
+	if h.run != nil {
+		return h.run(w)
+	}
 	if h.Call != nil {
 		th := Thread{w: w, index: w.i}
 		h.Call(&th, act)
@@ -279,6 +282,9 @@ func (w *worker) call(h *Hook, act int) bool {
 		w.enter(th.index)
 		if th.again {
 			return false
+		}
+		if th.panics {
+			return w.goPanic()
 		}
 	}
 	pc := w.load8(t.R[rSP], 8)
@@ -325,6 +331,9 @@ func (w *worker) execute(in *instr) bool {
 	}
 	var lo, hi uint64
 	if in.Access != x86.None {
+		if w.addr < 1<<12 {
+			return w.raise(words(nilDereference()), in.PC)
+		}
 		if !w.accessible(in) {
 			return false
 		}
@@ -352,13 +361,15 @@ func (w *worker) execute(in *instr) bool {
 	}
 	addr, sp := w.addr, t.R[rSP]
 	slo, shi, store, err := in.Exec(&t.Regs, lo, hi)
+	if errors.Is(err, x86.ErrDivide) {
+		return w.raise(words(divideError()), in.PC)
+	}
 	if err != nil {
-		w.executionError(in, err)
+		w.refuse("%v", err)
 		return false
 	}
 	if in.frame && t.R[rSP] < sp {
-		if t.R[rSP]&0xfffff < stackSize/8 || t.R[rSP]>>32 != stackBase>>32 {
-			w.refuse("the stack of %d bytes is too small", stackSize)
+		if !w.room(t.R[rSP]) {
 			return false
 		}
 		clear(w.s.stacks[w.i][t.R[rSP]&0xfffff : sp&0xfffff])
@@ -392,12 +403,8 @@ func (w *worker) execute(in *instr) bool {
 	return true
 }
 
-// accessible finds faults: nil pointers, wild ones, freed memory.
+// accessible finds faults: wild pointers, freed memory.
 func (w *worker) accessible(in *instr) bool {
-	if w.addr < 1<<12 {
-		w.fail("panic", "nil pointer dereference at %s", where(in.PC))
-		return false
-	}
 	if !ofProcess(w.addr) && !synthetic(w.addr) {
 		w.fail("fault", "access to %#x at %s", w.addr, where(in.PC))
 		return false
@@ -422,14 +429,6 @@ func (w *worker) loadPiece(in *instr) bool {
 	}
 	t.part = 0
 	return true
-}
-
-func (w *worker) executionError(in *instr, err error) {
-	if errors.Is(err, x86.ErrDivide) {
-		w.fail("panic", "integer divide by zero at %s", where(in.PC))
-		return
-	}
-	w.refuse("%v", err)
 }
 
 // reachedUndefined is the instruction that the compiler puts where nothing comes.
