@@ -1,4 +1,5 @@
-// Command gen draws the documentation's pictures: run it by "go generate ./docs".
+// Command gen draws the documentation's pictures, and writes the table of what runs where: run it by
+// "go generate ./docs".
 package main
 
 import (
@@ -11,7 +12,11 @@ import (
 )
 
 func main() {
-	if err := write("pictures"); err != nil {
+	err := write("pictures")
+	if err == nil {
+		err = cover("why.md")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
@@ -26,6 +31,22 @@ func write(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, name), svg, 0o644); err != nil {
 			return fmt.Errorf("write picture: %w", err)
 		}
+	}
+	return nil
+}
+
+// cover writes the table into the page.
+func cover(name string) error {
+	page, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	covered, err := docs.WithCoverage(string(page))
+	if err == nil {
+		err = os.WriteFile(name, []byte(covered), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write table: %w", err)
 	}
 	return nil
 }
