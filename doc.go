@@ -20,8 +20,12 @@
 //     the build tag pvlockdebug only.
 //   - Where each acquisition sleeps: a channel operation or a Sleep in the critical section. It is about as fast as
 //     sync.Mutex then, and gains nothing.
-//   - In a sandbox that refuses membarrier(2): then the first wait on each mutex stops the world, for tens of µs. (And
-//     from then on each unlock of that mutex executes a fence.) On 386 the fast paths are calls.
+//   - In a sandbox that refuses membarrier(2), on Linux on amd64 and 386: then the first wait on each mutex
+//     stops the world, for tens of µs, and from then on each unlock of that mutex executes a fence. A seccomp
+//     filter may return an error for it, from the start or later. A filter that kills or traps instead
+//     ends the program at the first wait, some without a message. So allow membarrier with the commands 8
+//     (PRIVATE_EXPEDITED) and 16 (its registration). The tag purego does without.
+//   - On 386, where the fast paths are calls.
 //   - Where profiles are read by name: a wait on a Mutex calls itself sync.RWMutex.Lock in goroutine dumps, because
 //     the runtime's own kind of wait for mutexes may not be linked; in the block and mutex profiles it is under
 //     Mutex.Lock and Mutex.Unlock. LockContext's wait calls itself semacquire.

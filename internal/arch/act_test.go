@@ -2,12 +2,11 @@ package arch
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -122,10 +121,10 @@ func TestStoreBuffering(t *testing.T) {
 		}
 	})
 	t.Run("membarrier on one side", func(t *testing.T) {
-		if err := MembarrierReady(); err != nil {
+		if err := membarrier.setUp(); err != nil {
 			t.Skip(err)
 		}
-		if n := litmus(rounds/10, none, Core.Membarrier); n != 0 {
+		if n := litmus(rounds/10, none, Core.FenceAll); n != 0 {
 			t.Errorf("%d of %d rounds reordered", n, rounds/10)
 		}
 	})
@@ -159,7 +158,7 @@ func TestFatalEndsTheProgram(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestFatalEndsTheProgram$")
 	cmd.Env = append(os.Environ(), "PVLOCK_TEST_FATAL=1")
 	out, err := cmd.CombinedOutput()
-	if errors.Is(err, syscall.ENOEXEC) {
+	if err != nil && strings.Contains(err.Error(), "exec format error") {
 		t.Skip("this program runs under an emulator, and can't run itself")
 	}
 	if err == nil || cmd.ProcessState.ExitCode() != 2 || !bytes.Contains(out, []byte("fatal error: pvlock: the end")) {

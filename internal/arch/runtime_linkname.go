@@ -5,9 +5,9 @@ package arch
 import _ "unsafe" // for go:linkname
 
 // The runtime symbols that pvlock uses, all of them in this file but for the two of
-// machine/kvm, which can't be wrapped. Each is pushed by
-// the runtime for outside use, and all but semacquire are on its "do not remove"
-// list (go.dev/issue/67401). runtime_purego.go does without.
+// machine/kvm, which can't be wrapped. The runtime pushes each for use outside, and its source promises not to
+// remove or change it (go.dev/issue/67401): all but fatal and semacquire, which are pushed for sync without that
+// promise. A test compares this with the runtime's source. runtime_purego.go does without.
 
 // sema is a number of permits.
 type sema = uint32
@@ -44,6 +44,12 @@ func nanotime() int64
 
 //go:linkname goyield runtime.goyield
 func goyield()
+
+//go:linkname entersyscallblock runtime.entersyscallblock
+func entersyscallblock()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
 
 // CanPin says whether Pin pins.
 const CanPin = true

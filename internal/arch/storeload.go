@@ -1,9 +1,6 @@
 package arch
 
-import (
-	"runtime"
-	"sync/atomic"
-)
+import "runtime"
 
 // Give is a store, followed by a load of another cell. What keeps the two in order differs:
 //
@@ -16,27 +13,23 @@ import (
 // FenceAll executes a full fence on every CPU that runs a thread of this process:
 // what any other goroutine stored before in its program order is visible after it,
 // as if that goroutine had executed a fence at some moment within this call. It is a
-// membarrier, of 0.3 to 3 µs, or where a sandbox refuses that, a stop of
-// the world, of tens of µs. The first call may take milliseconds.
-func (c Core) FenceAll() {
-	if MembarrierReady() == nil {
-		c.Membarrier()
-		return
+// membarrier, of 0.3 to 3 µs, or a stop of the world, of tens of µs: for some
+// milliseconds after the first call, and for good where a sandbox refuses the membarrier.
+func (Core) FenceAll() {
+	if !membarrier.execute() {
+		stopTheWorld()
 	}
-	stopTheWorld()
 }
 
-// FenceAllIsCheap reports whether FenceAll is known to be the cheap one, or not needed. It doesn't
-// block: who unlocks may hold a Spinlock, and must not wait for a registration.
-func (Core) FenceAllIsCheap() bool { return !StoreLoadBarrier || membarrierRegistered.Load() }
-
-// membarrierRegistered says that MembarrierReady has returned nil, or is about to.
-var membarrierRegistered atomic.Bool
+// FenceAllIsCheap reports whether FenceAll is known to be the cheap one, or not needed.
+func (Core) FenceAllIsCheap() bool {
+	return !StoreLoadBarrier || membarrier.state.Load() == registered
+}
 
 // stopTheWorld stops all Ps and starts them again. Each thread that ran Go code has
 // taken part by a locked instruction, or been interrupted by a signal; each that was in a system call
 // executed a locked instruction when it entered it, after whatever it stored in Go.
 func stopTheWorld() {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
+	// To say where all goroutines are, the runtime stops them; with no room for the answer it does no more.
+	runtime.Stack(nil, true)
 }

@@ -169,6 +169,3 @@ func TicksToNanos(t uint64) uint64 { return t }
 
 // WorkUnits returns how many units of Work take d.
 func WorkUnits(d time.Duration) uint32 { return uint32(min(d.Nanoseconds(), math.MaxUint32)) }
-
-// MembarrierReady reports that Membarrier can be used.
-func MembarrierReady() error { return nil }
