@@ -157,7 +157,7 @@ func (m *Mutex) lockSlow() {
 	var c arch.Core
 	var w waiter
 	for proceed(c, m, &w) == tired {
-		c.Park(w.node, ownFrames)
+		w.node = c.ParkAmong(w.others, w.node, ownFrames)
 	}
 	w.end(c, m, true)
 }

@@ -5,6 +5,7 @@ package pvlock
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -12,7 +13,9 @@ import (
 	"runtime/trace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/pvlock/internal/arch"
 )
@@ -105,6 +108,107 @@ func TestMutexProfile(t *testing.T) {
 	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
 	contended()
 	mustShow(t, "mutex", "(*Mutex).Unlock", "holdsUpOthers")
+}
+
+// charged returns what the mutex profile has charged to stacks that a function is on, in cycles.
+func charged(function string) (cycles int64) {
+	records := make([]runtime.BlockProfileRecord, 10000)
+	n, _ := runtime.MutexProfile(records)
+	for _, r := range records[:n] {
+		frames := runtime.CallersFrames(r.Stack())
+		for more := true; more; {
+			var f runtime.Frame
+			if f, more = frames.Next(); strings.HasSuffix(f.Function, "."+function) {
+				cycles += r.Cycles
+				break
+			}
+		}
+	}
+	return cycles
+}
+
+//go:noinline
+func holdsForLong(m sync.Locker, d time.Duration) {
+	time.Sleep(d)
+	m.Unlock()
+}
+
+//go:noinline
+func holdsNext(m sync.Locker, d time.Duration) {
+	time.Sleep(d)
+	m.Unlock()
+}
+
+//go:noinline
+func isHeldUp(m sync.Locker) {
+	m.Lock()
+	m.Unlock() //nolint:staticcheck // an empty critical section is the point
+}
+
+// The mutex profile charges each unlock for the delay of all who waited meanwhile, and for no more
+// (go.dev/issue/61015): a holder of 100 ms with waiters behind it is charged for nearly everything, and they, with their
+// empty sections, for nearly nothing. A second that holds it for as long is charged for as many as still wait.
+func TestMutexProfileChargesWhoDelays(t *testing.T) {
+	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
+	const hold = 100 * time.Millisecond
+	for _, waiters := range []int{1, 10, 1000} {
+		for name, m := range map[string]sync.Locker{"sync.Mutex": new(sync.Mutex), "Mutex": new(Mutex)} {
+			t.Run(fmt.Sprintf("%s, %d", name, waiters), func(t *testing.T) {
+				cycles := func(f func()) (long, next, heldUp int64) {
+					long, next, heldUp = charged("holdsForLong"), charged("holdsNext"), charged("isHeldUp")
+					f()
+					return charged("holdsForLong") - long, charged("holdsNext") - next, charged("isHeldUp") - heldUp
+				}
+				var all sync.WaitGroup
+				began := (arch.Core{}).Ticks()
+				long, next, heldUp := cycles(func() {
+					m.Lock()
+					all.Go(func() {
+						m.Lock()
+						holdsNext(m, hold)
+					})
+					time.Sleep(hold / 10)
+					for range waiters {
+						all.Go(func() { isHeldUp(m) })
+					}
+					holdsForLong(m, hold)
+					all.Wait()
+				})
+				took := int64((arch.Core{}).Ticks() - began)
+				sum, n := long+next+heldUp, int64(waiters)
+				t.Logf("the first holder %.1f%%, the second %.1f%%, those who waited %.1f%%; %.2f of the delay",
+					percent(long, sum), percent(next, sum), percent(heldUp, sum), float64(sum)/float64(n*took))
+				if heldUp > sum/4 || long < sum/4 || next < sum/10 {
+					t.Error("the wrong ones are charged")
+				}
+				// They waited for both holders, and the second for the first: about all the time that it took.
+				if runtime.GOARCH == "amd64" && !arch.Race && (sum < n*took/3 || sum > (n+1)*took*5/4) {
+					t.Errorf("%d cycles are charged, with %d waiters in %d", sum, waiters, took)
+				}
+			})
+		}
+	}
+}
+
+func percent(part, of int64) float64 { return 100 * float64(part) / float64(of) }
+
+// Goroutines that wait for several mutexes while the profile goes on and off are all woken.
+func TestMutexProfileOnAndOff(t *testing.T) {
+	arch.NoSpin(true)
+	defer arch.NoSpin(false)
+	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(-1))
+	var stop atomic.Bool
+	var switcher sync.WaitGroup
+	switcher.Go(func() {
+		for i := 0; !stop.Load(); i++ {
+			runtime.SetMutexProfileFraction(i % 2 * 1000)
+			runtime.Gosched()
+		}
+	})
+	exclude(t, 1, 8, 3000)
+	exclude(t, 3, 32, 1000)
+	stop.Store(true)
+	switcher.Wait()
 }
 
 // The execution tracer shows the wait.

@@ -51,6 +51,9 @@ func entersyscallblock()
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
 
+// CanBlame says whether waits are in the mutex profile.
+const CanBlame = true
+
 // CanPin says whether Pin pins.
 const CanPin = true
 

@@ -38,6 +38,9 @@ func semrelease(s *sema, handoff bool, _ int) {
 	}
 }
 
+// CanBlame says whether waits are in the mutex profile.
+const CanBlame = false
+
 // CanPin says whether Pin pins.
 const CanPin = false
 

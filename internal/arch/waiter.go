@@ -21,6 +21,7 @@ type Waiter struct {
 type bed struct {
 	sema   sema
 	cancel atomic.Pointer[cancellable] // of a wait that may be given up, nil for any other
+	crowd  atomic.Pointer[crowd]       // where it sleeps instead, nil if alone
 }
 
 // cancellable is one wait that a context may end. The semaphore has a permit for the unpark and one for
@@ -126,6 +127,9 @@ func dropShared(some []uint32) {
 // must end in ParkUntil.
 func (Core) MayGiveUp(i uint32, d Done) {
 	b := bedOf(i)
+	if b.crowd.Load() != nil {
+		b.crowd.Store(nil)
+	}
 	if d.Possible() {
 		w := new(cancellable)
 		w.watch(d.ctx)
@@ -154,6 +158,7 @@ func (c Core) ParkUntil(i uint32, d Done) bool {
 		return true
 	}
 	w.stop()
+	w.stop = nil // it holds the context
 	return w.state.Load()&cancelled == 0
 }
 
@@ -162,11 +167,15 @@ func (c Core) ParkUntil(i uint32, d Done) bool {
 // skip more frames.
 func (c Core) Unpark(i uint32, handoff bool, skip int) {
 	b := bedOf(i)
-	w := b.cancel.Load()
-	if w == nil {
-		semrelease(&b.sema, handoff, 1+skip)
+	if w := b.cancel.Load(); w != nil {
+		w.state.Or(unparked)
+		semrelease(&w.sema, handoff, 1+skip)
 		return
 	}
-	w.state.Or(unparked)
-	semrelease(&w.sema, handoff, 1+skip)
+	if crowd := b.crowd.Load(); crowd != nil {
+		crowd.roused.Store(i)
+		semrelease(&crowd.sema, handoff, 1+skip)
+		return
+	}
+	semrelease(&b.sema, handoff, 1+skip)
 }

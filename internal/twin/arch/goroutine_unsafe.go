@@ -76,6 +76,18 @@ func (c Core) MayGiveUp(i uint32, d Done) {
 // Park puts the goroutine to sleep until its waiter i is unparked.
 func (c Core) Park(i uint32, _ int) { c.exec(Sleep, 0, nil, uint64(i), byPermit) }
 
+// Others is whom a goroutine sleeps among: in a model, where nobody profiles, nobody.
+type Others struct{}
+
+// JoinOthers does nothing.
+func (c Core) JoinOthers(cell *U32, i uint32, first bool) Others { return Others{} }
+
+// ParkAmong is Park.
+func (c Core) ParkAmong(_ Others, i uint32, skip int) uint32 {
+	c.Park(i, skip)
+	return i
+}
+
 // ParkUntil is Park for a waiter that may give up: it reports whether it was unparked.
 func (c Core) ParkUntil(i uint32, d Done) bool {
 	n := uint32(0)

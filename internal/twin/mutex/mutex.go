@@ -159,7 +159,7 @@ func (m *Mutex) lockSlow() {
 	c := coreOf(m)
 	var w waiter
 	for proceed(c, m, &w) == tired {
-		c.Park(w.node, ownFrames)
+		w.node = c.ParkAmong(w.others, w.node, ownFrames)
 	}
 	w.end(c, m, true)
 }

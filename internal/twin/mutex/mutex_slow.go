@@ -50,7 +50,8 @@ const (
 // A waiter is a goroutine in the slow path.
 type waiter struct {
 	done   arch.Done
-	node   uint32 // its place in the queue, 0 as long as it has had none
+	others arch.Others // whom it sleeps among
+	node   uint32      // its place in the queue, 0 as long as it has had none
 	heir   bool
 	doubts bool  // it makes sure, when it finds the mutex free, that the owner has gone
 	handed bool  // the mutex was reserved for it when it got it
@@ -315,6 +316,9 @@ func line(c arch.Core, m *Mutex, w *waiter) {
 		w.heir = false
 	}
 	c.MayGiveUp(w.node, w.done)
+	if !w.done.Possible() {
+		w.others = c.JoinOthers(&m.lock, w.node, how&urgent != 0)
+	}
 	enter(c, m, w.node, how, mine, keep)
 }
 

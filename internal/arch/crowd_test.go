@@ -1,0 +1,53 @@
+package arch
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// Whoever wakes in a crowd has the waiter that was unparked, whatever the order in which they fell asleep.
+func TestWhoWakesInACrowdTakesTheWaiterOver(t *testing.T) {
+	if !CanBlame {
+		t.Skip("this build has no waits in the mutex profile")
+	}
+	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
+	var c Core
+	var cell U32
+	for _, lifo := range []bool{false, true} {
+		const n = 4
+		var waiters [n]uint32
+		woke := make(chan [2]uint32, n)
+		for i := range waiters {
+			waiters[i] = c.TakeWaiter()
+			c.MayGiveUp(waiters[i], Done{})
+			others := c.JoinOthers(&cell, waiters[i], lifo)
+			go func() { woke <- [2]uint32{waiters[i], c.ParkAmong(others, waiters[i], 0)} }()
+			time.Sleep(time.Millisecond) // so that they most likely fall asleep in this order
+		}
+		moved := 0
+		for i := range n {
+			x := waiters[i]
+			if !lifo {
+				x = waiters[n-1-i]
+			}
+			c.Unpark(x, false, 0)
+			got := <-woke
+			if got[1] != x {
+				t.Errorf("waiter %d was unparked, and the goroutine that woke has %d", x, got[1])
+			}
+			if got[0] != x {
+				moved++
+			}
+		}
+		if moved == 0 {
+			t.Error("the goroutines woke in the order in which they were unparked: nothing is tested")
+		}
+		for _, x := range waiters {
+			c.DropWaiter(x)
+		}
+		if len(crowds.of) != 0 {
+			t.Errorf("%d crowds are left", len(crowds.of))
+		}
+	}
+}
