@@ -20,7 +20,7 @@ type Config struct {
 	// Match, if not empty, takes only cells whose name contains it.
 	Match string
 	// Duration is how long each mutex is measured, in each round of each cell, twice: without a clock, for the throughput, and
-	// with one, for the waits.
+	// with one, for the waits. Cells of Collections take the time that they take.
 	Duration time.Duration
 	// Rounds is how often. In each round all mutexes have a turn.
 	Rounds int
@@ -112,7 +112,12 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 }
 
 func run(ctx context.Context, c *result.MutexCell, name string, kind func(n int) mutexes, round int, d time.Duration) result.MutexRun {
-	w := measure(c, kind, d, false, ctx.Done())
+	var w window
+	if c.Group == Collections {
+		w = collect(c, kind)
+	} else {
+		w = measure(c, kind, d, false, ctx.Done())
+	}
 	r := result.MutexRun{Mutex: name, Round: round, Seconds: w.seconds, Jain: result.Jain(w.ops), Violations: w.lost}
 	for _, n := range w.ops {
 		r.Acquisitions += n

@@ -16,10 +16,14 @@ const (
 	Parking   = "parking"   // the holder blocks, so that everybody parks
 	Hogs      = "hogs"      // beside busy processes
 	Procs     = "procs"     // other values of GOMAXPROCS, and a hundred mutexes
+
+	// Garbage collections while many goroutines sleep for a mutex whose stacks were deep once. Their time
+	// takes the place of an acquisition's.
+	Collections = "collections"
 )
 
 // Groups returns the names of the groups.
-func Groups() []string { return []string{Alone, Contended, Go, Parking, Hogs, Procs} }
+func Groups() []string { return []string{Alone, Contended, Go, Parking, Hogs, Procs, Collections} }
 
 var (
 	criticals = []time.Duration{10, 100, 1000, 10000}
@@ -86,6 +90,14 @@ func Cells(group string, all bool) []result.MutexCell {
 				c.Hogs = h
 				c.Name = fmt.Sprintf("hogs=%d g=%d cs=%v ncs=%v", h, c.Goroutines, c.Critical, c.Think)
 			})
+		}
+	case Collections:
+		sleepers := []int{5000}
+		if all {
+			sleepers = []int{5000, 20000, 50000}
+		}
+		for _, n := range sleepers {
+			add(func(c *result.MutexCell) { c.Name, c.Goroutines = fmt.Sprintf("%d asleep", n), n })
 		}
 	case Procs:
 		for _, p := range []int{1, 2, 4, 16} {

@@ -27,6 +27,9 @@ func (s pvlockMutexes) entries() (first, second uint64) {
 	return first, second
 }
 
+func (s pvlockMutexes) lock()   { s[0].mu.Lock() }
+func (s pvlockMutexes) unlock() { s[0].mu.Unlock() }
+
 // alone is a worker without contention.
 func (s pvlockMutexes) alone(w *worker) {
 	switch {

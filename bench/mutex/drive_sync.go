@@ -25,6 +25,9 @@ func (s syncMutexes) entries() (first, second uint64) {
 	return first, second
 }
 
+func (s syncMutexes) lock()   { s[0].mu.Lock() }
+func (s syncMutexes) unlock() { s[0].mu.Unlock() }
+
 // alone is a worker without contention.
 func (s syncMutexes) alone(w *worker) {
 	switch {

@@ -60,6 +60,27 @@ func TestCellsOfEveryGroupRun(t *testing.T) {
 	}
 }
 
+// Collections take no more than a quarter of what they take with sync.Mutex, however many goroutines sleep
+// whose stacks were deep once (go.dev/issue/81957). Beside other processes the time says little: PVLOCK_IDLE says that
+// there are none. (That each sleeps on a semaphore of its own is tested in internal/arch, without a clock.)
+func TestCollectionsWithManyAsleep(t *testing.T) {
+	if os.Getenv("PVLOCK_IDLE") == "" {
+		t.Skip("needs an idle machine, and some minutes: PVLOCK_IDLE=1 says that it is one")
+	}
+	r, err := Execute(context.Background(), Config{Groups: []string{Collections}, All: true, Duration: time.Millisecond, Rounds: 3}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		ratio := c.Ratio(result.MutexPvlock, nanos)
+		t.Logf("%s: sync's collections take %.1f ms each, ours %.3f of that", c.Name, c.Median(result.MutexSync, nanos)/1e6, ratio)
+		if ratio > 0.25 {
+			t.Errorf("%s: %.3f of sync's time, want a quarter at most", c.Name, ratio)
+		}
+	}
+}
+
 // unlocked is a mutex that does not exclude.
 type unlocked struct{ pvlockMutexes }
 

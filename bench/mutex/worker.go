@@ -30,6 +30,8 @@ type mutexes interface {
 	block(w *worker)
 	bench(w *worker)
 	entries() (first, second uint64)
+	lock()
+	unlock()
 }
 
 // worker is a goroutine of a cell.

@@ -51,3 +51,17 @@ func TestWhoWakesInACrowdTakesTheWaiterOver(t *testing.T) {
 		}
 	}
 }
+
+// As long as the mutex profile is off, each waiter has a semaphore of its own: in one semaphore's queue they would make a
+// collection's time grow with their square.
+func TestNoCrowdsWithoutTheProfile(t *testing.T) {
+	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(0))
+	var c Core
+	var cell U32
+	i := c.TakeWaiter()
+	defer c.DropWaiter(i)
+	c.MayGiveUp(i, Done{})
+	if o := c.JoinOthers(&cell, i, false); o.crowd != nil || bedOf(i).crowd.Load() != nil {
+		t.Error("a waiter sleeps on the others' semaphore")
+	}
+}

@@ -15,8 +15,10 @@ import "runtime"
 // as if that goroutine had executed a fence at some moment within this call. It is a
 // membarrier, of 0.3 to 3 µs, or a stop of the world, of tens of µs: for some
 // milliseconds after the first call, and for good where a sandbox refuses the membarrier.
-func (Core) FenceAll() {
+func (c Core) FenceAll() {
 	if !membarrier.execute() {
+		// Who waits for a FenceAll is about to sleep.
+		c.mustNotHold()
 		stopTheWorld()
 	}
 }
