@@ -28,7 +28,13 @@
 //   - On 386, where the fast paths are calls.
 //   - Where profiles are read by name: a wait on a Mutex calls itself sync.RWMutex.Lock in goroutine dumps, because
 //     the runtime's own kind of wait for mutexes may not be linked; in the block and mutex profiles it is under
-//     Mutex.Lock and Mutex.Unlock. LockContext's wait calls itself semacquire.
+//     Mutex.Lock and Mutex.Unlock. LockContext's wait calls itself semacquire, and is not in the mutex profile.
+//   - Where the mutex profile is always on and thousands of goroutines wait: while it is on they sleep on one
+//     semaphore, as sync.Mutex's do, and collections take as long as with sync.Mutex.
+//   - Where goroutine leaks are looked for: the goroutineleak profile of Go 1.27 reports a goroutine that waits for
+//     an unreachable sync.Mutex, and never one that waits for a Mutex. The garbage collector sees no way from a
+//     Mutex, which has no pointers, to the semaphores of its waiters. They are global, so that
+//     nothing is reported that isn't leaked. A goroutine dump shows such a goroutine, and how long it has waited.
 //
 // # When to use Spinlock
 //

@@ -28,6 +28,8 @@ In each round each cell is measured with sync.Mutex, with pvlock.Mutex, and with
 sync.Mutex once more: the control, whose distance from 1 is the noise. Shown are
 medians over the rounds. The floor is what of sync.Mutex's time the work alone takes on these CPUs: no mutex
 can be below. Exclusion is checked by the data that the mutex protects.
+In the group collections an op is a garbage collection while so many goroutines
+sleep for the mutex; it takes the time that it takes, whatever --duration says.
 
 Groups of cells: ` + strings.Join(mutex.Groups(), ", ") + `.
 By default each has a choice of its cells; --all takes every one (some 25 minutes).`,
