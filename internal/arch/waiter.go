@@ -7,8 +7,8 @@ import (
 )
 
 // Waiter is a waiting goroutine's place in a queue: links, whose meaning is the lock's. Waiters live in
-// one table of the process and are named by their numbers in it, from 1; 0 is none. They never move and are
-// never freed, so that a look at one that has gone back reads stale numbers and no foreign memory.
+// one table of the process and are named by their numbers in it, from 1; 0 is none. They never move. A waiter's
+// number may be used from TakeWaiter to DropWaiter only: after that its memory may be gone.
 type Waiter struct {
 	Older, Newer, Oldest, First U32
 	Flags                       U32
@@ -72,13 +72,22 @@ const chunk = 256
 // MaxWaiter is the largest number that a waiter can have.
 const MaxWaiter = 1<<27 - 1
 
+// keptWaiters is up to which number Ps keep free waiters for themselves. So the memory of those beyond
+// can be given back when nobody waits any more; the others take some 400 kB at most.
+const keptWaiters = 16 * chunk
+
+// table has all waiters, in chunks. Takers prefer low numbers, so that chunks of high numbers become
+// free as a whole. The memory of those is given back, but for the lowest: a number of waiters that goes up
+// and down at the edge of a chunk shall not allocate all the time.
 var table struct {
 	sync.Mutex
 	chunks atomic.Pointer[[]ward]
-	free   []uint32
+	free   [][]uint32 // by chunk, the numbers that nobody uses
+	lowest int        // no chunk below has a free number
+	spare  int        // one more than the chunk that is free as a whole, and has memory; 0 if there is none
 }
 
-// ward is a chunk of the table.
+// ward is a chunk of the table. It has no memory when it has been given back.
 type ward struct {
 	waiters *[chunk]Waiter
 	beds    *[chunk]bed
@@ -91,35 +100,89 @@ func (Core) Waiter(i uint32) *Waiter {
 
 func bedOf(i uint32) *bed { return &(*table.chunks.Load())[i/chunk].beds[i%chunk] }
 
+// setWard replaces ward k of the table, which has the lock.
+func setWard(k int, w ward) {
+	var chunks []ward
+	if old := table.chunks.Load(); old != nil {
+		chunks = append(chunks, *old...)
+	}
+	if k == len(chunks) {
+		chunks = append(chunks, w)
+	} else {
+		chunks[k] = w
+	}
+	table.chunks.Store(&chunks)
+}
+
+// numbersOf returns the numbers in chunk k, the lowest last.
+func numbersOf(k int) []uint32 {
+	all := make([]uint32, 0, chunk)
+	for i := chunk - 1; i >= 0; i-- {
+		if n := uint32(k*chunk + i); n != 0 {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// isFree reports whether all of chunk k, which has memory, is free.
+func isFree(k int) bool {
+	n := len(table.free[k])
+	return n == chunk || k == 0 && n == chunk-1
+}
+
 // takeShared fills some with waiters that are free.
 func takeShared(some []uint32) {
 	table.Lock()
 	defer table.Unlock()
-	for len(table.free) < len(some) {
-		var old []ward
-		if p := table.chunks.Load(); p != nil {
-			old = *p
-		}
-		chunks := append(old[:len(old):len(old)], ward{new([chunk]Waiter), new([chunk]bed)})
-		table.chunks.Store(&chunks)
-		if len(chunks) > (MaxWaiter+1)/chunk {
-			Core{}.Fatal("pvlock: too many goroutines wait")
-		}
-		for i := uint32(chunk); i > 0; i-- {
-			if n := uint32(len(old))*chunk + i - 1; n != 0 {
-				table.free = append(table.free, n)
+	for i := range some {
+		for table.lowest < len(table.free) && len(table.free[table.lowest]) == 0 {
+			if (*table.chunks.Load())[table.lowest].waiters == nil {
+				break
 			}
+			table.lowest++
 		}
+		k := table.lowest
+		switch {
+		case k == len(table.free):
+			if k == (MaxWaiter+1)/chunk {
+				Core{}.Fatal("pvlock: too many goroutines wait")
+			}
+			table.free = append(table.free, nil)
+			fallthrough
+		case len(table.free[k]) == 0:
+			setWard(k, ward{new([chunk]Waiter), new([chunk]bed)})
+			table.free[k] = numbersOf(k)
+		case table.spare == k+1:
+			table.spare = 0
+		}
+		last := len(table.free[k]) - 1
+		some[i] = table.free[k][last]
+		table.free[k] = table.free[k][:last]
 	}
-	rest := len(table.free) - len(some)
-	copy(some, table.free[rest:])
-	table.free = table.free[:rest]
 }
 
+// dropShared takes back waiters that takeShared gave.
 func dropShared(some []uint32) {
 	table.Lock()
-	table.free = append(table.free, some...)
-	table.Unlock()
+	defer table.Unlock()
+	for _, i := range some {
+		k := int(i / chunk)
+		table.free[k] = append(table.free[k], i)
+		table.lowest = min(table.lowest, k)
+		if !isFree(k) {
+			continue
+		}
+		if table.spare == 0 {
+			table.spare = k + 1
+			continue
+		}
+		if other := table.spare - 1; k < other {
+			k, table.spare = other, k+1
+		}
+		setWard(k, ward{})
+		table.free[k] = nil
+	}
 }
 
 // MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park. A waiter

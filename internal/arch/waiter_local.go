@@ -2,6 +2,8 @@
 
 package arch
 
+import "slices"
+
 // Each P keeps a few free waiters for itself. A goroutine that is pinned is alone
 // with them.
 
@@ -37,7 +39,7 @@ func (c Core) TakeWaiter() uint32 {
 	fresh := new(localWaiters)
 	p = c.Pin()
 	left := some[1:]
-	if p < localPs {
+	if p < localPs && slices.Max(some[:]) < keptWaiters {
 		if local[p] == nil {
 			local[p] = fresh
 		}
@@ -57,7 +59,7 @@ func (c Core) TakeWaiter() uint32 {
 func (c Core) DropWaiter(i uint32) {
 	var some [batch]uint32
 	p := c.Pin()
-	if p < localPs && local[p] != nil {
+	if p < localPs && local[p] != nil && i < keptWaiters {
 		l := local[p]
 		if int(l.n) == len(l.free) {
 			l.n -= batch
