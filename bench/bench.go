@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"example.com/pvlock/internal/arch"
@@ -28,7 +29,8 @@ type Progress struct {
 
 // Run measures. Command is what is recorded as the command. Progress, if not nil, is called before
 // each cell. When ctx is done Run stops cleanly and returns what was measured so
-// far, the cell that was cut short included; so it does, with an error, when a cell fails.
+// far, the cell that was cut short included; so it does, with an error, when a cell fails: a [Stuck] if its lock
+// hangs, another one if the machine beneath it fails.
 func Run(ctx context.Context, cfg Config, command []string, progress func(Progress)) (*result.Bench, error) {
 	if cfg.DrainLimit == 0 {
 		cfg.DrainLimit = defaultDrain
@@ -48,6 +50,7 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 		for _, p.Overcommit = range cfg.Overcommit {
 			for _, who := range locks {
 				if ctx.Err() != nil {
+					b.Interrupted = true
 					return b, nil
 				}
 				vcpus := cfg.vcpus(p.Overcommit)
@@ -62,24 +65,29 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 				// The collector's work is not the lock's.
 				runtime.GC()
 				c, err := cfg.run(ctx, who, vcpus, cfg.Seed+uint64(p.Done))
-				if late := (stuck{}); errors.As(err, &late) {
+				if late := (Stuck{}); errors.As(err, &late) {
 					// Its vCPUs can't be stopped, so nothing can be measured beside them.
 					r := cfg.runOf(c, who, p)
 					r.TimedOut = true
 					b.Runs = append(b.Runs, r)
-					return b, fmt.Errorf("%s at overcommit %v, round %d, %v after its end: %w",
-						p.Lock, p.Overcommit, p.Round, cfg.DrainLimit, late)
+					err = fmt.Errorf("%v after its end: %w", cfg.DrainLimit, late)
 				}
 				if err != nil {
+					err = fmt.Errorf("%s at overcommit %v, round %d: %w", p.Lock, p.Overcommit, p.Round, err)
+					b.Failed = line(err)
 					return b, err
 				}
-				b.Runs = append(b.Runs, cfg.runOf(c, who, p))
+				r := cfg.runOf(c, who, p)
+				b.Runs, b.Interrupted = append(b.Runs, r), r.Interrupted
 				p.Done++
 			}
 		}
 	}
 	return b, nil
 }
+
+// line writes an error, which may be of several vCPUs, as a line.
+func line(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // defaultDrain is far above what the slowest lock needs to serve everyone who
 // waits once more: 128 vCPUs in a fair queue over 2 CPUs, some 10 s.

@@ -245,7 +245,7 @@ func TestACellThatDoesNotEndIsGivenUp(t *testing.T) {
 	if r.AcquisitionsTotal == 0 || r.Violations > 0 {
 		t.Errorf("%d acquisitions, %d violations; want some, and none", r.AcquisitionsTotal, r.Violations)
 	}
-	if late := (stuck{}); !errors.As(err, &late) || !strings.Contains(err.Error(), "2 waiting") {
+	if !errors.As(err, new(Stuck)) || !strings.Contains(err.Error(), "2 waiting") {
 		t.Errorf("error %v, want one that says that 2 wait", err)
 	}
 }

@@ -33,10 +33,10 @@ type cell struct {
 // things done in it.
 const look = 10 * time.Millisecond
 
-// stuck is the error of a cell that didn't come to its end.
-type stuck struct{ phases map[workload.Phase]int }
+// Stuck is the error of a cell that didn't come to its end, because its vCPUs didn't.
+type Stuck struct{ phases map[workload.Phase]int }
 
-func (e stuck) Error() string {
+func (e Stuck) Error() string {
 	return fmt.Sprintf("the vCPUs don't come to an end: %d thinking, %d waiting, %d holding, %d unlocking, %d done",
 		e.phases[workload.Thinking], e.phases[workload.Locking], e.phases[workload.Holding],
 		e.phases[workload.Unlocking], e.phases[workload.Done])
@@ -178,7 +178,7 @@ func (c *cell) watch(ctx context.Context, cfg *Config, shared *workload.Shared, 
 			return
 		}
 		if !stopped.IsZero() && time.Since(stopped) > cfg.DrainLimit {
-			failed <- stuck{c.phases()}
+			failed <- Stuck{c.phases()}
 			return
 		}
 	}

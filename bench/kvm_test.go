@@ -41,7 +41,7 @@ func TestAGuestThatDoesNotEndIsStopped(t *testing.T) {
 			Unlock: func(*arch.Word, *paravirt.CPU) {},
 		}
 	}}, 4, 1)
-	if !errors.As(err, new(stuck)) {
+	if !errors.As(err, new(Stuck)) {
 		t.Errorf("error %v, want one that says where the vCPUs are", err)
 	}
 }

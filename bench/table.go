@@ -19,11 +19,13 @@ import (
 // the rounds.
 func WriteTable(w io.Writer, b *result.Bench) error {
 	t := newTable(b)
+	var out strings.Builder
 	if len(t.rows) == 0 {
-		_, err := fmt.Fprintln(w, "Nothing was measured.")
+		fmt.Fprintln(&out, "Nothing was measured.")
+		t.faults(&out, b)
+		_, err := io.WriteString(w, out.String())
 		return err
 	}
-	var out strings.Builder
 	t.heading(&out, b)
 	t.throughput(&out)
 	for _, col := range t.cols {
@@ -232,16 +234,30 @@ func (t *table) faults(out *strings.Builder, b *result.Bench) {
 			fmt.Fprintf(out, "\nVIOLATION: %s at overcommit %s, round %d: %d times two vCPUs held it at once.\n",
 				r.Lock, t.overcommit(r.VCPUs), r.Round, r.Violations)
 		}
-		if r.Interrupted {
-			fmt.Fprintf(out, "\nInterrupted: %s at overcommit %s, round %d ran for %.2gs only; what follows it was not measured.\n",
-				r.Lock, t.overcommit(r.VCPUs), r.Round, r.Seconds)
+		if r.TimedOut {
+			fmt.Fprintf(out, "\nHANGS: %s at overcommit %s, round %d did not come to its end.\n", r.Lock, t.overcommit(r.VCPUs), r.Round)
 		}
+		if r.Interrupted {
+			fmt.Fprintf(out, "\nInterrupted: %s at overcommit %s, round %d ran for %.2gs only.\n", r.Lock, t.overcommit(r.VCPUs), r.Round, r.Seconds)
+		}
+	}
+	if s := b.Ending.String(); s != "" {
+		fmt.Fprintf(out, "\n%s\n", s)
 	}
 }
 
-// Violated reports whether any lock was found not to exclude.
-func Violated(b *result.Bench) bool {
-	return slices.ContainsFunc(b.Runs, func(r result.Run) bool { return r.Violations > 0 })
+// Violated says which locks were found not to exclude, "" if none was.
+func Violated(b *result.Bench) string {
+	var locks []string
+	for i := range b.Runs {
+		if r := &b.Runs[i]; r.Violations > 0 && !slices.Contains(locks, r.Lock) {
+			locks = append(locks, r.Lock)
+		}
+	}
+	if locks == nil {
+		return ""
+	}
+	return strings.Join(locks, ", ") + ": two vCPUs held it at once"
 }
 
 // sorted returns the locks by throughput at a number of vCPUs, the best first.

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -65,7 +64,7 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) 
 	pairs, releases, ratios := make([][]float64, len(ways)), make([][]float64, len(ways)), make([][]float64, len(ways))
 	counts := make([]float64, len(ways))
 	for range cfg.Rounds {
-		if ctx.Err() != nil {
+		if out.Interrupted = ctx.Err() != nil; out.Interrupted {
 			break
 		}
 		base := timed(holdOnly, cfg.Pairs, l, c)
@@ -86,7 +85,7 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) 
 		out.Rounds++
 	}
 	if out.Rounds == 0 {
-		return nil, errors.New("interrupted before the first round's end")
+		return nil, fmt.Errorf("before the first round's end: %w", ctx.Err())
 	}
 	for i, w := range ways {
 		way := result.UnlockWay{Name: w.name, PairNS: median(pairs[i]), UnlockNS: median(releases[i]), PairToDirect: median(ratios[i]), Instructions: counts[i]}
@@ -169,6 +168,9 @@ func WriteUnlockTable(out io.Writer, u *result.Unlocks) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nMedians of %d interleaved rounds, on one thread, nobody else wants the lock.\n", u.Rounds)
+	if s := u.Ending.String(); s != "" {
+		fmt.Fprintln(out, s)
+	}
 	if u.NoPatch != "" {
 		fmt.Fprintf(out, "Not patched: %s\n", u.NoPatch)
 	}

@@ -177,6 +177,7 @@ func Main(ctx context.Context, o Options, w io.Writer) (*result.Check, error) {
 	if err != nil {
 		return nil, err
 	}
+	user := ctx
 	if o.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
@@ -228,7 +229,10 @@ func Main(ctx context.Context, o Options, w io.Writer) (*result.Check, error) {
 			return nil, err
 		}
 	}
-	return rep, nil
+	if rep.Interrupted = user.Err() != nil; rep.Interrupted {
+		_, err = fmt.Fprintf(w, "%s\n", rep.Ending)
+	}
+	return rep, err
 }
 
 // summary says how far the explorations went.
@@ -315,7 +319,10 @@ func printExploration(w io.Writer, r *result.Exploration) error {
 
 func printScenario(w io.Writer, r *result.CheckScenario, s *Scenario) error {
 	verdict := "as it must be"
-	if !r.Held {
+	switch {
+	case r.Undecided():
+		verdict = "cut by a bound before that could be said"
+	case !r.Held:
 		verdict = "NOT AS IT MUST BE"
 	}
 	about := s.About

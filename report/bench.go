@@ -15,11 +15,11 @@ import (
 
 func benchSection(b *result.Bench, id string, l *looks) section {
 	s := section{Title: "Locks side by side", Facts: hostFacts(&b.Host, b.Command, b.Started)}
+	s.Warnings = append(benchWarnings(b), warnEnding(b.Ending)...)
 	if len(b.Runs) == 0 {
 		s.Words = append(s.Words, "Nothing was measured.")
 		return s
 	}
-	s.Warnings = benchWarnings(b)
 	setups := setupsOf(b.Runs)
 	for i, u := range setups {
 		u.spin = spinFlag(b.Command)
@@ -77,13 +77,21 @@ func benchWarnings(b *result.Bench) (all []string) {
 			all = append(all, fmt.Sprintf("Violation: %s: %d times two vCPUs held it at once, or an update was lost.", where, r.Violations))
 		}
 		if r.TimedOut {
-			all = append(all, fmt.Sprintf("%s did not come to its end, and what should have followed was not measured.", where))
+			all = append(all, fmt.Sprintf("%s did not come to its end.", where))
 		}
 		if r.Interrupted {
-			all = append(all, fmt.Sprintf("Interrupted: %s ran for %s only, and what should have followed was not measured.", where, nanos(r.Seconds*1e9)))
+			all = append(all, fmt.Sprintf("Interrupted: %s ran for %s only.", where, nanos(r.Seconds*1e9)))
 		}
 	}
 	return all
+}
+
+// warnEnding warns of what was not measured.
+func warnEnding(e result.Ending) []string {
+	if s := e.String(); s != "" {
+		return []string{s}
+	}
+	return nil
 }
 
 // A setup is what all runs of a plot have in common.

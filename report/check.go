@@ -24,6 +24,7 @@ func checkSection(c *result.Check) section {
 	if err := c.Violated(); err != nil {
 		s.Warnings = append(s.Warnings, "Found: "+err.Error()+".")
 	}
+	s.Warnings = append(s.Warnings, warnEnding(c.Ending)...)
 	s.Words = []string{"A model checker explored what a few CPUs can do with a lock's own text, in every order in which their operations and " +
 		"their store buffers can take effect (tso; under sc there are no store buffers)." + explored(c.Runs)}
 	if len(c.Runs) > 0 {
@@ -141,7 +142,10 @@ func step(i int, r *result.CheckRow) []string {
 func scenario(s *result.CheckScenario) part {
 	p := part{Title: "A fault of their history: " + s.Name}
 	verdict := "It is as it must be."
-	if !s.Held {
+	switch {
+	case s.Undecided():
+		verdict = "It was cut by a bound before that could be said."
+	case !s.Held:
 		verdict = "It is NOT as it must be."
 	}
 	want := "Nothing is to be found."

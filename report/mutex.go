@@ -28,6 +28,7 @@ func mutexSection(m *result.Mutexes, id string, l *looks) section {
 	if m.Violated() {
 		s.Warnings = append(s.Warnings, "Violation: a mutex did not exclude: updates were lost.")
 	}
+	s.Warnings = append(s.Warnings, warnEnding(m.Ending)...)
 	rounds := 0
 	for i := range m.Cells {
 		for _, r := range m.Cells[i].Runs {
@@ -140,6 +141,7 @@ func mutexTable(m *result.Mutexes) table {
 func unlockSection(u *result.Unlocks, id string, l *looks) section {
 	s := section{Title: "What an unlock costs", Words: []string{fmt.Sprintf(
 		"A lock that nobody else wants, taken and released on one thread: medians of %s, interleaved. Built with %s.", plural(u.Rounds, "round"), u.Go)}}
+	s.Warnings = warnEnding(u.Ending)
 	if u.NoPatch != "" {
 		s.Words = append(s.Words, "Not patched: "+u.NoPatch)
 	}

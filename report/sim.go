@@ -20,6 +20,7 @@ func simSection(s *result.Sim, id string, l *looks) section {
 	if n := len(s.Runs); n < s.Cells {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("This is %d of the %d cells of the sweep (shard %d of %d).", n, s.Cells, s.Shard.Index, s.Shard.Of))
 	}
+	out.Warnings = append(out.Warnings, warnEnding(s.Ending)...)
 	out.Words = append(out.Words, simWords(s))
 	var p part
 	for i := range s.Plots {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,9 +26,6 @@ func tortureSection(t *result.Torture, id string, l *looks) section {
 				torments = append(torments, x)
 			}
 		}
-		if r.Interrupted {
-			s.Warnings = append(s.Warnings, fmt.Sprintf("Interrupted: %s on %s, and what should have followed was not done.", r.Lock, r.Machine))
-		}
 		switch {
 		case r.Missed:
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s on %s is a control, and nothing was found: what is clean here proves less than it seems.", r.Lock, r.Machine))
@@ -42,6 +40,7 @@ func tortureSection(t *result.Torture, id string, l *looks) section {
 	for _, skip := range t.Skipped {
 		s.Words = append(s.Words, fmt.Sprintf("Left out: %s: %s.", skip.What, skip.Why))
 	}
+	s.Warnings = append(s.Warnings, warnEnding(t.Ending)...)
 	if s.Warnings == nil && len(t.Runs) > 0 {
 		s.Words[0] += " Nothing was found but what was expected."
 	}
@@ -76,7 +75,8 @@ func tortureLocks(t *result.Torture) table {
 			sum.LongestWaitNanos = max(sum.LongestWaitNanos, r.LongestWaitNanos)
 			sum.Findings = append(sum.Findings, r.Findings...)
 			// One run that was not as expected is enough.
-			sum.Missed = sum.Missed || r.Missed
+			sum.Missed, sum.Interrupted = sum.Missed || r.Missed, sum.Interrupted || r.Interrupted
+			sum.Failed = cmp.Or(sum.Failed, r.Failed)
 			sum.Expected = (sum.Expected || len(machines) == 1) && (r.Expected || len(r.Findings) == 0)
 		}
 		out.Rows = append(out.Rows, []string{lock, list(unique(machines)), number(float64(sum.Acquisitions), ""), number(percent(sum.Slow, sum.Acquisitions), "%"),
@@ -111,6 +111,10 @@ func verdictOf(r *result.TortureRun) string {
 		return plural(len(r.Findings), "finding") + ", as expected"
 	case len(r.Findings) > 0:
 		return strings.ToUpper(plural(len(r.Findings), "finding"))
+	case r.Failed != "":
+		return "FAILED before its end"
+	case r.Interrupted:
+		return "interrupted"
 	}
 	return "nothing found"
 }

@@ -28,6 +28,7 @@ type Bench struct {
 	Command []string `json:"command"`
 	// Started is when the first run began.
 	Started time.Time `json:"started"`
+	Ending
 	// Runs are in the order in which they were made: rounds interleave the locks, so that the
 	// drift of a noisy machine hits all alike.
 	Runs []Run `json:"runs"`

@@ -34,7 +34,7 @@ func MergeSims(shards []*Sim) (*Sim, error) {
 	}
 	whole := *first
 	whole.Shard = Shard{Index: 1, Of: 1}
-	whole.Runs, whole.Timelines = nil, nil
+	whole.Runs, whole.Timelines, whole.Ending = nil, nil, Ending{}
 	for _, s := range shards {
 		whole.Runs = append(whole.Runs, s.Runs...)
 		whole.Timelines = append(whole.Timelines, s.Timelines...)

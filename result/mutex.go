@@ -14,11 +14,12 @@ const SchemaMutex = "pvlock/mutex/1"
 // Mutexes is the result of one "pvlock bench mutex".
 type Mutexes struct {
 	// Schema is [SchemaMutex]. [Mutexes.Write] sets it.
-	Schema  string          `json:"schema"`
-	Host    Host            `json:"host"`
-	Command []string        `json:"command"`
-	Started time.Time       `json:"started"`
-	Cells   []MutexMeasured `json:"cells"`
+	Schema  string    `json:"schema"`
+	Host    Host      `json:"host"`
+	Command []string  `json:"command"`
+	Started time.Time `json:"started"`
+	Ending
+	Cells []MutexMeasured `json:"cells"`
 }
 
 // MutexCell is one situation in which the mutexes are compared.

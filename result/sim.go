@@ -41,6 +41,7 @@ type Sim struct {
 	Cells int `json:"cells"`
 	// Runs are the cells that were run, in the order of their numbers.
 	Runs []SimRun `json:"runs"`
+	Ending
 	// Timelines show what each CPU did in a stretch of a run; absent if none was asked for.
 	Timelines []Timeline `json:"timelines,omitempty"`
 }

@@ -27,6 +27,7 @@ type Torture struct {
 	Started time.Time `json:"started"`
 	// Seed repeats it, as far as the machine allows.
 	Seed uint64 `json:"seed"`
+	Ending
 	// Skipped is what was left out, and why.
 	Skipped []TortureSkip `json:"skipped"`
 	// Runs are the locks that were tortured, on each machine, in order.
@@ -73,9 +74,14 @@ type TortureRun struct {
 	Findings []TortureFinding `json:"findings"`
 	Expected bool             `json:"expected"`
 	Missed   bool             `json:"missed"`
-	// Interrupted says that the user stopped it.
-	Interrupted bool `json:"interrupted"`
+	// Interrupted says that the user stopped it, Failed what of the environment did; "" if nothing did. What it shows holds
+	// for the time that it ran: that nothing was found then says little.
+	Interrupted bool   `json:"interrupted"`
+	Failed      string `json:"failed,omitempty"`
 }
+
+// Complete reports whether it ran to its end.
+func (r *TortureRun) Complete() bool { return !r.Interrupted && r.Failed == "" }
 
 // The kinds of findings.
 const (

@@ -18,8 +18,9 @@ type Unlocks struct {
 	// NoPatch says why the patched ways are not there.
 	NoPatch string `json:"no_patch,omitempty"`
 	// NoCounts says why instructions are not counted.
-	NoCounts string      `json:"no_counts,omitempty"`
-	Ways     []UnlockWay `json:"ways"`
+	NoCounts string `json:"no_counts,omitempty"`
+	Ending
+	Ways []UnlockWay `json:"ways"`
 }
 
 // UnlockWay is one way. Times are medians over the rounds.

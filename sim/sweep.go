@@ -338,6 +338,7 @@ func (s *Sweep) Run(ctx context.Context, run Runner, shard result.Shard, progres
 	}
 	var failure error
 	for i, o := range outcomes {
+		out.Interrupted = out.Interrupted || !o.done && ctx.Err() != nil
 		if o.done {
 			out.Runs = append(out.Runs, o.run)
 			if o.timeline != nil {

@@ -225,6 +225,7 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 	threads := hold().threads + spareThreads
 	for i, p := range plans {
 		if ctx.Err() != nil {
+			t.Interrupted = true
 			return t, nil
 		}
 		c := newCell(&cfg, p, newRand(cfg.Seed, uint64(i)))
@@ -244,14 +245,19 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 			d = max(time.Until(end)*time.Duration(p.parts)/time.Duration(left), minDuration)
 		}
 		err := c.run(ctx, d)
+		if err != nil {
+			c.Failed = strings.Join(strings.Fields(err.Error()), " ")
+		}
 		c.finish()
 		t.Runs = append(t.Runs, c.TortureRun)
 		if w.Done != nil {
 			w.Done(c.TortureRun)
 		}
 		if err != nil {
+			t.Failed = fmt.Sprintf("%s on %s, %d vCPUs: %s", p.lock.kind.Name, p.on, p.vcpus, c.Failed)
 			return t, fmt.Errorf("%s on %s, %d vCPUs: %w", p.lock.kind.Name, p.on, p.vcpus, err)
 		}
+		t.Interrupted = c.Interrupted
 	}
 	return t, nil
 }
@@ -343,7 +349,7 @@ func (c *cell) finish() {
 	c.Slow = min(c.Counters[paravirt.Contended.String()], c.Acquisitions)
 	c.Fewest = slices.Min(c.each)
 	c.Expected = c.unexpected() == 0
-	c.Missed = c.lock.control != "" && !c.caught() && !c.Interrupted
+	c.Missed = c.lock.control != "" && !c.caught() && c.Complete()
 }
 
 // unexpected is how many kinds of findings there are that aren't known of the lock.

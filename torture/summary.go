@@ -36,8 +36,11 @@ func Line(r result.TortureRun) string {
 
 func outcomeOf(r *result.TortureRun) string {
 	if len(r.Findings) == 0 {
-		if r.Missed {
+		switch {
+		case r.Missed:
 			return "MISSED: a control, and nothing was found"
+		case !r.Complete():
+			return unfinished(r)
 		}
 		return "ok"
 	}
@@ -46,6 +49,9 @@ func outcomeOf(r *result.TortureRun) string {
 		kinds = append(kinds, fmt.Sprintf("%s (%d, first after %s)", f.Kind, f.Count, seconds(f.AtSeconds)))
 	}
 	said := strings.Join(kinds, ", ")
+	if !r.Complete() {
+		said += "; " + unfinished(r)
+	}
 	switch {
 	case !r.Expected:
 		return "FAULT: " + said
@@ -53,6 +59,14 @@ func outcomeOf(r *result.TortureRun) string {
 		return "MISSED: a control, and found was only " + said
 	}
 	return "as expected: " + said
+}
+
+// unfinished says why a cell didn't run to its end.
+func unfinished(r *result.TortureRun) string {
+	if r.Failed != "" {
+		return fmt.Sprintf("FAILED after %s: %s", seconds(r.Seconds), r.Failed)
+	}
+	return fmt.Sprintf("interrupted after %s", seconds(r.Seconds))
 }
 
 func seconds(s float64) string {
@@ -126,11 +140,36 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 			fmt.Fprintf(out, "\nMISSED: the control %s on %s, %d vCPUs: it is broken, and that was not found.\n", r.Lock, r.Machine, r.VCPUs)
 		}
 	}
-	if slices.ContainsFunc(t.Runs, func(r result.TortureRun) bool { return r.Interrupted }) {
-		fmt.Fprint(out, "\nInterrupted: what comes after was not tortured.\n")
+	fmt.Fprintf(out, "Controls: %s.\n", controlsOf(t))
+	if s := t.Ending.String(); s != "" {
+		fmt.Fprintf(out, "\n%s\n", s)
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// controlsOf says how many of the controls were caught. One that was not run proves nothing.
+func controlsOf(t *result.Torture) string {
+	run, caught := 0, 0
+	for _, l := range controlLocks() {
+		for i := range t.Runs {
+			r := &t.Runs[i]
+			if r.Lock != l.kind.Name {
+				continue
+			}
+			run++
+			if slices.ContainsFunc(r.Findings, func(f result.TortureFinding) bool { return f.Kind == l.control }) {
+				caught++
+			}
+		}
+	}
+	switch {
+	case run == 0:
+		return "none was run, so nothing here shows that a fault would be found"
+	case caught < run:
+		return fmt.Sprintf("%d of the %d that were run were caught", caught, run)
+	}
+	return fmt.Sprintf("all %d that were run were caught", run)
 }
 
 // deeds says how often each torment came.

@@ -2,7 +2,9 @@ package torture
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +41,20 @@ func signalThreads(ctx context.Context, s *scene) {
 		// A thread that is gone has nothing to get.
 		_ = unix.Tgkill(os.Getpid(), all[s.rand.IntN(len(all))], unix.SIGURG)
 	}
+}
+
+// mayMove reports why threads can't be moved, or nil: it gives the calling one the affinity that it has.
+func mayMove() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var now unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &now); err != nil {
+		return fmt.Errorf("reading the affinity: %w", err)
+	}
+	if err := unix.SchedSetaffinity(0, &now); err != nil {
+		return fmt.Errorf("setting the affinity: %w", err)
+	}
+	return nil
 }
 
 // moveThreads confines the vCPUs' threads, or where goroutines are the vCPUs all threads, to a CPU each, and frees

@@ -2,10 +2,15 @@
 
 package torture
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 func threads() (all []int, vcpu map[int]bool) { return nil, nil }
 
 func signalThreads(context.Context, *scene) {}
+
+func mayMove() error { return errors.ErrUnsupported }
 
 func moveThreads(context.Context, *scene) {}

@@ -53,7 +53,7 @@ func torments() []torment {
 		{name: "delayed-kicks", about: "notifications are late", knob: knobDelay, missing: hasChannel},
 		{name: budgets, about: "spin budgets from 0 up, another for each machine", missing: hasBudget},
 		{name: remake, about: "the machine ends and another is made, about every second"},
-		{name: "affinity", about: "threads move from CPU to CPU", around: moveThreads, missing: linuxOnly},
+		{name: "affinity", about: "threads move from CPU to CPU", around: moveThreads, missing: movable},
 		{name: "gomaxprocs", about: "GOMAXPROCS changes", around: changeProcs},
 		{name: "gc", about: "the collector runs all the time", around: collect},
 		{name: "signals", about: "signals to threads", around: signalThreads, missing: linuxOnly},
@@ -121,6 +121,14 @@ func linuxOnly(*Config, *lock, string) error {
 		return errors.New("threads have no numbers on " + runtime.GOOS)
 	}
 	return nil
+}
+
+// movable: a sandbox may refuse what would then be said to have gone on.
+func movable(cfg *Config, l *lock, on string) error {
+	if err := linuxOnly(cfg, l, on); err != nil {
+		return err
+	}
+	return mayMove()
 }
 
 func continued(cfg *Config, _ *lock, _ string) error {

@@ -96,15 +96,19 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 				progress(Progress{(round-1)*len(cells) + i, cfg.Rounds * len(cells), m.MutexCell, round})
 			}
 			if err := hogs.set(m.Hogs); err != nil {
+				r.Failed = err.Error()
 				return r, err
 			}
 			// The order changes from round to round: who is first has no advantage.
 			for turn := range kinds {
 				kind := kinds[(turn+round)%len(kinds)]
+				// What was cut short is no measurement.
+				done := run(ctx, &m.MutexCell, kind.name, kind.make, round, cfg.Duration)
 				if ctx.Err() != nil {
+					r.Interrupted = true
 					return r, nil
 				}
-				m.Runs = append(m.Runs, run(ctx, &m.MutexCell, kind.name, kind.make, round, cfg.Duration))
+				m.Runs = append(m.Runs, done)
 			}
 		}
 	}

@@ -72,7 +72,14 @@ func WriteTable(w io.Writer, r *result.Mutexes) error {
 		fmt.Fprintf(t, "%s  geometric mean of %v\t\t%.3f\t%.3f\t%s\t%.3f\t%.3f\t\t\t\t\t\t\t\t \n", name, g.n,
 			math.Exp(g.time/g.n), math.Exp(g.control/g.n), known("%.3f", math.Exp(g.floor/g.n)), math.Exp(g.cpu/g.n), math.Exp(g.cpuControl/g.n))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if s := r.Ending.String(); s != "" {
+		_, err := fmt.Fprintf(w, "\n%s\n", s)
+		return err
+	}
+	return nil
 }
 
 // known formats a number that may not be known.

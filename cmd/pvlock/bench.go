@@ -118,24 +118,21 @@ func runBench(cmd *cobra.Command, cfg bench.Config, files benchFiles) error {
 	if b == nil {
 		return errors.Join(benchErr, outputs.discard())
 	}
-	if err := outputs.write(b); err != nil {
-		return err
+	if errors.As(benchErr, new(bench.Stuck)) {
+		benchErr = finding{benchErr}
 	}
+	verdict := errors.Join(found(bench.Violated(b)), benchErr)
+	if benchErr == nil {
+		verdict = errors.Join(verdict, ended(b.Ending))
+	}
+	err = outputs.write(b)
 	if !onStdout(files.json, files.benchfmt, files.html) {
-		if err := bench.WriteTable(cmd.OutOrStdout(), b); err != nil {
-			return err
-		}
-		if err := files.next(cmd.OutOrStdout()); err != nil {
-			return err
+		err = errors.Join(err, bench.WriteTable(cmd.OutOrStdout(), b))
+		if err == nil {
+			err = files.next(cmd.OutOrStdout())
 		}
 	}
-	if benchErr != nil {
-		return finding{benchErr}
-	}
-	if bench.Violated(b) {
-		return finding{errors.New("a lock did not exclude")}
-	}
-	return nil
+	return errors.Join(verdict, err)
 }
 
 // next says how to see the result as a page.

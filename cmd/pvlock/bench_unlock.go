@@ -39,10 +39,11 @@ patched forms. All in one run, interleaved.`,
 			if err != nil {
 				return errors.Join(err, out.discard())
 			}
-			if err := out.write(u); err != nil || onStdout(jsonFile, pageFile) {
-				return err
+			err = out.write(u)
+			if !onStdout(jsonFile, pageFile) {
+				err = errors.Join(err, bench.WriteUnlockTable(cmd.OutOrStdout(), u))
 			}
-			return bench.WriteUnlockTable(cmd.OutOrStdout(), u)
+			return errors.Join(ended(u.Ending), err)
 		},
 	}
 	f := cmd.Flags()

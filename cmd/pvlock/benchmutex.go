@@ -58,21 +58,15 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 			if r == nil {
 				return errors.Join(benchErr, outputs.discard())
 			}
-			if err := outputs.write(r); err != nil {
-				return err
-			}
-			if !onStdout(jsonFile, pageFile) {
-				if err := mutex.WriteTable(cmd.OutOrStdout(), r); err != nil {
-					return err
-				}
-			}
-			if benchErr != nil {
-				return benchErr
-			}
+			verdict := ended(r.Ending)
 			if r.Violated() {
-				return finding{errors.New("a mutex did not exclude")}
+				verdict = errors.Join(found("a mutex did not exclude"), verdict)
 			}
-			return nil
+			err = outputs.write(r)
+			if !onStdout(jsonFile, pageFile) {
+				err = errors.Join(err, mutex.WriteTable(cmd.OutOrStdout(), r))
+			}
+			return errors.Join(verdict, err)
 		},
 	}
 	f := cmd.Flags()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -64,13 +65,7 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 				return errors.Join(err, outs.discard())
 			}
 			rep.Command = os.Args
-			if err := outs.write(rep); err != nil {
-				return err
-			}
-			if err := rep.Violated(); err != nil {
-				return finding{err}
-			}
-			return nil
+			return errors.Join(checkVerdict(rep), outs.write(rep))
 		},
 	}
 	f := cmd.Flags()
@@ -97,6 +92,17 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 	completeList(cmd, "model", words("tso", "sc"))
 	completeList(cmd, "spin", words("0", "1", "any"))
 	return cmd
+}
+
+func checkVerdict(r *result.Check) error {
+	err := ended(r.Ending)
+	if bad := r.Violated(); bad != nil {
+		return errors.Join(finding{bad}, err)
+	}
+	if cut := r.Undecided(); cut != "" && err == nil {
+		return fmt.Errorf("scenario %s: cut by a bound before it could be said whether it holds: want more of --states, --memory, --timeout", cut)
+	}
+	return err
 }
 
 func scenarioNames() []string {

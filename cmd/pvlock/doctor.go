@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -50,10 +51,14 @@ time for which some thread had no CPU; where there is none, by the number of run
 			if info, ok := xen.Inspect(); ok {
 				report.Findings = append(report.Findings, host.Finding{Topic: "Xen", State: host.Known, Fact: info.String()})
 			}
-			if err := out.write(report); err != nil || jsonFile == "-" {
-				return err
+			err = out.write(report)
+			if jsonFile != "-" {
+				err = errors.Join(err, report.WriteText(cmd.OutOrStdout()))
 			}
-			return report.WriteText(cmd.OutOrStdout())
+			if cmd.Context().Err() != nil {
+				err = errors.Join(errInterrupted, err)
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()

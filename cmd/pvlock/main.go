@@ -3,11 +3,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,30 +23,13 @@ func main() {
 	os.Exit(run(ctx))
 }
 
-// Exit codes.
-const (
-	exitFinding = 1 // what was looked for was found: a violation, a lock that hangs
-	exitUsage   = 2 // what was asked for can't be done
-)
-
-// finding is an error that is a result: the command worked, and what it found is
-// bad.
-type finding struct{ error }
-
 func run(ctx context.Context) int {
 	err := rootCommand().ExecuteContext(ctx)
-	if err == nil {
-		return 0
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pvlock:", message(err))
 	}
-	fmt.Fprintln(os.Stderr, "pvlock:", oneLine(err))
-	if errors.As(err, new(finding)) {
-		return exitFinding
-	}
-	return exitUsage
+	return exitCode(err)
 }
-
-// oneLine writes an error as a line, whatever is in what was asked for.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -68,7 +49,9 @@ takes the goroutine. What to try first:
   pvlock report     all of that as one page; bench --html page.html for short
 
 Each says more with -h. Exit status: 0, 1 if what was looked for was found (a violation, a lock that
-hangs, a loss), 2 if what was asked for can't be done.`,
+hangs, a loss), 2 if what was asked for can't be done (a bad flag; the environment refused, or took
+away what was needed), 130 if it was interrupted. The first of these that applies counts; what was
+measured by then is shown and written.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// Whatever the command: what can't be understood must not be taken for what was meant.

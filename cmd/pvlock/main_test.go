@@ -166,10 +166,18 @@ func mustBeOf(t *testing.T, schema []byte, stdout string) {
 // begins waits until a command measures: it makes the file for its result just before.
 func begins(file string) {
 	for {
-		if _, err := os.Stat(file); err == nil {
+		if part, err := filepath.Glob(file + ".*.part"); err != nil || len(part) > 0 {
 			return
 		}
 		runtime.Gosched()
+	}
+}
+
+// mustBeInterrupted waits for a command that was interrupted, and fails the test if it doesn't say so.
+func mustBeInterrupted(t *testing.T, cmd *exec.Cmd, stderr *bytes.Buffer) {
+	t.Helper()
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("the command ended with %v, %q; want exit status %d and a word", err, stderr, exitInterrupted)
 	}
 }
 
@@ -195,8 +203,8 @@ func TestAnInterruptEndsTheBenchAndWritesWhatWasMeasured(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "result.json")
 	cmd := pvlock(t, "bench", "--locks", "tas,xen", "--overcommit", "1", "--duration", "1h", "--json", file)
-	var stdout bytes.Buffer
-	cmd.Stdout = &stdout
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -204,8 +212,9 @@ func TestAnInterruptEndsTheBenchAndWritesWhatWasMeasured(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the command ended with %v", err)
+	mustBeInterrupted(t, cmd, &stderr)
+	if !strings.Contains(stdout.String(), "Interrupted: ") {
+		t.Errorf("the table doesn't say it:\n%s", &stdout)
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -216,7 +225,7 @@ func TestAnInterruptEndsTheBenchAndWritesWhatWasMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b.Runs) > 1 || len(b.Runs) == 1 && !b.Runs[0].Interrupted {
+	if len(b.Runs) > 1 || len(b.Runs) == 1 && !b.Runs[0].Interrupted || !b.Interrupted {
 		t.Errorf("%d runs, want at most one, interrupted", len(b.Runs))
 	}
 }

@@ -50,17 +50,16 @@ xen2008text or xen for Raw; virt, pvqspin2015 or pvqspin for Queued.`,
 				return errors.Join(err, out.discard())
 			}
 			report := r.Report()
-			if err := out.write(report); err != nil || jsonFile == "-" {
+			err = out.write(report)
+			if jsonFile == "-" {
 				return err
 			}
-			if err := report.WriteText(cmd.OutOrStdout()); err != nil {
-				return err
+			err = errors.Join(err, report.WriteText(cmd.OutOrStdout()))
+			if bad := boot.Exercise(300); bad != nil {
+				return errors.Join(finding{bad}, err)
 			}
-			if err := boot.Exercise(300); err != nil {
-				return finding{err}
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "\nThe locks were taken and released 300 times on each of 2 CPUs, and excluded.")
-			return err
+			_, textErr := fmt.Fprintln(cmd.OutOrStdout(), "\nThe locks were taken and released 300 times on each of 2 CPUs, and excluded.")
+			return errors.Join(err, textErr)
 		},
 	}
 	f := cmd.Flags()

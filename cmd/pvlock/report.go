@@ -29,7 +29,7 @@ follows the system's light or dark theme, and can be printed.
 A file that is malformed, cut short, foreign, or written by a newer pvlock is a line on stderr and
 on the page; the others are reported.
 
-Exit status: 0, 1 if a file could not be read, 2 if none could.`,
+Exit status: 2 if a file could not be read.`,
 		Example: `  pvlock bench --json bench.json
   pvlock check --locks xen2008,xen --client plain --json check.json
   pvlock report bench.json check.json --html page.html
@@ -54,7 +54,7 @@ Exit status: 0, 1 if a file could not be read, 2 if none could.`,
 				return err
 			}
 			if problems != nil {
-				return finding{fmt.Errorf("%d of %d files could not be read", len(problems), len(names))}
+				return fmt.Errorf("%d of %d files could not be read", len(problems), len(names))
 			}
 			return nil
 		},

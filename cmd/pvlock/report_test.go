@@ -53,7 +53,7 @@ func TestReportMakesAPageOfAllThatCanBeRead(t *testing.T) {
 	}
 	page := filepath.Join(t.TempDir(), "page.html")
 	got := finish(t, pvlock(t, append([]string{"report", bench, sim, unlock, "--html", page}, bad...)...))
-	if got.code != exitFinding || got.stdout != "" || strings.Count(got.stderr, "\n") != len(bad)+1 {
+	if got.code != exitUsage || got.stdout != "" || strings.Count(got.stderr, "\n") != len(bad)+1 {
 		t.Errorf("exit %d, stdout %q, stderr:\n%s", got.code, got.stdout, got.stderr)
 	}
 	text, err := os.ReadFile(page)

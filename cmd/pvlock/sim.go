@@ -62,7 +62,7 @@ locks collapse. If not, the exit code is 1.
 A sweep that is too long for one machine is divided with --shard I/N. Without that, I and N are taken from JOB_COMPLETION_INDEX
 and PVLOCK_SHARDS (a Kubernetes Indexed Job; see deploy/sim-indexed-job.yaml) or SLURM_ARRAY_TASK_ID and _COUNT (an
 array job of Slurm), if these are set. "pvlock report merge" puts the JSON files together. Interrupted, what was simulated is
-written, and the exit code is 1: a batch system must not take half a shard for a whole one.`,
+written, and the exit code is 130: a batch system must not take half a shard for a whole one.`,
 		Example: `  pvlock sim
   pvlock sim collapse
   pvlock sim threshold --sched fair --overcommit 2,4 --json threshold.json
@@ -75,11 +75,7 @@ written, and the exit code is 1: a batch system must not take half a shard for a
   pvlock sim collapse --pcpus 64 --shard 3/16 --json shard3.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := a.run(cmd, args)
-			if errors.Is(err, context.Canceled) {
-				return finding{fmt.Errorf("interrupted: %w", err)}
-			}
-			return err
+			return a.run(cmd, args)
 		},
 	}
 	for _, e := range sim.Experiments {
@@ -226,19 +222,12 @@ func (a *simFlags) sweep(cmd *cobra.Command, e *sim.Experiment) error {
 		return errors.Join(err, outputs.discard())
 	}
 	r.Command = a.command(e)
-	if err := outputs.write(r); err != nil {
-		return err
-	}
+	err = outputs.write(r)
 	if !onStdout(a.jsonFile, a.traceFile, a.pageFile) {
-		if err := sim.WriteTable(cmd.OutOrStdout(), e, r); err != nil {
-			return err
-		}
+		err = errors.Join(err, sim.WriteTable(cmd.OutOrStdout(), e, r))
 	}
 	fmt.Fprintln(os.Stderr, events)
-	if cmd.Context().Err() != nil {
-		return fmt.Errorf("the result is not complete: %w", cmd.Context().Err())
-	}
-	return nil
+	return errors.Join(ended(r.Ending), err)
 }
 
 func (a *simFlags) whichShard() (result.Shard, error) {

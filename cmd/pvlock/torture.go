@@ -62,8 +62,9 @@ parts of it for each one that the others get. --seed repeats the choices, not wh
 makes of them. To be stopped and continued (the torment stop), the command runs itself as a
 child, which never outlives it.
 
-Exit status: 0 if nothing was found but what was expected, and all controls were caught;
-1 if not; 2 if it can't be done.
+Exit status: 0 if all of it ran to its end, nothing was found but what was expected, and each control that
+was asked for was caught; 1 if something else was found, or a control was not caught; 2 if it can't
+be done, or a machine failed; 130 if it was interrupted.
 
 Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 		Example: `  pvlock torture
@@ -143,17 +144,6 @@ func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile, pageFile strin
 	if t == nil {
 		return errors.Join(tortureErr, outputs.discard())
 	}
-	if err := outputs.write(t); err != nil {
-		return err
-	}
-	if err := torture.WriteSummary(text, t); err != nil {
-		return err
-	}
-	if tortureErr != nil {
-		return finding{tortureErr}
-	}
-	if bad := torture.Verdict(t); bad != "" {
-		return finding{errors.New(bad)}
-	}
-	return nil
+	err = errors.Join(outputs.write(t), torture.WriteSummary(text, t))
+	return errors.Join(found(torture.Verdict(t)), ended(t.Ending), err)
 }

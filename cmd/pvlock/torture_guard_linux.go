@@ -128,5 +128,5 @@ func endAs(state *os.ProcessState) error {
 	if state.Sys().(syscall.WaitStatus).Signal() == syscall.SIGPIPE {
 		os.Exit(128 + int(syscall.SIGPIPE)) // as a shell says it: nobody reads what is written
 	}
-	return finding{fmt.Errorf("the tortured process ended by itself: %v", state)}
+	return fmt.Errorf("the tortured process was killed: %v", state)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,8 @@ func TestNobodyIsLeftStoppedWhenTheGuardIsKilled(t *testing.T) {
 func TestCtrlZSuspendsTheGuardAndTheTortured(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result.json")
 	cmd := pvlock(t, "torture", "--locks", "tas", "--torments", "stop,trylock", "--duration", "1h", "--json", file)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +90,10 @@ func TestCtrlZSuspendsTheGuardAndTheTortured(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT), cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT), cmd.Process.Signal(os.Interrupt)); err != nil {
 		t.Error(err)
 	}
+	mustBeInterrupted(t, cmd, &stderr)
 }
 
 // state returns the state of a process, as the kernel abbreviates it.

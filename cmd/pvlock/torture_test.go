@@ -83,9 +83,7 @@ func TestAnInterruptEndsTheTortureAndWritesWhatThereIs(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the command ended with %v: %s", err, &stderr)
-	}
+	mustBeInterrupted(t, cmd, &stderr)
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +93,7 @@ func TestAnInterruptEndsTheTortureAndWritesWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Runs) > 1 || len(r.Runs) == 1 && !r.Runs[0].Interrupted {
+	if len(r.Runs) > 1 || len(r.Runs) == 1 && !r.Runs[0].Interrupted || !r.Interrupted {
 		t.Errorf("%d runs, want at most one, interrupted", len(r.Runs))
 	}
 }
