@@ -258,6 +258,9 @@ func TestTheTableSaysWhoCollapsed(t *testing.T) {
 	}
 	b := &result.Bench{Runs: []result.Run{run("xen", 2, 3e6), run("ticket", 2, 3e6), run("xen", 8, 2.4e6), run("ticket", 8, 1e3)}}
 	b.Runs[3].Violations = 7
+	b.Runs = append(b.Runs, run("xen", 2, 3e6), run("ticket", 2, 3e6))
+	// A baseline of which a round got nowhere is none.
+	b.Runs = append(b.Runs, run("qspin", 2, 1e4), run("qspin", 2, 3e6), run("qspin", 8, 2e6))
 	var out bytes.Buffer
 	if err := WriteTable(&out, b); err != nil {
 		t.Fatal(err)
@@ -265,7 +268,7 @@ func TestTheTableSaysWhoCollapsed(t *testing.T) {
 	if strings.Contains(out.String(), "EMULATED") {
 		t.Error("figures of a real machine are said to be emulated")
 	}
-	for _, want := range []string{"xen (80.0%) kept most of it", "ticket (0.03%) collapsed", "VIOLATION: ticket at overcommit 4, round 1: 7 times"} {
+	for _, want := range []string{"xen (80.0%) kept most of it", "ticket (0.03%) collapsed", "VIOLATION: ticket at overcommit 4, round 1: 7 times", "don't agree, or are too few: qspin."} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table doesn't say %q:\n%s", want, &out)
 		}

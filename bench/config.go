@@ -87,6 +87,13 @@ func (cfg *Config) checkNumbers() error {
 	if err := rig.CheckOvercommit(len(cfg.HostCPUs), cfg.Overcommit); err != nil {
 		return err
 	}
+	for i, o := range cfg.Overcommit {
+		for _, other := range cfg.Overcommit[:i] {
+			if n := cfg.vcpus(o); n == cfg.vcpus(other) {
+				return fmt.Errorf("overcommit %v and %v of %d CPUs are both %d vCPUs: want one of the two", other, o, len(cfg.HostCPUs), n)
+			}
+		}
+	}
 	for _, d := range []struct {
 		what     string
 		is       time.Duration
@@ -126,6 +133,9 @@ func (cfg *Config) selected() ([]contender, error) {
 		most := slices.Max(cfg.Overcommit)
 		if n := cfg.vcpus(most); n > all[i].kind.MaxCPUs {
 			return nil, fmt.Errorf("lock %s is for at most %d vCPUs, not the %d of overcommit %v", name, all[i].kind.MaxCPUs, n, most)
+		}
+		if slices.ContainsFunc(chosen, func(c contender) bool { return c.kind.Name == name }) {
+			return nil, fmt.Errorf("lock %s is given twice: its rounds would count double", name)
 		}
 		chosen = append(chosen, all[i])
 	}

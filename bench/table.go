@@ -171,27 +171,25 @@ func (t *table) finding(out *strings.Builder) {
 	if first == last {
 		return
 	}
-	var survive, collapse []string
+	said := make(map[result.Survival][]string)
 	for _, lock := range t.sorted(last) {
-		before, after := t.ops(lock, first), t.ops(lock, last)
-		switch {
-		case before == 0 || t.peer[lock]:
-		case after >= before*keeps:
-			survive = append(survive, fmt.Sprintf("%s (%s)", lock, percent(after/before)))
-		case after < before*collapses:
-			collapse = append(collapse, fmt.Sprintf("%s (%s)", lock, percent(after/before)))
+		before, after := t.cells[at{lock, first}], t.cells[at{lock, last}]
+		if t.peer[lock] || len(after.Runs) == 0 {
+			continue
+		}
+		share, s := before.Survives(after)
+		if s == result.Noisy {
+			said[s] = append(said[s], lock)
+		} else {
+			said[s] = append(said[s], fmt.Sprintf("%s (%s)", lock, percent(share)))
 		}
 	}
 	fmt.Fprintf(out, "\nFrom overcommit %s to %s, what is left of a lock's own throughput: %s kept most of it; %s collapsed.\n",
-		t.overcommit(first), t.overcommit(last), list(survive), list(collapse))
+		t.overcommit(first), t.overcommit(last), list(said[result.Kept]), list(said[result.Collapsed]))
+	if noisy := said[result.Noisy]; noisy != nil {
+		fmt.Fprintf(out, "Too noisy to say, since the rounds at overcommit %s don't agree, or are too few: %s.\n", t.overcommit(first), list(noisy))
+	}
 }
-
-// A lock keeps most of its throughput if this share is left, and has collapsed if
-// less than that is.
-const (
-	keeps     = 0.5
-	collapses = 0.1
-)
 
 // promise writes what the 2008 seed promised: that 98% of locks are taken within 2^16 rounds, and so
 // the slow path is entered by 2%.

@@ -19,6 +19,12 @@ import (
 // needStates bounds each exploration of a necessity table, if nothing else is asked for: there are some hundreds of them.
 const needStates = 20_000
 
+// What can be asked for.
+const (
+	maxMemoryMB = 1 << 24
+	maxWorkers  = 1 << 10
+)
+
 // Options are what the command can be asked for.
 type Options struct {
 	// Locks are the names of locks; none means all of the catalogue that ought to be right, and the mutex, as far
@@ -37,7 +43,7 @@ type Options struct {
 	Scenarios []string
 	// Necessity asks for the necessity table.
 	Necessity bool
-	// Buffer, Workers, States and MemoryMB bound each exploration.
+	// Buffer, Workers, States and MemoryMB bound each exploration; 0 is the default, and of states no bound.
 	Buffer, Workers  int
 	States, MemoryMB int64
 	// Timeout bounds all of them; 0 means no bound.
@@ -66,8 +72,17 @@ func (o *Options) plan() (p plan, err error) {
 	default:
 		return p, fmt.Errorf("no memory model %q: want tso or sc", o.Model)
 	}
-	if o.MemoryMB < 0 || o.States < 0 {
-		return p, errors.New("a bound of less than 0: want a number of states, or of megabytes")
+	switch {
+	case o.States < 0:
+		return p, fmt.Errorf("a bound of %d states: want 0 (none) or more", o.States)
+	case o.MemoryMB < 0 || o.MemoryMB > maxMemoryMB:
+		return p, fmt.Errorf("a bound of %d MB: want 1 to %d", o.MemoryMB, maxMemoryMB)
+	case o.Workers < 0 || o.Workers > maxWorkers:
+		return p, fmt.Errorf("%d workers: want 1 to %d, or 0 for one on each CPU", o.Workers, maxWorkers)
+	case o.Buffer < 0 || o.Buffer > maxBuffer:
+		return p, fmt.Errorf("store buffers of %d: want 1 to %d", o.Buffer, maxBuffer)
+	case o.Timeout < 0:
+		return p, fmt.Errorf("a timeout of %v: want 0 (none) or more", o.Timeout)
 	}
 	var locks []spinlock.Kind
 	for _, name := range o.Locks {
@@ -133,6 +148,9 @@ func (o *Options) scenarios() ([]Scenario, error) {
 				some, found = append(some, s), true
 			}
 		}
+		if name == "all" && len(o.Scenarios) > 1 {
+			return nil, errors.New("all and other scenarios: want all alone, or some")
+		}
 		if !found {
 			return nil, fmt.Errorf("no scenario %q: want all, or some of %s", name, strings.Join(names, ", "))
 		}
@@ -157,6 +175,9 @@ func (o *Options) one(k spinlock.Kind) (c Config, err error) {
 	client, err := NamedClient(o.Client, o.CPUs, o.Times)
 	if err != nil {
 		return c, err
+	}
+	if o.Interrupts > 0 && client.Handler == nil {
+		return c, fmt.Errorf("client %q has no handler for interrupts: want --interrupts 0", o.Client)
 	}
 	if k.Name == mutexName {
 		if !slices.Contains(mutexClients, o.Client) {
@@ -186,6 +207,9 @@ func Main(ctx context.Context, o Options, w io.Writer) (*result.Check, error) {
 	rep := &result.Check{Schema: result.SchemaCheck, Runs: []*result.Exploration{}}
 	began := time.Now()
 	for _, c := range p.runs {
+		if user.Err() != nil {
+			break
+		}
 		r, err := Run(ctx, c)
 		if err != nil {
 			return nil, err
@@ -201,6 +225,9 @@ func Main(ctx context.Context, o Options, w io.Writer) (*result.Check, error) {
 		}
 	}
 	for _, s := range p.scenarios {
+		if user.Err() != nil {
+			break
+		}
 		r, err := s.run(ctx, &o)
 		if err != nil {
 			return nil, err
@@ -219,6 +246,9 @@ func Main(ctx context.Context, o Options, w io.Writer) (*result.Check, error) {
 		}
 	}
 	for _, c := range p.needs {
+		if user.Err() != nil {
+			break
+		}
 		began := time.Now()
 		needs, err := Necessity(ctx, NecessityClients(c))
 		if err != nil {

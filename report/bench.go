@@ -190,30 +190,35 @@ func (u *setup) finding() string {
 	if least == most {
 		return ""
 	}
-	var survive, collapse []string
+	said := make(map[result.Survival][]string)
 	for _, lock := range u.locks {
-		before, after := u.cell(lock, least).Median(ops), u.cell(lock, most).Median(ops)
-		if before == 0 {
+		before, after := u.cell(lock, least), u.cell(lock, most)
+		if len(after.Runs) == 0 {
 			continue
 		}
-		left := fmt.Sprintf("%s (%s)", lock, roughly(100*after/before))
-		switch {
-		case after >= before/2:
-			survive = append(survive, left)
-		case after < before/10:
-			collapse = append(collapse, left)
+		share, s := before.Survives(after)
+		if s == result.Noisy {
+			said[s] = append(said[s], lock)
+		} else {
+			said[s] = append(said[s], fmt.Sprintf("%s (%s)", lock, roughly(100*share)))
 		}
 	}
 	text := fmt.Sprintf("From %d to %d vCPUs, ", least, most)
+	survive, collapse := said[result.Kept], said[result.Collapsed]
 	switch {
 	case survive == nil && collapse == nil:
-		return ""
+		text = ""
 	case collapse == nil:
-		return text + list(survive) + " kept half of their throughput or more, and none fell below a tenth of it."
+		text += list(survive) + " kept half of their throughput or more, and none fell below a tenth of it."
 	case survive == nil:
-		return text + list(collapse) + " fell below a tenth of their throughput, and none kept half of it."
+		text += list(collapse) + " fell below a tenth of their throughput, and none kept half of it."
+	default:
+		text += list(survive) + " kept half of their throughput or more; " + list(collapse) + " fell below a tenth of theirs."
 	}
-	return text + list(survive) + " kept half of their throughput or more; " + list(collapse) + " fell below a tenth of theirs."
+	if noisy := said[result.Noisy]; noisy != nil {
+		text += fmt.Sprintf(" Too noisy to say, since the rounds with %s don't agree, or are too few: %s.", plural(least, "vCPU"), list(noisy))
+	}
+	return strings.TrimSpace(text)
 }
 
 // roughly writes a percentage with two digits that count.

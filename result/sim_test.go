@@ -13,7 +13,7 @@ import (
 // simSample is a result with every field set to something of its own.
 func simSample() *Sim {
 	return &Sim{
-		Schema: SchemaSim, Command: []string{"pvlock", "sim", "collapse"}, Experiment: "collapse", About: "Which locks collapse.", Seed: 7,
+		Schema: SchemaSim, Ending: Ending{Interrupted: true, Failed: "no CPU"}, Command: []string{"pvlock", "sim", "collapse"}, Experiment: "collapse", About: "Which locks collapse.", Seed: 7,
 		Costs: map[string]int64{"hit": 1}, CostsFrom: "defaults",
 		Plots: []Plot{{
 			Title: "Throughput",
@@ -99,7 +99,7 @@ func TestTheSchemaOfSimIsStrict(t *testing.T) {
 	text := writeSim(t, simSample())
 	for _, at := range []string{"", "shard", "plots 0", "plots 0 x", "plots 0 y", "plots 0 x marks 0", "runs 0", "runs 0 latency_ns", "timelines 0", "timelines 0 tracks 0", "timelines 0 tracks 0 spans 0", "timelines 0 flows 0"} {
 		t.Run("/"+strings.ReplaceAll(at, " ", "/"), func(t *testing.T) {
-			strict(t, compile(t, SimSchema()), text, strings.Fields(at), "timelines", "marks", "who")
+			strict(t, compile(t, SimSchema()), text, strings.Fields(at), "timelines", "marks", "who", "interrupted", "failed")
 		})
 	}
 }

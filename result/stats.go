@@ -1,6 +1,9 @@
 package result
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Jain returns Jain's index of fairness, (Σx)²/(n·Σx²): 1 if all got the same, 1/n
 // if one got everything. It is 0 if nobody got anything.
@@ -68,4 +71,45 @@ func (r Rounds) Median(of func(*Run) float64) float64 {
 		values[i] = of(run)
 	}
 	return Median(values)
+}
+
+// Survival is what is said of a lock's own throughput at an overcommit.
+type Survival int
+
+const (
+	// Noisy is that nothing can be said: the rounds of the baseline don't agree, or there is but one.
+	Noisy Survival = iota
+	// Kept is that half of it is left, or more; Fell is something between that and Collapsed, less than a tenth.
+	Kept
+	Fell
+	Collapsed
+)
+
+// What is left of a throughput that a lock has kept, and of one that has collapsed.
+const (
+	kept      = 0.5
+	collapsed = 0.1
+)
+
+// agreeing is how many times the lowest round the highest may be for rounds to agree. A virtual machine's CPUs
+// can be near each other, or not: that alone makes 1.6 between good rounds.
+const agreeing = 2
+
+// Survives says what is left of the throughput of a baseline in after, as a share, and what that is called.
+func (baseline Rounds) Survives(after Rounds) (share float64, s Survival) {
+	lowest, highest := math.Inf(1), 0.0
+	for _, r := range baseline.Runs {
+		lowest, highest = min(lowest, r.OpsPerSecond), max(highest, r.OpsPerSecond)
+	}
+	if len(baseline.Runs) < 2 || len(after.Runs) == 0 || lowest <= 0 || highest > agreeing*lowest {
+		return 0, Noisy
+	}
+	ops := func(r *Run) float64 { return r.OpsPerSecond }
+	switch share = after.Median(ops) / baseline.Median(ops); {
+	case share >= kept:
+		return share, Kept
+	case share < collapsed:
+		return share, Collapsed
+	}
+	return share, Fell
 }

@@ -108,7 +108,10 @@ func controlLocks() []lock {
 			control: result.FindingExclusion, known: []string{result.FindingExclusion, result.FindingSum, result.FindingReuse},
 		},
 		{kind: kind("deaf", "its unlock wakes nobody", deafLock, deafUnlock, byteTry), control: result.FindingLost, known: []string{result.FindingLost}},
-		{kind: kind("clingy", "writes to its memory after the release", byteLock, clingyUnlock, byteTry), control: result.FindingReuse, known: []string{result.FindingReuse, result.FindingLeak}},
+		{
+			kind:    kind("clingy", "writes to its memory after the release", byteLock, clingyUnlock, byteTry),
+			control: result.FindingReuse, known: []string{result.FindingReuse, result.FindingLeak}, by: "reuse",
+		},
 		{kind: kind("leaky", "leaves a vCPU as waiting", leakyLock, deafUnlock, byteTry), control: result.FindingLeak, known: []string{result.FindingLeak}},
 	}
 }

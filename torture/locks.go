@@ -17,6 +17,8 @@ type lock struct {
 	kind spinlock.Kind
 	// control is the finding that it must show; "" if it is no control.
 	control string
+	// by is the torment without which a control can't show what it must; "" if it needs none.
+	by string
 	// known are the findings that are known of it.
 	known []string
 	// on is the only machine that it is for; "" is any.

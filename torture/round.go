@@ -35,6 +35,12 @@ type round struct {
 	cell      *cell
 }
 
+// The lengths of a control's sections.
+const (
+	controlCritical = 50 * time.Nanosecond
+	controlThink    = 100 * time.Nanosecond
+)
+
 // look is how often the clients are looked at.
 const look = 10 * time.Millisecond
 
@@ -67,11 +73,16 @@ func (r *round) make(vcpus int) error {
 	for i := range r.objects {
 		arch.Core{}.Store32(&r.objects[i].left, group)
 	}
+	critical, think := r.cfg.Critical, r.cfg.Think
+	if r.lock.control != "" {
+		// With other lengths it might not show what it must.
+		critical, think = controlCritical, controlThink
+	}
 	for i := range r.clients {
 		cl := &r.clients[i]
 		cl.arena, cl.ops, cl.rand = r.arena, driven, arch.NewRand(seed, uint64(i))
 		cl.times = times{
-			critical: units(r.cfg.Critical) * max(r.lock.stretch.critical, 1), think: units(r.cfg.Think) * max(r.lock.stretch.think, 1),
+			critical: units(critical) * max(r.lock.stretch.critical, 1), think: units(think) * max(r.lock.stretch.think, 1),
 			longer: units(3 * time.Microsecond), longest: units(200 * time.Microsecond), still: units(100 * time.Nanosecond), stiller: units(20 * time.Microsecond),
 			stillest: units(12 * time.Millisecond),
 		}

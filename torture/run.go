@@ -133,9 +133,16 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 			}
 		}
 	}
+	idle := "" // a control that has no chance to show anything
 	for _, name := range on {
 		for _, l := range chosen {
 			if l.on != "" && l.on != name {
+				continue
+			}
+			if l.by != "" && len(cfg.Torments) > 0 && !slices.Contains(cfg.Torments, l.by) {
+				skip := result.TortureSkip{What: l.kind.Name + " on " + name, Why: "a control that shows nothing without the torment " + l.by}
+				skipped = append(skipped, skip)
+				idle = skip.What + ": " + skip.Why
 				continue
 			}
 			all := cfg.vcpus(&l)
@@ -151,6 +158,9 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 				plans = append(plans, p)
 			}
 		}
+	}
+	if len(plans) == 0 && idle != "" {
+		return nil, nil, fmt.Errorf("nothing is left to torture: %s", idle)
 	}
 	if len(plans) == 0 {
 		return nil, nil, fmt.Errorf("none of the locks %s is for any of the machines %s", strings.Join(cfg.Locks, ", "), strings.Join(on, ", "))

@@ -28,13 +28,19 @@ type Config struct {
 	Hog func() (stop func(), err error)
 }
 
+// Bounds of what can be asked for.
+const (
+	maxDuration = time.Hour
+	maxRounds   = 10000
+)
+
 // Check says what is wrong with the configuration.
 func (cfg *Config) Check() error {
-	if cfg.Duration < time.Millisecond {
-		return fmt.Errorf("--duration %v: want at least 1ms", cfg.Duration)
+	if cfg.Duration < time.Millisecond || cfg.Duration > maxDuration {
+		return fmt.Errorf("--duration %v: want 1ms to %v", cfg.Duration, maxDuration)
 	}
-	if cfg.Rounds < 1 {
-		return fmt.Errorf("--rounds %d: want at least 1", cfg.Rounds)
+	if cfg.Rounds < 1 || cfg.Rounds > maxRounds {
+		return fmt.Errorf("--rounds %d: want 1 to %d", cfg.Rounds, maxRounds)
 	}
 	for _, g := range cfg.Groups {
 		if len(Cells(g, true)) == 0 {
@@ -92,6 +98,9 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 	for round := 1; round <= cfg.Rounds; round++ {
 		for i := range r.Cells {
 			m := &r.Cells[i]
+			if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+				return r, nil
+			}
 			if progress != nil {
 				progress(Progress{(round-1)*len(cells) + i, cfg.Rounds * len(cells), m.MutexCell, round})
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,16 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
   pvlock check --locks xen --necessity --html needs.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.Check(); err != nil {
+			// A flag that has no part in what is explored would seem to have had one.
+			f := cmd.Flags()
+			if err := cmp.Or(
+				requires(f, "client", "cpus", "times", "spin", "interrupts"),
+				excludes(f, "scenario", "locks", "client", "full", "model", "necessity"),
+				excludes(f, "necessity", "client", "full"),
+				excludes(f, "client", "full"),
+				atLeastOne("buffer", int64(o.Buffer)), atLeastOne("memory", o.MemoryMB),
+				o.Check(),
+			); err != nil {
 				return err
 			}
 			outs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Check]{
@@ -80,7 +90,7 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "faults of the locks' history to show, or all")
 	f.BoolVar(&o.Necessity, "necessity", false, "weaken each thing of a lock's text alone, and say what breaks")
 	f.IntVar(&o.Buffer, "buffer", 4, "stores that a store buffer holds, 1 to 8")
-	f.IntVar(&o.Workers, "workers", 0, "goroutines that explore (default GOMAXPROCS)")
+	f.IntVar(&o.Workers, "workers", 0, "goroutines that explore, 1 to 1024 (default GOMAXPROCS)")
 	f.Int64Var(&o.States, "states", 0, "bound on the states of an exploration (default none)")
 	f.Int64Var(&o.MemoryMB, "memory", 2048, "bound on its memory, in MB")
 	f.DurationVar(&o.Timeout, "timeout", 0*time.Second, "bound on the time of all (default none)")
@@ -92,6 +102,14 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 	completeList(cmd, "model", words("tso", "sc"))
 	completeList(cmd, "spin", words("0", "1", "any"))
 	return cmd
+}
+
+// atLeastOne returns an error if a bound is 0, which might be taken for none.
+func atLeastOne(flag string, is int64) error {
+	if is == 0 {
+		return fmt.Errorf("--%s 0: want at least 1", flag)
+	}
+	return nil
 }
 
 func checkVerdict(r *result.Check) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode"
 
 	"example.com/pvlock/result"
 )
@@ -67,7 +68,7 @@ func interruptedOnly(err error) bool {
 
 // message writes an error as a line, whatever is in what was asked for.
 func message(err error) string {
-	line := strings.Join(strings.Fields(err.Error()), " ")
+	line := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	if exitCode(err) == exitInterrupted && !strings.Contains(line, errInterrupted.Error()) {
 		line = errInterrupted.Error() + ": " + line
 	}

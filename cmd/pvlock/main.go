@@ -55,7 +55,10 @@ measured by then is shown and written.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// Whatever the command: what can't be understood must not be taken for what was meant.
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFlags(cmd.Flags()); err != nil {
+				return err
+			}
 			_, err := boot.Environment()
 			return err
 		},

@@ -122,8 +122,11 @@ func (s *setting) Type() string {
 	if s.isSwitch {
 		return "bools"
 	}
-	return "list"
+	return listType
 }
+
+// listType is the type of a flag that is a list and parsed by package sim.
+const listType = "list"
 
 func (s *setting) Set(text string) error {
 	s.text, s.given[s.name] = text, text
