@@ -76,7 +76,9 @@ func TestDekker(t *testing.T) {
 func TestLostUpdate(t *testing.T) {
 	n := 0
 	body := func() { n++ }
-	want(t, "assertion", Config{Final: func() { Assert(n == 2) }, Names: map[string]any{"n": &n}}, body, body)
+	for _, m := range []Model{TSO, SC} {
+		want(t, "assertion", Config{Memory: m, Final: func() { Assert(n == 2) }, Names: map[string]any{"n": &n}}, body, body)
+	}
 }
 
 func TestMutex(t *testing.T) {
@@ -184,7 +186,9 @@ func TestWeaken(t *testing.T) {
 	locked := func(in *instr) bool { return in.Access == x86.LockedRMW }
 	final := func() { Assert(n == 2) }
 	want(t, "", Config{Final: final}, add, add)
-	want(t, "assertion", Config{Final: final, Weaken: map[uintptr]Weakening{firstOf(add, locked): PlainRMW}}, add, add)
+	for _, m := range []Model{TSO, SC} {
+		want(t, "assertion", Config{Memory: m, Final: final, Weaken: map[uintptr]Weakening{firstOf(add, locked): PlainRMW}}, add, add)
+	}
 
 	var x, y, r0, r1 uint32
 	left := func() { atomic.StoreUint32(&x, 1); r0 = atomic.LoadUint32(&y) }

@@ -46,9 +46,11 @@ type Event struct {
 type Weakening uint8
 
 const (
-	// PlainRMW takes the lock prefix away: the read and the write are not one step.
+	// PlainRMW takes the lock away, with a prefix or without one as XCHG has it: the read and the write
+	// are two steps, and the write is left in the store buffer.
 	PlainRMW Weakening = 1 + iota
-	// NoFence takes a fence's effect away, a locked instruction's too, which stays atomic.
+	// NoFence makes a fence do nothing. A locked instruction stays one step, which no longer waits for
+	// older stores to other memory: it overtakes them.
 	NoFence
 	// NoStore drops a store.
 	NoStore

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"unsafe"
+
+	"example.com/pvlock/explore/internal/x86"
 )
 
 // A litmus is the memory and the registers of a litmus test. The cells lie apart: the compiler makes
@@ -23,7 +25,7 @@ type litmus struct {
 func report(r0, r1, r2, r3, x, y uint32) {}
 
 // outcomes returns all [r0 r1 r2 r3 x y] that a test may end with, in order.
-func outcomes(t *testing.T, memory Model, l *litmus, bodies []func()) (all [][6]uint32) {
+func outcomes(t *testing.T, cfg Config, l *litmus, bodies []func()) (all [][6]uint32) {
 	t.Helper()
 	var mu sync.Mutex
 	seen := make(map[[6]uint32]bool)
@@ -36,8 +38,9 @@ func outcomes(t *testing.T, memory Model, l *litmus, bodies []func()) (all [][6]
 		}
 		seen[o] = true
 	}}
-	final := func() { report(l.r[0], l.r[1], l.r[2], l.r[3], l.x, l.y) }
-	r := Run(Config{Memory: memory, Hooks: []Hook{hook}, Final: final}, bodies...)
+	cfg.Hooks = []Hook{hook}
+	cfg.Final = func() { report(l.r[0], l.r[1], l.r[2], l.r[3], l.x, l.y) }
+	r := Run(cfg, bodies...)
 	if r.Finding != nil || r.Refused != "" || !r.Complete {
 		t.Fatal(r)
 	}
@@ -46,6 +49,18 @@ func outcomes(t *testing.T, memory Model, l *litmus, bodies []func()) (all [][6]
 	}
 	slices.SortFunc(all, func(a, b [6]uint32) int { return slices.Compare(a[:], b[:]) })
 	return all
+}
+
+// has reports whether an outcome is among all; any value will do where it has 9.
+func has(all [][6]uint32, outcome [6]uint32) bool {
+	return slices.ContainsFunc(all, func(o [6]uint32) bool {
+		for i, v := range outcome {
+			if v != 9 && o[i] != v {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // The litmus tests of x86, with what its model allows (Owens, Sarkar, Sewell: A Better x86 Memory
@@ -153,15 +168,8 @@ func TestLitmus(t *testing.T) {
 			var l litmus
 			bodies := tt.bodies(&l)
 			for _, memory := range []Model{TSO, SC} {
-				all := outcomes(t, memory, &l, bodies)
-				found := slices.ContainsFunc(all, func(o [6]uint32) bool {
-					for i, v := range tt.weak {
-						if v != 9 && o[i] != v {
-							return false
-						}
-					}
-					return true
-				})
+				all := outcomes(t, Config{Memory: memory}, &l, bodies)
+				found := has(all, tt.weak)
 				allowed, count := tt.allowed, tt.tso
 				if memory == SC {
 					allowed, count = false, tt.sc
@@ -175,6 +183,85 @@ func TestLitmus(t *testing.T) {
 				if count != 0 && len(all) != count {
 					t.Errorf("%v: %d outcomes, want %d: %v", memory, len(all), count, all)
 				}
+			}
+		})
+	}
+}
+
+func storeBuffering(l *litmus) []func() {
+	return []func(){
+		func() { atomic.StoreUint32(&l.x, 1); l.r[0] = atomic.LoadUint32(&l.y) },
+		func() { atomic.StoreUint32(&l.y, 1); l.r[1] = atomic.LoadUint32(&l.x) },
+	}
+}
+
+// fenced has in r2 and r3 what the additions found: they are not both first.
+func fenced(l *litmus) []func() {
+	return []func(){
+		func() { l.x = 1; l.r[2] = atomic.AddUint32(&l.pad, 1) - 1; l.r[0] = atomic.LoadUint32(&l.y) },
+		func() { l.y = 1; l.r[3] = atomic.AddUint32(&l.pad, 1) - 1; l.r[1] = atomic.LoadUint32(&l.x) },
+	}
+}
+
+func messagePassing(l *litmus) []func() {
+	return []func(){
+		func() { l.x = 1; atomic.StoreUint32(&l.y, 1) },
+		func() { l.r[0] = atomic.LoadUint32(&l.y); l.r[1] = atomic.LoadUint32(&l.x) },
+	}
+}
+
+// ownMemory has in r0 what the addition has found, and one more if that was nothing.
+func ownMemory(l *litmus) []func() {
+	return []func(){
+		func() { l.x = 1; l.r[0] = 3 - atomic.AddUint32(&l.x, 1) },
+		func() { l.r[1] = atomic.LoadUint32(&l.x) },
+	}
+}
+
+// What each weakening of the locked instructions of a test allows that was forbidden, and what it does
+// not allow.
+func TestLitmusOfWeakenings(t *testing.T) {
+	explorable(t)
+	locked := func(in *instr) bool { return in.Access == x86.LockedRMW }
+	for _, tt := range []struct {
+		name    string
+		memory  Model
+		weak    Weakening
+		outcome [6]uint32
+		allowed bool
+		bodies  func(l *litmus) []func()
+	}{
+		// XCHG is locked without a prefix. A plain one is a store, which waits in the buffer.
+		{"SB, XCHG", TSO, 0, [6]uint32{0, 0, 9, 9, 9, 9}, false, storeBuffering},
+		{"SB, plain XCHG", TSO, PlainRMW, [6]uint32{0, 0, 9, 9, 9, 9}, true, storeBuffering},
+		{"SB, plain XCHG under SC", SC, PlainRMW, [6]uint32{0, 0, 9, 9, 9, 9}, false, storeBuffering},
+		// A locked instruction of other memory as a fence. Without the fence it is still one step.
+		{"SB, XADD elsewhere", TSO, 0, [6]uint32{0, 0, 9, 9, 9, 9}, false, fenced},
+		{"SB, XADD elsewhere, no fence", TSO, NoFence, [6]uint32{0, 0, 9, 9, 9, 9}, true, fenced},
+		{"an update is lost of XADD", TSO, 0, [6]uint32{9, 9, 0, 0, 9, 9}, false, fenced},
+		{"an update is lost of XADD without the fence", TSO, NoFence, [6]uint32{9, 9, 0, 0, 9, 9}, false, fenced},
+		{"an update is lost of plain XADD", TSO, PlainRMW, [6]uint32{9, 9, 0, 0, 9, 9}, true, fenced},
+		{"an update is lost of plain XADD under SC", SC, PlainRMW, [6]uint32{9, 9, 0, 0, 9, 9}, true, fenced},
+		// A plain store stays behind older ones. A locked one without the fence overtakes them.
+		{"MP, XCHG", TSO, 0, [6]uint32{1, 0, 9, 9, 9, 9}, false, messagePassing},
+		{"MP, plain XCHG", TSO, PlainRMW, [6]uint32{1, 0, 9, 9, 9, 9}, false, messagePassing},
+		{"MP, XCHG without the fence", TSO, NoFence, [6]uint32{1, 0, 9, 9, 9, 9}, true, messagePassing},
+		// It does not overtake a store to its own memory.
+		{"own memory, no fence", TSO, NoFence, [6]uint32{9, 9, 9, 9, 2, 9}, true, ownMemory},
+		{"own memory, no fence, the store last", TSO, NoFence, [6]uint32{9, 9, 9, 9, 1, 9}, false, ownMemory},
+		{"own memory, no fence, the store lost", TSO, NoFence, [6]uint32{2, 9, 9, 9, 9, 9}, false, ownMemory},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var l litmus
+			bodies := tt.bodies(&l)
+			cfg := Config{Memory: tt.memory, Weaken: make(map[uintptr]Weakening)}
+			for _, b := range bodies {
+				if at := firstOf(b, locked); at != 0 && tt.weak != 0 {
+					cfg.Weaken[at] = tt.weak
+				}
+			}
+			if all := outcomes(t, cfg, &l, bodies); has(all, tt.outcome) != tt.allowed {
+				t.Errorf("%v: %v found: %v, want %v", all, tt.outcome, !tt.allowed, tt.allowed)
 			}
 		})
 	}

@@ -150,7 +150,7 @@ func (p *program) decode(pc uint64) *instr {
 	if w := p.weak[uintptr(pc)]; w != 0 {
 		in.weak = w
 		if w == PlainRMW && in.Access == x86.LockedRMW {
-			in.Access = x86.RMW
+			in.Access, in.Fence = x86.RMW, false
 		}
 		if w == NoFence {
 			in.Fence = false

@@ -140,6 +140,18 @@ func (w *worker) waits(in *instr) bool {
 // stores is how many entries of the store buffer a store takes.
 func (w *worker) stores(in *instr) int { return int((w.addr&7 + uint64(in.Size) + 7) / 8) }
 
+// holds reports whether the thread's store buffer has a store to what an instruction accesses.
+func (w *worker) holds(in *instr) bool {
+	w.prepare(in)
+	for _, b := range w.t.buffer[:w.t.nb] {
+		at := w.f.cells[b.cell].addr
+		if at+8 > w.addr && at < w.addr+uint64(in.Size) {
+			return true
+		}
+	}
+	return false
+}
+
 // Ways to go on. Those from 0 are outcomes of a hook; for all else 0 is the one.
 const (
 	flushAct = 30
@@ -183,7 +195,7 @@ func (w *worker) enabled(i int) (acts, environment uint32) {
 		acts |= h.Outcomes(&Thread{w: w, index: i}) & 0xffff
 		environment |= h.Environment
 	case in.Access == x86.LockedRMW:
-		if t.nb == 0 || in.weak == NoFence {
+		if t.nb == 0 || in.weak == NoFence && !w.holds(in) {
 			acts |= 1
 		}
 	case in.Fence:
@@ -378,7 +390,7 @@ func (w *worker) execute(in *instr) bool {
 		w.last, w.lastAddr, w.lastValue = in, addr, slo
 	}
 	if store && in.weak != NoStore {
-		atOnce := in.Access == x86.LockedRMW || w.x.sc && !w.split(in)
+		atOnce := in.Access == x86.LockedRMW || w.x.sc && in.Access == x86.Store && !w.split(in)
 		w.store8(addr, slo, min(in.Size, 8), atOnce)
 		if in.Size > 8 {
 			w.store8(addr+8, shi, in.Size-8, atOnce)
