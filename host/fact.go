@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A Fact is a value that is known, or the reason why it is not. There are two reasons: something went
@@ -59,12 +60,17 @@ func Is[T any](value T) Fact[T] { return Fact[T]{state: Known, value: value} }
 
 // UnknownFact returns a fact that is unknown, and why.
 func UnknownFact[T any](why string, args ...any) Fact[T] {
-	return Fact[T]{state: Unknown, why: fmt.Sprintf(why, args...)}
+	return Fact[T]{state: Unknown, why: oneLine(why, args)}
 }
 
 // NotToldFact returns a fact that the platform does not tell, and why.
 func NotToldFact[T any](why string, args ...any) Fact[T] {
-	return Fact[T]{state: NotTold, why: fmt.Sprintf(why, args...)}
+	return Fact[T]{state: NotTold, why: oneLine(why, args)}
+}
+
+// oneLine formats a reason, which may be several errors, as a line.
+func oneLine(why string, args []any) string {
+	return strings.ReplaceAll(fmt.Sprintf(why, args...), "\n", "; ")
 }
 
 // asFact returns what was read, or why it could not be: not told where the system has no such thing.
