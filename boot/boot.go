@@ -13,6 +13,12 @@
 // also names single tables, among them those of the two documents' locks: PVLOCK=native,xen2008
 // (TestATableIsInstalledByNameAndAllItsCallsArePatched).
 //
+// A decision takes no time, so it goes by what the kernel has counted already. Whether the CPUs are fought
+// for is read from the pressure-stall information of the process's control group and of the machine: the
+// share of the last ten seconds (avg10) for which some thread had no CPU. Where the kernel tells no
+// pressure, the number of threads that run at this instant (procs_running) is held against the CPUs online; where
+// it tells neither, competition decides nothing. See [host.Facts.Crowd].
+//
 // What patched calls mean is what the tables say: locks exclude, wake their sleepers, and panic at the
 // same lines (TestEachModeInstallsItsTablesAndItsLocksExclude, TestAnUnlockThatFindsASleeperKicksIt,
 // TestANilLockPanicsAtItsLine), and all calls are patched (TestPatchingIsNotSilentlyLeftOut). Threads may

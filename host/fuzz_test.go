@@ -26,7 +26,7 @@ func checkObserved(t *testing.T, o Observed) {
 		t.Errorf("%+v", q)
 	}
 	for _, d := range o.Diagnose() {
-		if d.Fact == "" || strings.Contains(d.Fact, "NaN") || strings.Contains(d.Fact, "%!") || strings.Contains(d.Advice, "%!") {
+		if d.Fact == "" || strings.Contains(d.Fact, "NaN %") || strings.Contains(d.Fact, "%!") || strings.Contains(d.Advice, "%!") {
 			t.Errorf("%+v", d)
 		}
 	}

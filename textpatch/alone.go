@@ -3,10 +3,10 @@
 package textpatch
 
 import (
-	"os"
 	"runtime"
 
 	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/internal/gomaxprocs"
 )
 
 // alone calls f while no other goroutine runs: GOMAXPROCS is 1, which bounds the threads that
@@ -17,7 +17,7 @@ import (
 // f must be short, must not block, and must make system calls in the raw way alone: around the
 // others the runtime may give the one P to somebody else.
 func alone(f func()) {
-	procs := runtime.GOMAXPROCS(0)
+	procs, restore := runtime.GOMAXPROCS(0), gomaxprocs.Save()
 	var core arch.Core
 	for {
 		if runtime.GOMAXPROCS(0) != 1 {
@@ -32,17 +32,6 @@ func alone(f func()) {
 	f()
 	core.Unpin()
 	if procs > 1 && runtime.GOMAXPROCS(0) == 1 {
-		setProcs(procs)
+		restore()
 	}
-}
-
-// setProcs sets GOMAXPROCS. If that is what the runtime would choose, it goes on following the
-// control group's limit, which it stops doing once a program has said a number.
-func setProcs(n int) {
-	if os.Getenv("GOMAXPROCS") == "" {
-		if runtime.SetDefaultGOMAXPROCS(); runtime.GOMAXPROCS(0) == n {
-			return
-		}
-	}
-	runtime.GOMAXPROCS(n)
 }

@@ -43,15 +43,18 @@ func signalThreads(ctx context.Context, s *scene) {
 	}
 }
 
+// maxCPUs is more than Linux can be built for.
+const maxCPUs = 1 << 16
+
 // mayMove reports why threads can't be moved, or nil: it gives the calling one the affinity that it has.
 func mayMove() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var now unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &now); err != nil {
+	now := unix.NewCPUSet(maxCPUs)
+	if err := unix.SchedGetaffinityDynamic(0, now); err != nil {
 		return fmt.Errorf("reading the affinity: %w", err)
 	}
-	if err := unix.SchedSetaffinity(0, &now); err != nil {
+	if err := unix.SchedSetaffinityDynamic(0, now); err != nil {
 		return fmt.Errorf("setting the affinity: %w", err)
 	}
 	return nil
@@ -70,8 +73,8 @@ func moveThreads(ctx context.Context, s *scene) {
 	if len(all) == 0 {
 		return
 	}
-	var free unix.CPUSet
-	if unix.SchedGetaffinity(all[0], &free) != nil {
+	free := unix.NewCPUSet(maxCPUs)
+	if unix.SchedGetaffinityDynamic(all[0], free) != nil {
 		return
 	}
 	if len(vcpu) > 0 {
@@ -81,15 +84,15 @@ func moveThreads(ctx context.Context, s *scene) {
 		}
 	}
 	for pause(ctx, 2*time.Millisecond) {
-		var one unix.CPUSet
+		one := unix.NewCPUSet(maxCPUs)
 		one.Set(s.cfg.HostCPUs[s.rand.IntN(len(s.cfg.HostCPUs))])
-		_ = unix.SchedSetaffinity(all[s.rand.IntN(len(all))], &one)
+		_ = unix.SchedSetaffinityDynamic(all[s.rand.IntN(len(all))], one)
 	}
 	if len(vcpu) == 0 {
 		// Threads that were made meanwhile have inherited what their makers had.
 		all, _ = threads()
 	}
 	for _, tid := range all {
-		_ = unix.SchedSetaffinity(tid, &free)
+		_ = unix.SchedSetaffinityDynamic(tid, free)
 	}
 }

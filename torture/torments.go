@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/internal/gomaxprocs"
 	"example.com/pvlock/paravirt"
 	"example.com/pvlock/rig"
 )
@@ -164,8 +165,8 @@ func kick(ctx context.Context, s *scene) {
 }
 
 func changeProcs(ctx context.Context, s *scene) {
+	defer gomaxprocs.Save()()
 	before := runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(before)
 	for pause(ctx, 5*time.Millisecond) {
 		runtime.GOMAXPROCS(1 + s.rand.IntN(before+2))
 	}

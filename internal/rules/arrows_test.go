@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"workload", "."},
 	{"spinlock"},
 	{"paravirt"},
-	{"internal/arch", "internal/anontext", "internal/uprobe", "explore"},
+	{"internal/arch", "internal/anontext", "internal/uprobe", "internal/gomaxprocs", "explore"},
 }
 
 // strangers are groups that must not know each other, neither directly nor through others.

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/internal/gomaxprocs"
 	"example.com/pvlock/machine"
 	"example.com/pvlock/machine/internal/park"
 	"example.com/pvlock/paravirt"
@@ -47,7 +48,8 @@ var running sync.Mutex
 func (m *Machine) Run(ready func(), body func(c *paravirt.CPU)) (machine.Usage, error) {
 	running.Lock()
 	defer running.Unlock()
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(m.cfg.HostCPUs)))
+	defer gomaxprocs.Save()()
+	runtime.GOMAXPROCS(len(m.cfg.HostCPUs))
 
 	for i := range m.cfg.VCPUs {
 		if err := m.pv.CPU(i).Up(); err != nil {

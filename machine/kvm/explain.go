@@ -9,8 +9,12 @@ import (
 	"syscall"
 )
 
-// fault makes an error of an exit that the guest should not have made.
+// fault makes an error of an exit that the guest should not have made, or of why the kernel doesn't run it: that
+// is not the guest's fault.
 func (cpu *vcpu) fault(errno syscall.Errno) error {
+	if errno != 0 {
+		return fmt.Errorf("kvm: vCPU %d: the kernel no longer runs it: KVM_RUN: %w", cpu.c.ID(), errno)
+	}
 	f := &Fault{VCPU: cpu.c.ID()}
 	r, err := getRegs(cpu.fd)
 	if err != nil {
@@ -22,15 +26,12 @@ func (cpu *vcpu) fault(errno syscall.Errno) error {
 	}
 	f.PC = uintptr(r.rip)
 	f.Stack = cpu.backtrace(&r)
-	f.What = cpu.describe(errno, &s, f.Stack)
+	f.What = cpu.describe(&s, f.Stack)
 	return f
 }
 
 // describe says what happened.
-func (cpu *vcpu) describe(errno syscall.Errno, s *sregs, stack []runtime.Frame) string {
-	if errno != 0 {
-		return "the kernel can't run it: " + errno.Error()
-	}
+func (cpu *vcpu) describe(s *sregs, stack []runtime.Frame) string {
 	switch reason := cpu.page.reason; reason {
 	case exitMMIO:
 		gpa, verb := cpu.page.gpa, "a read of"

@@ -6,11 +6,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"runtime"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/machine"
@@ -26,11 +24,31 @@ func Probe() error {
 		return err
 	}
 	defer closeFD(kvm)
+	return try(kvm)
+}
+
+// try makes a virtual machine with one vCPU, and takes it down again: what is refused here would be refused to
+// a run.
+func try(kvm int) error {
 	vm, err := ioctl(kvm, ioctlCreateVM, 0)
 	if err != nil {
-		return fmt.Errorf("kvm: /dev/kvm makes no virtual machine (%w): if this is a virtual machine itself, have nested virtualisation switched on for it", err)
+		return fmt.Errorf("kvm: /dev/kvm makes no virtual machine (%w): %s", err, adviceOnVM(err))
 	}
-	return closeFD(int(vm))
+	defer closeFD(int(vm))
+	vcpu, err := ioctl(int(vm), ioctlCreateVCPU, 0)
+	if err != nil {
+		return fmt.Errorf("kvm: /dev/kvm makes no vCPU (%w): %s", err, adviceOnVM(err))
+	}
+	defer closeFD(int(vcpu))
+	size, err := ioctl(kvm, ioctlGetVCPUMmapSize, 0)
+	if err != nil {
+		return fmt.Errorf("kvm: /dev/kvm doesn't say how large a vCPU's page is: %w", err)
+	}
+	page, err := mapRunPage(int(vcpu), int(size))
+	if err != nil {
+		return fmt.Errorf("kvm: a vCPU's page can't be mapped: %w", err)
+	}
+	return page.unmap(int(size))
 }
 
 // open opens /dev/kvm, and makes sure that it offers what is needed.
@@ -39,17 +57,15 @@ func open() (int, error) {
 		return 0, fmt.Errorf("kvm: %w", err)
 	}
 	kvm, err := openKVM()
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return 0, fmt.Errorf("kvm: no /dev/kvm here (%w): load the module kvm_intel or kvm_amd; if this is a virtual machine or a container, have it given to it", err)
-	case errors.Is(err, fs.ErrPermission):
-		return 0, fmt.Errorf("kvm: this user may not open /dev/kvm (%w): join the group that owns it, usually kvm", err)
-	case err != nil:
-		return 0, fmt.Errorf("kvm: opening /dev/kvm: %w", err)
+	if err != nil {
+		return 0, fmt.Errorf("kvm: opening /dev/kvm: %w: %s", err, adviceOnOpen(err, os.Geteuid(), deviceOwner()))
 	}
-	if v, err := ioctl(kvm, ioctlGetAPIVersion, 0); err != nil || v != apiVersion {
+	if v, err := ioctl(kvm, ioctlGetAPIVersion, 0); err != nil {
 		closeFD(kvm)
-		return 0, fmt.Errorf("kvm: /dev/kvm has version %d of the interface (%v), want %d: use a newer kernel", v, err, apiVersion)
+		return 0, fmt.Errorf("kvm: /dev/kvm is not KVM's device (%w): have the right one made, which has the number 10, 232", err)
+	} else if v != apiVersion {
+		closeFD(kvm)
+		return 0, fmt.Errorf("kvm: /dev/kvm has version %d of the interface, want %d: use a newer kernel", v, apiVersion)
 	}
 	for _, need := range []struct {
 		number uintptr
@@ -76,7 +92,8 @@ type Machine struct {
 }
 
 // New makes a machine of cfg.VCPUs virtual CPUs that share cfg.HostCPUs. The virtual machine
-// exists while Run runs it.
+// exists while Run runs it; New makes one for a moment, so that what Run would be refused is refused
+// here.
 func New(cfg machine.Config) (*Machine, error) {
 	if len(cfg.HostCPUs) == 0 {
 		return nil, errors.New("kvm: no host CPUs to run on")
@@ -86,7 +103,11 @@ func New(cfg machine.Config) (*Machine, error) {
 		return nil, err
 	}
 	most := extension(kvm, capMaxVCPUs)
+	err = try(kvm)
 	closeFD(kvm)
+	if err != nil {
+		return nil, err
+	}
 	if cfg.VCPUs > most {
 		return nil, fmt.Errorf("kvm: a virtual machine has at most %d vCPUs here, not %d", most, cfg.VCPUs)
 	}

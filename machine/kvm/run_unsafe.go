@@ -36,6 +36,10 @@ func (cpu *vcpu) guest() (done bool, errno syscall.Errno) {
 			errno = 0
 			continue
 		}
+		if errno != 0 {
+			// The page still has the last exit.
+			break
+		}
 		var known bool
 		if done, known = cpu.doorbell(); !known {
 			break

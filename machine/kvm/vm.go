@@ -25,7 +25,7 @@ func (v *vm) create(pv *paravirt.Machine) error {
 	v.kvm, v.alive = kvm, true
 	fd, err := ioctl(kvm, ioctlCreateVM, 0)
 	if err != nil {
-		return fmt.Errorf("making a virtual machine: %w", err)
+		return fmt.Errorf("making a virtual machine: %w: %s", err, adviceOnVM(err))
 	}
 	v.fd = int(fd)
 	size, err := ioctl(kvm, ioctlGetVCPUMmapSize, 0)

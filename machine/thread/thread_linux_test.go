@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"example.com/pvlock/internal/arch"
 	"example.com/pvlock/machine"
+	"example.com/pvlock/machine/goroutine"
 	"example.com/pvlock/machine/thread"
 	"example.com/pvlock/paravirt"
 )
@@ -137,6 +139,37 @@ func TestGOMAXPROCSIsPutBack(t *testing.T) {
 	}
 }
 
+// Go chooses GOMAXPROCS by itself until somebody says a number. Whether it does is seen by what the call that tells it to
+// costs: nothing if it did already, else a pause.
+func TestGoChoosesGOMAXPROCSAgainAfterARun(t *testing.T) {
+	pauses := func() (n uint64) {
+		sample := []metrics.Sample{{Name: "/sched/pauses/total/other:seconds"}}
+		metrics.Read(sample)
+		for _, count := range sample[0].Value.Float64Histogram().Counts {
+			n += count
+		}
+		return n
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for name, make := range map[string]func(machine.Config) (machine.Machine, error){
+		"threads":    func(cfg machine.Config) (machine.Machine, error) { return thread.New(cfg) },
+		"goroutines": func(cfg machine.Config) (machine.Machine, error) { return goroutine.New(cfg) },
+	} {
+		runtime.SetDefaultGOMAXPROCS()
+		m, err := make(machine.Config{VCPUs: 5, HostCPUs: mayUse(t)[:1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Run(func() {}, func(*paravirt.CPU) {}); err != nil {
+			t.Fatal(err)
+		}
+		before := pauses()
+		if runtime.SetDefaultGOMAXPROCS(); pauses() != before {
+			t.Errorf("%s: after the run the runtime no longer chooses GOMAXPROCS", name)
+		}
+	}
+}
+
 func TestUsageIsThatOfTheVCPUs(t *testing.T) {
 	m, err := thread.New(machine.Config{VCPUs: 2, HostCPUs: mayUse(t)})
 	if err != nil {
@@ -165,5 +198,44 @@ func TestAMachineThatCantBindRunsNothing(t *testing.T) {
 	cfg := machine.Config{VCPUs: 0, HostCPUs: mayUse(t)}
 	if _, err := thread.New(cfg); err == nil {
 		t.Error("a machine without vCPUs was made")
+	}
+}
+
+func TestACPUThatIsTakenAwayEndsTheRunWithAnError(t *testing.T) {
+	cpus := mayUse(t)
+	if len(cpus) < 2 {
+		t.Skip("SKIP: it needs two CPUs, so that one can be taken away")
+	}
+	for name, c := range map[string]struct {
+		on, left []int
+		want     string
+	}{
+		"fewer":  {cpus[:2], cpus[:1], fmt.Sprintf("CPU %d was taken away", cpus[1])},
+		"other":  {cpus[:1], cpus[1:2], fmt.Sprintf("CPU %d was taken away", cpus[0])},
+		"more":   {cpus[:1], cpus[:2], "the affinity of a thread was changed"},
+		"all":    {cpus[:2], cpus[:2], ""},
+		"a mask": {cpus[:1], cpus[:1], ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := thread.New(machine.Config{VCPUs: 3, HostCPUs: c.on})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = m.Run(func() {}, func(cpu *paravirt.CPU) {
+				if cpu.ID() != 1 {
+					return
+				}
+				var set unix.CPUSet
+				for _, cpu := range c.left {
+					set.Set(cpu)
+				}
+				if err := unix.SchedSetaffinity(0, &set); err != nil {
+					t.Error(err)
+				}
+			})
+			if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/pvlock/internal/arch"
+	"example.com/pvlock/internal/gomaxprocs"
 	"example.com/pvlock/sim"
 )
 
@@ -204,7 +205,8 @@ func switches(m *Measured, cpus []int) error {
 // goroutines measures what it takes to switch between two goroutines of a thread.
 func goroutines(m *Measured, _ []int) error {
 	const yields = 1 << 12
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer gomaxprocs.Save()()
+	runtime.GOMAXPROCS(1)
 	var done atomic.Bool
 	ended := make(chan struct{})
 	go func() {

@@ -13,9 +13,9 @@ func start(cpu int, f func()) <-chan error {
 	go func() {
 		// Never unlocked: a thread with that affinity must not be used again.
 		runtime.LockOSThread()
-		var set unix.CPUSet
+		set := unix.NewCPUSet(cpu + 1)
 		set.Set(cpu)
-		if err := unix.SchedSetaffinity(0, &set); err != nil {
+		if err := unix.SchedSetaffinityDynamic(0, set); err != nil {
 			ended <- fmt.Errorf("affinity to CPU %d: %w", cpu, err)
 			return
 		}

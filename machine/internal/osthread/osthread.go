@@ -2,15 +2,18 @@
 // a thread of its own, confined to some of the host's CPUs, and scheduled by the kernel, not by
 // Go.
 //
-// GOMAXPROCS is raised while they run, so that each has a P of its own.
+// GOMAXPROCS is raised while they run, so that each has a P of its own. Where the runtime chose it, it
+// does so again afterwards.
 package osthread
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 
+	"example.com/pvlock/internal/gomaxprocs"
 	"example.com/pvlock/machine"
 	"example.com/pvlock/paravirt"
 )
@@ -28,7 +31,8 @@ func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), bo
 
 	var (
 		usages = make([]usage, n)
-		errs   = make([]error, n)
+		errs   = make([]error, n) // of bringing up
+		gone   = make([]error, n) // the CPUs
 		up     sync.WaitGroup
 		done   sync.WaitGroup
 		begin  = make(chan bool)
@@ -44,6 +48,7 @@ func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), bo
 				before := threadUsage()
 				body(t.c)
 				usages[i] = threadUsage().since(before)
+				gone[i] = lost(hostCPUs)
 			}
 			if t.down() == nil {
 				runtime.UnlockOSThread()
@@ -62,6 +67,9 @@ func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), bo
 		}
 	}
 	done.Wait()
+	if err == nil {
+		err = cmp.Or(gone...) // a CPU that is taken away is taken from all
+	}
 	return sum(usages), err
 }
 
@@ -106,8 +114,8 @@ const spareProcs = 4
 // procs raises GOMAXPROCS for as long as any machine needs it.
 var procs struct {
 	sync.Mutex
-	users    int
-	original int
+	users   int
+	restore func()
 }
 
 // raiseProcs makes GOMAXPROCS at least n until what it returns is called.
@@ -115,7 +123,7 @@ func raiseProcs(n int) (restore func()) {
 	procs.Lock()
 	defer procs.Unlock()
 	if procs.users == 0 {
-		procs.original = runtime.GOMAXPROCS(0)
+		procs.restore = gomaxprocs.Save()
 	}
 	procs.users++
 	if runtime.GOMAXPROCS(0) < n {
@@ -125,7 +133,7 @@ func raiseProcs(n int) (restore func()) {
 		procs.Lock()
 		defer procs.Unlock()
 		if procs.users--; procs.users == 0 {
-			runtime.GOMAXPROCS(procs.original)
+			procs.restore()
 		}
 	}
 }
