@@ -47,6 +47,50 @@ type Throttling struct {
 	Time               time.Duration
 }
 
+// stopped reads for how long the process's own group has been stopped by whatever limit, also of groups
+// above it that can't be seen, summed over CPUs: cpu.stat.local, which Linux has since 6.6.
+func stopped(fsys fs.FS) Fact[time.Duration] {
+	h, err := cpuHierarchy(fsys)
+	switch {
+	case err != nil:
+		return asFact(time.Duration(0), err)
+	case h == nil:
+		return Is(time.Duration(0))
+	}
+	dirs, _, err := h.dirs(fsys)
+	if err != nil {
+		return UnknownFact[time.Duration]("%v", err)
+	}
+	if dirs == nil {
+		return Is(time.Duration(0)) // the root
+	}
+	name := path.Join(dirs[0], "cpu.stat.local")
+	text, err := fs.ReadFile(fsys, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return NotToldFact[time.Duration]("this kernel doesn't tell for how long %s was stopped from above", absolute(dirs[0]))
+	case err != nil:
+		return asFact(time.Duration(0), err)
+	}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		unit := uint64(1) // throttled_time, v1's, is in ns
+		switch key {
+		case "throttled_usec":
+			unit = uint64(time.Microsecond)
+		case "throttled_time":
+		default:
+			continue
+		}
+		n, err := strconv.ParseUint(value, 10, 63)
+		if err != nil || n > math.MaxInt64/unit {
+			return UnknownFact[time.Duration]("%s: %s %q: want a number", absolute(name), key, value)
+		}
+		return Is(time.Duration(n * unit))
+	}
+	return UnknownFact[time.Duration]("%s doesn't say for how long the group was stopped", absolute(name))
+}
+
 // quota reads the limits of the process's group and of those above it, as far as they can be
 // seen. A limit that could not be read takes nothing from those that could.
 func quota(fsys fs.FS) Fact[Quota] {
@@ -175,8 +219,6 @@ func cpuGroup(text string) (group string, version cgroups, ok bool) {
 // /proc/self/mountinfo:
 //
 //	36 35 98:0 /root /mount/point rw,noatime master:1 - type source options
-//
-// The last one is the first: what was mounted later hides what is beneath it.
 func cgroupMounts(text string, version cgroups) (mounts []cgroupMount) {
 	for line := range strings.Lines(text) {
 		mount, super, found := strings.Cut(line, " - ")
@@ -189,7 +231,6 @@ func cgroupMounts(text string, version cgroups) (mounts []cgroupMount) {
 			mounts = append(mounts, cgroupMount{root: unescape(m[3]), point: unescape(m[4])})
 		}
 	}
-	slices.Reverse(mounts)
 	return mounts
 }
 

@@ -132,3 +132,26 @@ func TestMountsAreUnescaped(t *testing.T) {
 		}
 	}
 }
+
+func TestForHowLongTheOwnGroupWasStopped(t *testing.T) {
+	v1 := in("1:cpu:/a").with(fixture{"proc/self/mountinfo": v1Mounts, "sys/fs/cgroup/cpu/a/cpu.stat": ""})
+	v2 := in("0::/a").with(unified, fixture{"sys/fs/cgroup/a/cpu.stat": ""})
+	for _, c := range []struct {
+		name string
+		fixture
+		want  time.Duration
+		state State
+	}{
+		{"v1, in ns", v1.with(fixture{"sys/fs/cgroup/cpu/a/cpu.stat.local": "throttled_time 391858938\n"}), 391858938, Known},
+		{"v2, in µs", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "throttled_usec 7\n"}), 7 * time.Microsecond, Known},
+		{"an older kernel", v2, 0, NotTold},
+		{"too long", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "throttled_usec 9223372036854775807\n"}), 0, Unknown},
+		{"something else", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "usage 1\n"}), 0, Unknown},
+		{"not mounted", in("0::/a").with(fixture{"proc/self/mountinfo": ""}), 0, Unknown},
+		{"the root", in("0::/").with(unified, initial), 0, Known},
+	} {
+		if f := stopped(c.fs()); f.State() != c.state || f.Or(0) != c.want {
+			t.Errorf("%s: %v, want %v %v", c.name, f, c.state, c.want)
+		}
+	}
+}

@@ -110,7 +110,11 @@ func diagnoseQuota(o Observed) Finding {
 	const topic = "CPU quota"
 	q, known := o.After.Quota.Get()
 	if !known || q.CPUs == 0 {
-		return find(topic, o.After.Quota, "none")
+		d := find(topic, o.After.Quota, "none")
+		if s := o.stopped(); s > throttleTolerable {
+			d.Advice = fmt.Sprintf("a limit that can't be seen from here stopped the control group for %.0f %% of the time, with whatever locks it held: raise it, or lower GOMAXPROCS", 100*s)
+		}
+		return d
 	}
 	d := find(topic, o.After.Quota, fmt.Sprintf("%.3g CPUs in each %v (%s)", q.CPUs, q.Period, q.Group))
 	lower := fmt.Sprintf("raise the quota, or lower GOMAXPROCS to %d", max(1, int(math.Min(q.CPUs, math.MaxInt32))))
@@ -134,6 +138,17 @@ func diagnoseQuota(o Observed) Finding {
 		d.Advice = fmt.Sprintf("GOMAXPROCS %d can use it up before a period ends, by spinning alone: use pv locks, or lower GOMAXPROCS to %d", o.After.GOMAXPROCS, max(1, int(q.CPUs)))
 	}
 	return d
+}
+
+// stopped returns for which share of the interval the process's control group was stopped on each CPU that it
+// may use; 0 where that isn't known.
+func (o Observed) stopped() float64 {
+	after, ok1 := o.After.Stopped.Get()
+	before, ok2 := o.Before.Stopped.Get()
+	if !ok1 || !ok2 || after <= before || o.Interval() <= 0 {
+		return 0
+	}
+	return min(float64(after-before)/float64(o.Interval()*time.Duration(o.After.NumCPUs)), 1)
 }
 
 // worst returns the group that was stopped in the largest share of its periods. It isn't known if that

@@ -77,6 +77,10 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 			b.Quota = quota(2, Throttling{Periods: 1000})
 			f.Quota = b.Quota
 		}},
+		{"CPU quota", "can't be seen from here stopped the control group for 20 %", func(b, f *Facts) {
+			f.Quota = NotToldFact[Quota]("none that can be seen")
+			b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
+		}},
 		{"GOMAXPROCS", "lower GOMAXPROCS to 4", func(_, f *Facts) { f.GOMAXPROCS = 8 }},
 		{"GOMAXPROCS", "3 CPUs are never used", func(_, f *Facts) { f.GOMAXPROCS = 1 }},
 		{"competition", "run less", func(_, f *Facts) {

@@ -43,6 +43,9 @@ type Facts struct {
 	Time Fact[CPUTime]
 	// Quota is what the control groups allow.
 	Quota Fact[Quota]
+	// Stopped is for how long the process's control group has been stopped by whatever limit, seen or
+	// not.
+	Stopped Fact[time.Duration]
 	// Competition is what competes for the CPUs.
 	Competition Competition
 }
@@ -68,6 +71,7 @@ func collect(fsys fs.FS, id, own cpuid) Facts {
 		Possible:    asFact(cpuList(fsys, "sys/devices/system/cpu/possible")),
 		Kernel:      asFact(kernelRelease(fsys)),
 		Quota:       quota(fsys),
+		Stopped:     stopped(fsys),
 		Competition: competition(fsys),
 	}
 	beneath(&f, fsys, id, own)

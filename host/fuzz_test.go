@@ -78,6 +78,11 @@ func FuzzGroups(f *testing.F) {
 	f.Add("1:cpu:/../a\n0::/\n", "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup x rw,cpu\n", status, "-1\n", stat, stat)
 	f.Add("0::/a (deleted)\n", `30 23 0:26 / /sys/fs\040/cgroup rw - cgroup2 cgroup2 rw`, status, "max 100000\n", stat, stat)
 	f.Fuzz(func(t *testing.T, groups, mounts, status, limit, before, after string) {
+		for what, local := range map[string]fixture{"before": {"sys/fs/cgroup/a/cpu.stat.local": before}, "after": {"sys/fs/cgroup/a/cpu.stat.local": after}} {
+			if d, ok := stopped(linux.with(unified, initial, in("0::/a"), local).fs()).Get(); ok && d < 0 {
+				t.Errorf("%s: stopped for %v", what, d)
+			}
+		}
 		host := linux.with(fixture{"proc/self/cgroup": groups, "proc/self/mountinfo": mounts, "proc/self/status": status})
 		for _, dir := range []string{"sys/fs/cgroup", "sys/fs/cgroup/a", "sys/fs/cgroup/a/b"} {
 			quota, period, _ := strings.Cut(limit, " ")

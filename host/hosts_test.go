@@ -143,6 +143,8 @@ func TestHosts(t *testing.T) {
 		{"moved out of the namespace", bare, linux.with(unified, inside, in("0::/../../x"), limited(cg, "200000")), "unknown", "known", "quiet"},
 		{"moved up, out of what is mounted", bare, linux.with(inside, in("0::/../.."), limited(cg, "200000"), fixture{"proc/self/mountinfo": "30 23 0:26 /.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"}), "unknown", "known", "quiet"},
 		{"a sibling of the namespace, in a mount from outside", bare, linux.with(inside, in("0::/../x"), limited(cg+"/x", "50000"), fixture{"proc/self/mountinfo": "30 23 0:26 /.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"}), "0.5 of /sys/fs/cgroup/x", "known", "quiet"},
+		{"beside the namespace, in a mount from two levels up", bare, linux.with(inside, in("0::/../x"), limited(cg+"/p/x", "50000"), limited(cg+"/q/x", "90000"), fixture{
+			"proc/self/mountinfo": "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", cg + "/p/x/cgroup.procs": "7\n", cg + "/q/x/cgroup.procs": "8\n"}), "0.5 of /sys/fs/cgroup/p/x", "known", "quiet"},
 		{"beside the one that is mounted", bare, linux.with(initial, in("4:cpu:/docker/xy"), limitedV1("cg/cpu", "100000"), fixture{"proc/self/mountinfo": "32 31 0:29 /docker/x /cg/cpu rw - cgroup cgroup rw,cpu\n"}), "unknown", "known", "quiet"},
 		{"several mounts, the first of another group", bare, linux.with(initial, in("0::/b"), limited("m1", "10000"), limited("m2/b", "90000"), fixture{
 			"proc/self/mountinfo": "30 23 0:26 /a /m1 rw - cgroup2 cgroup2 rw\n31 23 0:26 / /m2 rw - cgroup2 cgroup2 rw\n"}), "0.9 of /m2/b", "known", "quiet"},

@@ -9,7 +9,7 @@ import (
 type Observed struct {
 	Before, After Facts
 	// Running is how many threads of the machine ran or were ready to, averaged over the interval, this
-	// process's one thread left out.
+	// process's one thread left out. They are counted only where no pressure is told.
 	Running Fact[float64]
 }
 
@@ -20,12 +20,17 @@ func (o Observed) Interval() time.Duration { return o.After.At.Sub(o.Before.At) 
 // each 10 ms.
 const samples = 50
 
-// Observe collects facts, again after an interval, and counts the running threads in between. It
+// Observe collects facts, again after an interval, and counts the running threads in between if need be. It
 // ends early when ctx is done.
 func Observe(ctx context.Context, interval time.Duration) Observed {
 	o := Observed{Before: Collect()}
+	pressure := o.Before.Competition.Group.State() == Known || o.Before.Competition.Machine.State() == Known
 	tick := time.NewTicker(max(interval/samples, 10*time.Millisecond))
 	defer tick.Stop()
+	if pressure {
+		// On a large machine the file takes the kernel milliseconds.
+		tick.Stop()
+	}
 	end := time.NewTimer(interval)
 	defer end.Stop()
 	sum, n := 0, 0
@@ -43,11 +48,15 @@ func Observe(ctx context.Context, interval time.Duration) Observed {
 		}
 	}
 	o.After = Collect()
-	o.Running = missing[float64](o.After.Competition.Running)
-	if n > 0 {
+	switch {
+	case n > 0:
 		o.Running = Is(float64(sum) / float64(n))
-	} else if o.After.Competition.Running.State() == Known {
-		o.Running = UnknownFact[float64]("the interval was too short to count them")
+	case pressure:
+		o.Running = UnknownFact[float64]("pressure was told, and then was not")
+	case o.After.Competition.Running.State() == Known:
+		o.Running = UnknownFact[float64]("the interval was too short to count the running threads")
+	default:
+		o.Running = missing[float64](o.After.Competition.Running)
 	}
 	return o
 }

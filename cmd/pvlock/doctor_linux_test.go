@@ -128,6 +128,74 @@ func TestDoctorNamesTheGroupThatIsThrottled(t *testing.T) {
 	}
 }
 
+func TestDoctorSeesThatALimitOutOfSightStopsIt(t *testing.T) {
+	t.Parallel()
+	if local, _ := filepath.Glob("/sys/fs/cgroup/cpu*/cpu.stat.local"); local == nil {
+		t.Skip("SKIP: the kernel doesn't tell for how long a group was stopped, or its groups are not of version 1")
+	}
+	d := doctored(t, `mkdir $G/in
+		echo 10000 >$G/cpu.cfs_quota_us
+		echo $$ >$G/in/cgroup.procs`,
+		`mount -t tmpfs none /sys/fs/cgroup; mkdir $T/m; mount -t cgroup -o cpu none $T/m
+		sh -c 'while :; do :; done' & B=$!; (sleep 3; kill $B) >/dev/null 2>&1 &`, "1s")
+	if d.Machine.QuotaCPUs.State() != host.NotTold {
+		t.Errorf("quota of %v, want one that is not told", d.Machine.QuotaCPUs)
+	}
+	for _, f := range d.Findings {
+		if f.Topic == "CPU quota" && strings.Contains(f.Advice, "a limit that can't be seen from here stopped the control group") {
+			return
+		}
+	}
+	t.Errorf("nothing is said about it: %+v", d.Findings)
+}
+
+// What the kernel refuses to tell is unknown, and nothing is said to be right.
+func TestDoctorSaysWhatItIsRefused(t *testing.T) {
+	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
+		t.Skipf("SKIP: no strace that may trace: %v: %s", err, out)
+	}
+	for _, c := range []struct {
+		name   string
+		inject []string
+		topics []string
+	}{
+		{"the affinity", []string{"-e", "inject=sched_getaffinity:error=EPERM:when=2+"}, []string{"GOMAXPROCS"}},
+		{"/proc/stat", refuseFiles("/proc/stat"), []string{"steal"}},
+		{"/proc/self/cgroup", refuseFiles("/proc/self/cgroup"), []string{"CPU quota"}},
+		{"/proc/self/mountinfo", refuseFiles("/proc/self/mountinfo"), []string{"CPU quota"}},
+		{"pressure and running threads", refuseFiles("/proc/pressure/cpu", "/proc/stat", "/proc/self/mountinfo"), []string{"competition"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			self := pvlock(t, "doctor", "--interval", "20ms")
+			cmd := exec.CommandContext(t.Context(), "strace", append(append([]string{"-f", "-qq", "-o", os.DevNull}, c.inject...), self.Args...)...)
+			cmd.Env = self.Env
+			got := finish(t, cmd)
+			if got.code != 0 || strings.Contains(got.stdout, "Nothing is wrong") {
+				t.Errorf("exit %d:\n%s%s", got.code, got.stdout, got.stderr)
+			}
+			for _, topic := range c.topics {
+				said := false
+				for line := range strings.Lines(got.stdout) {
+					said = said || strings.HasPrefix(line, topic+" ") && strings.Contains(line, "unknown: ")
+				}
+				if !said {
+					t.Errorf("%s is known, in\n%s", topic, got.stdout)
+				}
+			}
+		})
+	}
+}
+
+// refuseFiles makes strace refuse to open these files.
+func refuseFiles(files ...string) []string {
+	args := []string{"-e", "inject=openat:error=EACCES"}
+	for _, f := range files {
+		args = append(args, "-P", f)
+	}
+	return args
+}
+
 func TestDoctorKnowsNoStealFromCountersThatCantBe(t *testing.T) {
 	const line, running = `cpu  100 0 100 1000 0 0 0 `, `\nprocs_running 1\n`
 	write := func(text string) string { return `printf "` + text + `" >$T/stat; mount --bind $T/stat /proc/stat` }
