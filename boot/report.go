@@ -46,7 +46,7 @@ type Beneath struct {
 	Hypervisor host.Fact[string]   `json:"hypervisor"`
 	Source     string              `json:"hypervisor_source,omitempty"`
 	Features   host.Fact[[]string] `json:"features"`
-	CPUs       int                 `json:"cpus"`
+	CPUs       host.Fact[int]      `json:"cpus"`
 	Online     host.Fact[int]      `json:"cpus_online"`
 	Possible   host.Fact[int]      `json:"cpus_possible"`
 	GOMAXPROCS int                 `json:"gomaxprocs"`
@@ -62,7 +62,7 @@ func beneath(f host.Facts, crowd host.Fact[host.Crowd]) Beneath {
 		Hypervisor: host.Of(f.Hypervisor, func(h host.Hypervisor) string { return h.Name }),
 		Source:     f.Hypervisor.Or(host.Hypervisor{}).Source,
 		Features:   host.Of(f.Features, host.Features.List),
-		CPUs:       f.NumCPUs, Online: host.Of(f.Online, count), Possible: host.Of(f.Possible, count), GOMAXPROCS: f.GOMAXPROCS,
+		CPUs:       host.Of(f.CPUs, count), Online: host.Of(f.Online, count), Possible: host.Of(f.Possible, count), GOMAXPROCS: f.GOMAXPROCS,
 		QuotaCPUs: host.Of(f.Quota, func(q host.Quota) float64 { return q.CPUs }),
 		Crowded:   host.Of(crowd, func(c host.Crowd) bool { return c.Crowded }),
 	}
@@ -122,7 +122,7 @@ func WriteJSON(w io.Writer, report any) error {
 func (p PatchReport) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	m := p.Machine
-	fmt.Fprintf(w, "hypervisor\t%s\nfeatures\t%s\nCPUs\t%d (GOMAXPROCS %d), %s\nkernel\t%s\n",
+	fmt.Fprintf(w, "hypervisor\t%s\nfeatures\t%s\nCPUs\t%v (GOMAXPROCS %d), %s\nkernel\t%s\n",
 		m.Hypervisor, features(m.Features), m.CPUs, m.GOMAXPROCS, m.CPUModel, m.Kernel)
 	fmt.Fprintf(w, "locks\t%v: %s\n", p.Decision.Mode, p.Decision.Reason)
 	for _, asked := range [][2]string{{"Raw", p.Decision.Raw}, {"Queued", p.Decision.Queued}} {

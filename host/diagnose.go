@@ -224,8 +224,13 @@ func (o Observed) Throttled() Fact[GroupThrottling] {
 
 func diagnoseProcs(f Facts) Finding {
 	text := fmt.Sprintf("%d on %d usable CPUs", f.GOMAXPROCS, f.NumCPUs)
-	if possible := len(f.Possible.Or(nil)); possible > f.NumCPUs {
-		text += fmt.Sprintf(" (%d online, %d possible)", len(f.Online.Or(nil)), possible)
+	for _, x := range []struct {
+		what string
+		cpus Fact[[]int]
+	}{{"online", f.Online}, {"possible", f.Possible}} {
+		if cpus, ok := x.cpus.Get(); ok && len(cpus) > f.NumCPUs {
+			text += fmt.Sprintf(", %d %s", len(cpus), x.what)
+		}
 	}
 	d := find("GOMAXPROCS", f.CPUs, text)
 	switch {
@@ -241,6 +246,9 @@ func diagnoseProcs(f Facts) Finding {
 // told, by the running threads.
 func (o Observed) Crowd() Fact[Crowd] {
 	var quiet []string
+	bad := o.Running // why it isn't known, if it isn't
+	// From before the first reading to after the last, so that no more can have been waited.
+	interval := o.After.Competition.ended.Sub(o.Before.Competition.began)
 	for _, x := range []struct {
 		whose         string
 		before, after Fact[Pressure]
@@ -248,12 +256,16 @@ func (o Observed) Crowd() Fact[Crowd] {
 		{"this control group", o.Before.Competition.Group, o.After.Competition.Group},
 		{"the machine", o.Before.Competition.Machine, o.After.Competition.Machine},
 	} {
-		share, ok := waited(x.before, x.after, o.Interval()).Get()
+		f := waited(x.before, x.after, interval)
+		share, ok := f.Get()
 		if !ok {
+			if x.before.State() == Known && x.after.State() == Known {
+				bad = f
+			}
 			continue
 		}
 		evidence := fmt.Sprintf("threads of %s waited for a CPU in %.1f %% of the last %v (%s)",
-			x.whose, 100*share, o.Interval().Round(10*time.Millisecond), x.after.Or(Pressure{}).File)
+			x.whose, 100*share, interval.Round(10*time.Millisecond), x.after.Or(Pressure{}).File)
 		if share > crowdTolerable {
 			return Is(Crowd{true, evidence})
 		}
@@ -264,7 +276,7 @@ func (o Observed) Crowd() Fact[Crowd] {
 	}
 	n, ok := o.Running.Get()
 	if !ok {
-		return missing[Crowd](o.Running)
+		return missing[Crowd](bad)
 	}
 	online, ok := o.After.Online.Get()
 	if !ok {

@@ -14,13 +14,14 @@ func healthy() Facts {
 		Hypervisor: Is(Hypervisor{Name: "KVM", Source: "cpuid", Leaves: []Leaf{{Signature: "KVMKVMKVM"}}}),
 		Features:   Is(Features{PVUnhalt: true, StealTime: true}), Parameters: Is(Parameters{}),
 		Time: Is(CPUTime{ticks: [8]uint64{3: 360_000}}), Quota: Is(Quota{}),
-		Competition: Competition{Machine: Is(Pressure{Total: time.Hour, File: "/proc/pressure/cpu"}), Running: Is(1)},
+		Competition: Competition{Machine: Is(Pressure{Total: time.Hour, File: "/proc/pressure/cpu"}), Running: Is(1), began: time.Unix(1e9, 0), ended: time.Unix(1e9, 0)},
 	}
 }
 
 // after returns the facts of a machine a second and some idle ticks later.
 func after(f Facts) Facts {
 	f.At = f.At.Add(time.Second)
+	f.Competition.ended = f.At
 	t := f.Time.Or(CPUTime{})
 	t.ticks[statIdle] += 400
 	f.Time = Is(t)

@@ -19,8 +19,8 @@ type Facts struct {
 	// those that the machine has now. Possible are those that it has or may get while it runs, on
 	// which the process may run if its affinity is widened.
 	CPUs, Online, Possible Fact[[]int]
-	// NumCPUs is how many CPUs the process may run on, at least 1; where that isn't known, how many
-	// Go's runtime found.
+	// NumCPUs is how many CPUs the process may run on, at least 1. Where CPUs isn't known it is a
+	// guess: those online, or what Go's runtime has found.
 	NumCPUs int
 	// GOMAXPROCS is how many of them run Go code at the same time.
 	GOMAXPROCS int
@@ -52,15 +52,24 @@ type Facts struct {
 
 // Collect finds out what is beneath this process.
 func Collect() Facts {
-	f := collect(root(), guestCPUID(root(), cpuidReader(), xenCPUIDReader()), cpuidReader())
+	own := remember(cpuidReader())
+	f := collect(root(), guestCPUID(root(), own, remember(xenCPUIDReader())), own)
 	f.Arch = runtime.GOARCH
 	f.GOMAXPROCS = runtime.GOMAXPROCS(0)
 	f.CPUs = asFact(affinity())
-	f.NumCPUs = max(1, len(f.CPUs.Or(nil)))
-	if f.CPUs.State() != Known {
-		f.NumCPUs = runtime.NumCPU()
-	}
+	f.NumCPUs = usable(f, runtime.NumCPU())
 	return f
+}
+
+// usable returns how many CPUs the process may run on, or the best guess: those online, or what Go's
+// runtime has found. That is 1 if it may not ask for the affinity.
+func usable(f Facts, found int) int {
+	for _, cpus := range []Fact[[]int]{f.CPUs, f.Online} {
+		if list, ok := cpus.Get(); ok && len(list) > 0 {
+			return len(list)
+		}
+	}
+	return found
 }
 
 // collect finds out what files and CPUID say. Id is of the hypervisor nearest beneath, own the CPU's.

@@ -44,6 +44,22 @@ func TestFactsOfThisHost(t *testing.T) {
 	}
 }
 
+func TestWithoutTheAffinityTheCPUsOnlineAreTheBestGuess(t *testing.T) {
+	refused := UnknownFact[[]int]("refused")
+	for _, c := range []struct {
+		cpus, online Fact[[]int]
+		want         int
+	}{
+		{Is([]int{3}), Is([]int{0, 1, 2, 3}), 1},
+		{refused, Is([]int{0, 1, 2, 3}), 4},
+		{refused, refused, 7},
+	} {
+		if have := usable(Facts{CPUs: c.cpus, Online: c.online}, 7); have != c.want {
+			t.Errorf("%v of %v: %d, want %d", c.cpus, c.online, have, c.want)
+		}
+	}
+}
+
 func TestNothingIsKnownOfAnEmptyHost(t *testing.T) {
 	f := collect(files(nil), nil, nil)
 	for what, state := range map[string]State{

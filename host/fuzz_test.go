@@ -45,6 +45,7 @@ func observed(before, after fixture) Observed {
 	kvm := offering(fakeCPU(true, Leaf{0x40000000, 0x40000001, "KVMKVMKVM"}), map[uint32][4]uint32{0x40000001: {1<<5 | 1<<7}})
 	o := Observed{Before: collect(before.fs(), kvm, kvm), After: collect(after.fs(), kvm, kvm)}
 	o.After.At = o.Before.At.Add(time.Second)
+	o.After.Competition.ended = o.Before.Competition.began.Add(time.Second)
 	o.Running = Of(o.After.Competition.Running, func(n int) float64 { return float64(n) })
 	return o
 }

@@ -44,6 +44,24 @@ const (
 // A cpuid executes CPUID; nil where there is none.
 type cpuid func(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
 
+// remember returns a CPUID that executes each leaf once: under a hypervisor it is an exit, and several
+// facts ask for the same leaves.
+func remember(id cpuid) cpuid {
+	if id == nil {
+		return nil
+	}
+	type registers struct{ eax, ebx, ecx, edx uint32 }
+	known := make(map[[2]uint32]registers)
+	return func(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32) {
+		r, ok := known[[2]uint32{leaf, subleaf}]
+		if !ok {
+			r.eax, r.ebx, r.ecx, r.edx = id(leaf, subleaf)
+			known[[2]uint32{leaf, subleaf}] = r
+		}
+		return r.eax, r.ebx, r.ecx, r.edx
+	}
+}
+
 var errNoEvidence = errors.New("nothing says whether there is one")
 
 // hypervisor asks the CPU, then the kernel, then the firmware's tables.

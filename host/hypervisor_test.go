@@ -88,6 +88,27 @@ func TestTheCPUAgreesWithTheKernel(t *testing.T) {
 	}
 }
 
+func TestALeafIsExecutedOnce(t *testing.T) {
+	n := 0
+	id := remember(func(leaf, subleaf uint32) (a, b, c, d uint32) {
+		n++
+		return leaf, subleaf, 3, 4
+	})
+	for range 3 {
+		for _, leaf := range []uint32{1, 2} {
+			if a, b, c, d := id(leaf, 7); a != leaf || b != 7 || c != 3 || d != 4 {
+				t.Errorf("leaf %d: %d %d %d %d", leaf, a, b, c, d)
+			}
+		}
+	}
+	if n != 2 {
+		t.Errorf("two leaves were executed %d times", n)
+	}
+	if remember(nil) != nil {
+		t.Error("there is no CPUID, and it is remembered")
+	}
+}
+
 func BenchmarkHypervisor(b *testing.B) {
 	for b.Loop() {
 		_, _ = hypervisor(fstest.MapFS{}, cpuidReader())

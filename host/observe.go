@@ -52,7 +52,7 @@ func Observe(ctx context.Context, interval time.Duration) Observed {
 	case n > 0:
 		o.Running = Is(float64(sum) / float64(n))
 	case pressure:
-		o.Running = UnknownFact[float64]("pressure was told, and then was not")
+		o.Running = UnknownFact[float64]("the running threads are not counted where pressure is told")
 	case o.After.Competition.Running.State() == Known:
 		o.Running = UnknownFact[float64]("the interval was too short to count the running threads")
 	default:

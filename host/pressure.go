@@ -20,6 +20,9 @@ type Competition struct {
 	Group, Machine Fact[Pressure]
 	// Running is how many threads of the machine ran or were ready to, the one that asked included.
 	Running Fact[int]
+
+	// They were read between these two.
+	began, ended time.Time
 }
 
 // Pressure is the kernel's pressure-stall information on CPUs: for which share of the time some
@@ -35,10 +38,13 @@ type Pressure struct {
 
 // competition reads the pressure, and how many threads are running.
 func competition(fsys fs.FS) Competition {
+	began := time.Now()
 	return Competition{
 		Group:   groupPressure(fsys),
 		Machine: asFact(pressure(fsys, "proc/pressure/cpu")),
 		Running: running(fsys),
+		began:   began,
+		ended:   time.Now(),
 	}
 }
 
@@ -116,7 +122,7 @@ func pressure(fsys fs.FS, name string) (Pressure, error) {
 	return p, nil
 }
 
-// waited returns for which share of an interval threads waited, by two readings.
+// waited returns for which share of an interval threads waited, by two readings at its ends.
 func waited(before, after Fact[Pressure], interval time.Duration) Fact[float64] {
 	a, ok := after.Get()
 	if !ok {
@@ -135,7 +141,7 @@ func waited(before, after Fact[Pressure], interval time.Duration) Fact[float64] 
 	case d < 0:
 		return UnknownFact[float64]("the total of %s ran backwards", a.File)
 	case d > interval+interval/10+10*time.Millisecond:
-		// The two files are not read at the same instants as the clock is, but nearly so.
+		// The kernel's clock for it is another one.
 		return UnknownFact[float64]("the total of %s grew by %v in %v", a.File, d, interval)
 	}
 	return Is(min(float64(d)/float64(interval), 1))
@@ -172,8 +178,8 @@ func running(fsys fs.FS) Fact[int] {
 }
 
 // crowdTolerable is the share of the time for which threads may wait for a CPU before CPUs are taken
-// to be fought for. Each thread that wakes waits a little: with one busy thread for each CPU the
-// share is at most a few parts in a hundred, with one more than that it is most of the time.
+// to be fought for. A machine with next to nothing to do shows 0.01 to 0.02, of threads that wake while
+// their CPU is busy for a moment. One busy thread more than there are CPUs makes it 1.
 const crowdTolerable = 0.1
 
 // Crowd is whether more threads want the CPUs than there are, and what says so.

@@ -125,7 +125,8 @@ func Steal() Fact[CPUTime] {
 
 // stealFacts finds out once who would tell of stolen time: that doesn't change, and CPUID is slow.
 var stealFacts = sync.OnceValue(func() (f Facts) {
-	beneath(&f, root(), guestCPUID(root(), cpuidReader(), xenCPUIDReader()), cpuidReader())
+	own := remember(cpuidReader())
+	beneath(&f, root(), guestCPUID(root(), own, remember(xenCPUIDReader())), own)
 	return f
 })
 

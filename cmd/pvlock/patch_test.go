@@ -63,7 +63,7 @@ func TestPatchShowsWhatWasChosenAndTheTextBeforeAndAfter(t *testing.T) {
 func TestPatchAndDoctorAndUnlockAsJSON(t *testing.T) {
 	var p boot.PatchReport
 	fromJSON(t, &p, "patch", "--mode", "native", "--json", "-")
-	if p.Schema != boot.PatchSchema || p.Decision.Reason == "" || len(p.Tables) != 11 || p.Machine.CPUs < 1 {
+	if p.Schema != boot.PatchSchema || p.Decision.Reason == "" || len(p.Tables) != 11 || p.Machine.CPUs.Or(1) < 1 {
 		t.Errorf("%+v", p)
 	}
 	if textpatch.Supported && (!p.Patch.Done || p.Patch.Found == 0 || p.Patch.Found != p.Patch.Patched) {
