@@ -16,10 +16,13 @@ import (
 //
 // In a bubble of testing/synctest the wait does not block durably, as with sync.Mutex: the
 // bubble's clock stands still until somebody unlocks. So the mutex may be shared by several bubbles and
-// by goroutines outside.
+// by goroutines outside. The build tag pvlockbubbles changes that; see the package's documentation.
 func (m *Mutex) LockContext(ctx context.Context) error {
 	if !lockUntil(arch.Core{}, m, arch.DoneWhen(ctx)) {
 		return ctx.Err()
+	}
+	if arch.Bubbles {
+		(arch.Core{}).Acquired(&m.lock)
 	}
 	return nil
 }

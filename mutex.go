@@ -135,15 +135,27 @@ func (m *Mutex) Lock() {
 	if !(arch.Core{}).Take(&m.lock, &m.wait) {
 		m.lockSlow()
 	}
+	if arch.Bubbles {
+		(arch.Core{}).Acquired(&m.lock)
+	}
 }
 
 // TryLock takes the mutex if it is free and not reserved for one who waits, and reports whether it did.
-func (m *Mutex) TryLock() bool { return tryLock(arch.Core{}, m) }
+func (m *Mutex) TryLock() bool {
+	got := tryLock(arch.Core{}, m)
+	if arch.Bubbles && got {
+		(arch.Core{}).Acquired(&m.lock)
+	}
+	return got
+}
 
 // Unlock releases the mutex.
 func (m *Mutex) Unlock() {
 	if checked {
 		mustHold(arch.Core{}, m)
+	}
+	if arch.Bubbles {
+		(arch.Core{}).Releases(&m.lock)
 	}
 	if (arch.Core{}).Give(&m.lock, &m.wait) {
 		m.unlockSlow()

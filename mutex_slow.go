@@ -314,9 +314,7 @@ func line(c arch.Core, m *Mutex, w *waiter) {
 		w.heir = false
 	}
 	c.MayGiveUp(w.node, w.done)
-	if !w.done.Possible() {
-		w.others = c.JoinOthers(&m.lock, w.node, how&urgent != 0)
-	}
+	w.others = c.JoinOthers(&m.lock, w.node, how&urgent != 0)
 	enter(c, m, w.node, how, mine, keep)
 }
 

@@ -46,8 +46,11 @@ func (b byContext) Lock() {
 
 func (b byContext) Unlock() { b.m.Unlock() }
 
-// shareable returns new mutexes that bubbles share, by name.
-func shareable(ctx func() context.Context) map[string]sync.Locker {
+// shareable returns new mutexes that bubbles share, by name. It is called outside of all.
+func shareable(t *testing.T) map[string]sync.Locker {
+	shared := t.Context()
+	shared.Done() // makes the channel, which is a bubble's if it is made there
+	ctx := func() context.Context { return shared }
 	return map[string]sync.Locker{
 		"sync.Mutex":                   new(sync.Mutex),
 		"channel, send":                make(chanMutex, 1),
@@ -63,7 +66,7 @@ func TestMutexSharedByBubbles(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
 	const bubbles, loops = 4, 200
-	for name, m := range shareable(t.Context) {
+	for name, m := range shareable(t) {
 		t.Run(name, func(t *testing.T) {
 			n := 0
 			work := func() {
@@ -97,7 +100,7 @@ func TestMutexSharedByBubbles(t *testing.T) {
 func TestMutexHeldOutsideStopsTheBubblesClock(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
-	for name, m := range shareable(t.Context) {
+	for name, m := range shareable(t) {
 		t.Run(name, func(t *testing.T) {
 			m.Lock()
 			var waits, jumped atomic.Bool

@@ -37,10 +37,16 @@ type Others struct {
 	first bool
 }
 
-// JoinOthers says that waiter i, which MayGiveUp was told may not give up, waits for the lock of that cell, and is
+// JoinOthers says that waiter i waits for the lock of that cell, and is
 // to be woken before the others if first is set. It has to be said before each wait, before
-// anybody else knows of the waiter, and ParkAmong must follow.
+// anybody else knows of the waiter, and ParkAmong must follow; or ParkUntil, for one that may give up and so sleeps alone.
 func (Core) JoinOthers(cell *U32, i uint32, first bool) Others {
+	b := bedOf(i)
+	if w := b.cancel.Load(); w != nil {
+		semaOf(&w.sema, cell)
+		return Others{}
+	}
+	semaOf(&b.sema, cell)
 	if !mutexProfileOn() {
 		return Others{}
 	}
@@ -55,7 +61,7 @@ func (Core) JoinOthers(cell *U32, i uint32, first bool) Others {
 	}
 	c.n++
 	crowds.Unlock()
-	bedOf(i).crowd.Store(c)
+	b.crowd.Store(c)
 	return Others{c, first}
 }
 

@@ -4,13 +4,10 @@ package arch
 
 import _ "unsafe" // for go:linkname
 
-// The runtime symbols that pvlock uses, all of them in this file but for the two of
+// The runtime symbols that pvlock uses, all of them in this file but for the semaphores beside it, and the two of
 // machine/kvm, which can't be wrapped. The runtime pushes each for use outside, and its source promises not to
 // remove or change it (go.dev/issue/67401): all but fatal and semacquire, which are pushed for sync without that
 // promise. A test compares this with the runtime's source. runtime_purego.go does without.
-
-// sema is a number of permits.
-type sema = uint32
 
 //go:linkname procPin runtime.procPin
 func procPin() int
@@ -20,21 +17,6 @@ func procUnpin()
 
 //go:linkname fatal sync.fatal
 func fatal(string)
-
-// The flavour that records waits in the block and mutex profiles. sync's own
-// for mutexes may not be linked; this one calls itself sync.RWMutex.Lock in
-// tracebacks.
-//
-//go:linkname semacquire sync.runtime_SemacquireRWMutex
-func semacquire(s *sema, lifo bool, skip int)
-
-// The flavour that is in the block profile alone: who unlocks is not charged for the wait.
-//
-//go:linkname semacquireUnblamed sync.runtime_Semacquire
-func semacquireUnblamed(s *sema)
-
-//go:linkname semrelease sync.runtime_Semrelease
-func semrelease(s *sema, handoff bool, skip int)
 
 //go:linkname canSpin sync.runtime_canSpin
 func canSpin(i int) bool
@@ -50,9 +32,6 @@ func entersyscallblock()
 
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
-
-// CanBlame says whether waits are in the mutex profile.
-const CanBlame = true
 
 // CanPin says whether Pin pins.
 const CanPin = true

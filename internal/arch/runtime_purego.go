@@ -38,6 +38,18 @@ func semrelease(s *sema, handoff bool, _ int) {
 	}
 }
 
+// Bubbles says whether waits in bubbles of testing/synctest may block durably.
+const Bubbles = false
+
+// semaOf says whose waiters sleep on s.
+func semaOf(s *sema, cell *U32) {}
+
+// Acquired says that the goroutine has taken the lock of that cell, for Bubbles.
+func (Core) Acquired(cell *U32) {}
+
+// Releases says that the goroutine is about to release it.
+func (Core) Releases(cell *U32) {}
+
 // CanBlame says whether waits are in the mutex profile.
 const CanBlame = false
 

@@ -6,15 +6,15 @@ package twin
 // the whole.
 func Uses() []Use {
 	return []Use{
-		{"mutex/mutex.go:179:Load32", Compared, 0},
+		{"mutex/mutex.go:191:Load32", Compared, 0},
 		{"mutex/mutex_queue.go:57:Load32", Compared, 0},
 		{"mutex/mutex_slow.go:167:Load32", Compared, 0},
 		{"mutex/mutex_slow.go:186:Load32", Compared, 0},
 		{"mutex/mutex_slow.go:192:Cas32", Unused, 0},
 		{"mutex/mutex_slow.go:241:Load32", Compared, 0},
 		{"mutex/mutex_slow.go:245:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:362:Load32", Compared, 0},
-		{"mutex/mutex_slow.go:367:Cas32", Unused, 0},
+		{"mutex/mutex_slow.go:360:Load32", Compared, 0},
+		{"mutex/mutex_slow.go:365:Cas32", Unused, 0},
 		{"paravirt/announce.go:128:Xchg32", Compared, 0},
 		{"paravirt/announce.go:129:Load32", Compared, 0},
 		{"paravirt/channel.go:117:Xchg32", Unused, 0},

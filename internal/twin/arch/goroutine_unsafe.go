@@ -76,6 +76,15 @@ func (c Core) MayGiveUp(i uint32, d Done) {
 // Park puts the goroutine to sleep until its waiter i is unparked.
 func (c Core) Park(i uint32, _ int) { c.exec(Sleep, 0, nil, uint64(i), byPermit) }
 
+// Bubbles says whether waits in bubbles of testing/synctest may block durably: in a model there are none.
+const Bubbles = false
+
+// Acquired does nothing.
+func (c Core) Acquired(cell *U32) {}
+
+// Releases does nothing.
+func (c Core) Releases(cell *U32) {}
+
 // Others is whom a goroutine sleeps among: in a model, where nobody profiles, nobody.
 type Others struct{}
 

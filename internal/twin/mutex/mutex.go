@@ -137,15 +137,27 @@ func (m *Mutex) Lock() {
 	if !(coreOf(m)).Take(&m.lock, &m.wait) {
 		m.lockSlow()
 	}
+	if arch.Bubbles {
+		(coreOf(m)).Acquired(&m.lock)
+	}
 }
 
 // TryLock takes the mutex if it is free and not reserved for one who waits, and reports whether it did.
-func (m *Mutex) TryLock() bool { return tryLock(coreOf(m), m) }
+func (m *Mutex) TryLock() bool {
+	got := tryLock(coreOf(m), m)
+	if arch.Bubbles && got {
+		(coreOf(m)).Acquired(&m.lock)
+	}
+	return got
+}
 
 // Unlock releases the mutex.
 func (m *Mutex) Unlock() {
 	if checked {
 		mustHold(coreOf(m), m)
+	}
+	if arch.Bubbles {
+		(coreOf(m)).Releases(&m.lock)
 	}
 	if (coreOf(m)).Give(&m.lock, &m.wait) {
 		m.unlockSlow()
