@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// The tests of this file run the suites of others with Mutex in sync.Mutex's place. They download modules and take
-// minutes:
+// The tests of this file run the suites of others with Mutex in sync.Mutex's place. They download
+// modules and take minutes:
 //
 //	PVLOCK_DROPIN=1 go test -run DropIn -v .
 //	GOTOOLCHAIN=go1.27.1 PVLOCK_DROPIN=1 go test -run DropIn -v .
@@ -56,7 +56,8 @@ func usePvlock(t *testing.T, dir string) {
 	goIn(t, dir, "mod", "tidy", "-e")
 }
 
-// replaceMutexes puts pvlock.Mutex in the place of each sync.Mutex of a file, and returns in how many places.
+// replaceMutexes puts pvlock.Mutex in the place of each sync.Mutex of a file, and returns in how
+// many places.
 func replaceMutexes(t *testing.T, name string) (places int) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -151,8 +152,9 @@ func TestDropInSuitesOfModules(t *testing.T) {
 	}
 }
 
-// Go's own tests of sync.Mutex, as this toolchain has them, pass with Mutex in its place; but for those of the runtime's
-// semaphores and of misuse, which are not of the mutex or take sync's word for it.
+// Go's own tests of sync.Mutex, as this toolchain has them, pass with Mutex in its place; but for
+// those of the runtime's semaphores and of misuse, which are not of the mutex or take sync's word
+// for it.
 func TestDropInGoTests(t *testing.T) {
 	needsDropIn(t)
 	//lint:ignore SA1019 the source that this test was built with

@@ -66,8 +66,8 @@ func profileOf(name string) string {
 	return b.String()
 }
 
-// leaves returns the innermost functions of those of a profile's stacks that caller is on. (Other tests have left theirs,
-// and one who enters the queue, and wakes another, has wake on top.)
+// leaves returns the innermost functions of those of a profile's stacks that caller is on. (Other
+// tests have left theirs, and one who enters the queue, and wakes another, has wake on top.)
 func leaves(profile, caller string) (all []string) {
 	for stack := range strings.SplitSeq(profile, "\n\n") {
 		lines := strings.Split(stack, "\n")
@@ -140,8 +140,8 @@ func isHeldUp(m sync.Locker) {
 }
 
 // The mutex profile charges each unlock for the delay of all who waited meanwhile, and for no more
-// (go.dev/issue/61015): a holder of 100 ms with waiters behind it is charged for nearly everything, and they, with their
-// empty sections, for nearly nothing.
+// (go.dev/issue/61015): a holder of 100 ms with waiters behind it is charged for nearly everything,
+// and they, with their empty sections, for nearly nothing.
 func TestMutexProfileChargesWhoDelays(t *testing.T) {
 	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
 	const hold = 100 * time.Millisecond

@@ -19,8 +19,8 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// inChild reports whether this process is the child that runs the test alone. In the parent it runs it, and
-// returns what it wrote.
+// inChild reports whether this process is the child that runs the test alone. In the parent it runs
+// it, and returns what it wrote.
 func inChild(t *testing.T) (child bool, output string) {
 	t.Helper()
 	const key = "PVLOCK_CHILD"
@@ -36,7 +36,8 @@ func inChild(t *testing.T) (child bool, output string) {
 	return false, string(out)
 }
 
-// refuseMembarrier loads a seccomp filter, for all threads, that refuses the membarrier commands of a mask.
+// refuseMembarrier loads a seccomp filter, for all threads, that refuses the membarrier commands of
+// a mask.
 func refuseMembarrier(t *testing.T, commands uint32) {
 	t.Helper()
 	const load, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_RET | unix.BPF_K
@@ -92,8 +93,8 @@ func excludeSync(t *testing.T, goroutines, loops int) {
 	}
 }
 
-// A sandbox that refuses membarrier(2), from the start or later, the registration or the fence, slows
-// the mutex down and does no harm.
+// A sandbox that refuses membarrier(2), from the start or later, the registration or the fence,
+// slows the mutex down and does no harm.
 func TestMutexInASandbox(t *testing.T) {
 	const fence, register = 1 << 3, 1 << 4
 	for _, c := range []struct {
@@ -127,9 +128,9 @@ func TestMutexInASandbox(t *testing.T) {
 	}
 }
 
-// The first contended Lock of a process takes no longer than a millisecond. Beside other processes any wait may take
-// longer: PVLOCK_IDLE says that there are none. (That a fence doesn't wait for the registration is tested in
-// internal/arch, without a clock.)
+// The first contended Lock of a process takes no longer than a millisecond. Beside other processes
+// any wait may take longer: PVLOCK_IDLE says that there are none. (That a fence doesn't wait for
+// the registration is tested in internal/arch, without a clock.)
 func TestFirstWait(t *testing.T) {
 	waits := make(map[string]time.Duration)
 	for name, m := range map[string]sync.Locker{"sync.Mutex": new(sync.Mutex), "Mutex": new(Mutex)} {

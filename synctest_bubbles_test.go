@@ -14,8 +14,8 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// While a goroutine of the bubble holds the mutex, those of the bubble that wait for it block durably: the clock goes on,
-// for the holder and for contexts. A sync.Mutex would stop it for ever.
+// While a goroutine of the bubble holds the mutex, those of the bubble that wait for it block
+// durably: the clock goes on, for the holder and for contexts. A sync.Mutex would stop it for ever.
 func TestWaitsInABubbleAreDurable(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
@@ -50,8 +50,9 @@ func TestWaitsInABubbleAreDurable(t *testing.T) {
 	})
 }
 
-// A holder outside takes the mutex while goroutines of a bubble sleep durably for it: from then on the bubble's clock stands
-// still. It goes on when one of the bubble holds it again, though one outside waits.
+// A holder outside takes the mutex while goroutines of a bubble sleep durably for it: from then on
+// the bubble's clock stands still. It goes on when one of the bubble holds it again, though one
+// outside waits.
 func TestWaitsInABubbleChangeWithTheHolder(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)

@@ -13,8 +13,8 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// chanMutex is the mutex that programs write for testing/synctest: a channel. Made outside of all bubbles it may
-// be shared by them.
+// chanMutex is the mutex that programs write for testing/synctest: a channel. Made outside of all
+// bubbles it may be shared by them.
 type chanMutex chan struct{}
 
 func (m chanMutex) Lock()   { m <- struct{}{} }
@@ -61,7 +61,8 @@ func shareable(t *testing.T) map[string]sync.Locker {
 	}
 }
 
-// A package-level mutex may be shared by bubbles that run at the same time, and by goroutines outside.
+// A package-level mutex may be shared by bubbles that run at the same time, and by goroutines
+// outside.
 func TestMutexSharedByBubbles(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
@@ -129,7 +130,8 @@ func TestMutexHeldOutsideStopsTheBubblesClock(t *testing.T) {
 	}
 }
 
-// Cancellation works in a bubble, and what a bubble leaves behind doesn't hurt outside, nor in another bubble.
+// Cancellation works in a bubble, and what a bubble leaves behind doesn't hurt outside, nor in
+// another bubble.
 func TestLocksInBubbles(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)

@@ -28,7 +28,7 @@ func TestMutex(t *testing.T) {
 // consistency nobody misses them. (TestScenarios asserts what is found.)
 func TestMutexFencesMatterUnderTSOAlone(t *testing.T) {
 	named := mutexOf(2, Plain(2, 1), 0)
-	named.Change = Change{At: place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()"), What: Drop}
+	named.Change = Change{At: place("mutex/mutex_slow.go", "recheck", "c.FenceAll()"), What: Drop}
 	var b strings.Builder
 	if err := PrintFinding(&b, explore(t, named).Finding); err != nil {
 		t.Fatal(err)
@@ -39,8 +39,8 @@ func TestMutexFencesMatterUnderTSOAlone(t *testing.T) {
 		}
 	}
 	for _, at := range []string{
-		place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()"),
-		place("mutex/mutex_slow.go", "next", "c.Fence()"),
+		place("mutex/mutex_slow.go", "recheck", "c.FenceAll()"),
+		place("mutex/mutex_slow.go", "dequeueNext", "c.Fence()"),
 	} {
 		c := mutexOf(2, Plain(2, 2), 0)
 		c.Change = Change{At: at, What: Drop}
@@ -64,13 +64,13 @@ func TestMutexMutantsAreCaught(t *testing.T) {
 		c      Config
 	}{
 		{"Lock is a plain compare and store", Change{At: place("mutex/mutex.go", "tryLock", "c.Take("), What: Split}, plain},
-		{"nobody looks after he has entered", Change{At: place(slow, "next", "c.Load32(&m.lock) != free"), What: Return, Value: 1}, plain},
-		{"the heir takes it by a plain store", Change{At: place(slow, "contend", "c.Cas32(&m.lock, free, held)"), What: Split}, plain},
-		{"entered by a plain store", Change{At: place(queue, "enter", "c.Cas32(&m.wait, b, n)"), What: Split}, three},
-		{"nobody is roused", Change{At: place(slow, "wake", "c.Unpark(x, handoff, 0)"), What: Drop}, plain},
-		{"who gives up takes his wake-up with him", Change{At: place(slow, "abandon", "c.ParkUntil(w.node, arch.Done{})"), What: Drop}, giving},
-		{"it isn't said how who may give up sleeps", Change{At: place(slow, "line", "c.MayGiveUp(w.node, w.done)"), What: Drop}, giving},
-		{"two wake at once", Change{At: place(slow, "next", "b|heirAwake|editing"), What: Split}, three},
+		{"nobody looks after he has entered", Change{At: place(slow, "dequeueNext", "c.Load32(&m.lock) != free"), What: Return, Value: 1}, plain},
+		{"the heir takes it by a plain store", Change{At: place(slow, "spinAsHeir", "c.Cas32(&m.lock, free, held)"), What: Split}, plain},
+		{"entered by a plain store", Change{At: place(queue, "enqueue", "c.Cas32(&m.wait, b, n)"), What: Split}, three},
+		{"nobody is roused", Change{At: place(slow, "wakeNext", "c.Unpark(x, handoff, 0)"), What: Drop}, plain},
+		{"who gives up takes his wake-up with him", Change{At: place(slow, "cancelWait", "c.ParkUntil(w.node, arch.Done{})"), What: Drop}, giving},
+		{"it isn't said how who may give up sleeps", Change{At: place(slow, "queueUp", "c.MayGiveUp(w.node, w.done)"), What: Drop}, giving},
+		{"two wake at once", Change{At: place(slow, "dequeueNext", "b|heirAwake|editing"), What: Split}, three},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			m.c.Change = m.change
@@ -110,7 +110,7 @@ func TestMutexHeadsAreHeads(t *testing.T) {
 	if r := explore(t, c); r.Finding != nil {
 		clean(t, r)
 	}
-	c.Change = Change{At: place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()"), What: Drop}
+	c.Change = Change{At: place("mutex/mutex_slow.go", "recheck", "c.FenceAll()"), What: Drop}
 	without := explore(t, c)
 	c.noHeads = false
 	with := explore(t, c)

@@ -99,8 +99,8 @@ func Scenarios() []Scenario {
 	// With an unconditional kick, as of September 2015, those of the queued lock do.
 	kicks := Change{At: place("spinlock/pvqspin2015.go", "pvUnlockSlow2015", "c.Load8(node.State()) == halted"), What: Return, Value: 1}
 
-	membarrier := place("mutex/mutex_slow.go", "lookAgain", "c.FenceAll()")
-	unlockers := place("mutex/mutex_slow.go", "next", "c.Fence()")
+	membarrier := place("mutex/mutex_slow.go", "recheck", "c.FenceAll()")
+	unlockers := place("mutex/mutex_slow.go", "dequeueNext", "c.Fence()")
 	goroutines := func(n, k int, change Change) Config {
 		return Config{Lock: Mutex(), CPUs: n, Client: Goroutines(Plain(n, k)), Change: change}
 	}

@@ -9,8 +9,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// collections is how many are measured. Each halves the stacks that are four times as large as they have
-// to be; the later ones find nothing more to do.
+// collections is how many are measured. Each halves the stacks that are four times as large as they
+// have to be; the later ones find nothing more to do.
 const collections = 3
 
 // collect measures garbage collections while the cell's goroutines sleep for a mutex of a kind.

@@ -6,17 +6,18 @@ import (
 	"sync/atomic"
 )
 
-// A crowd is the goroutines that sleep for one lock on one semaphore, instead of one each. Goroutines do so
-// while the mutex profile is on: then the runtime charges an unlock for the delay of all who wait, and
-// not only of the one that it wakes, nor for what was charged to others before (go.dev/issue/61015). It
-// costs what a semaphore for each gains otherwise: a collection that shrinks the stacks of n
-// goroutines in one semaphore's queue takes time of the order of n² (go.dev/issue/81957).
+// A crowd is the goroutines that sleep for one lock on one semaphore, instead of one each.
+// Goroutines do so while the mutex profile is on: then the runtime charges an unlock for the delay
+// of all who wait, and not only of the one that it wakes, nor for what was charged to others before
+// (go.dev/issue/61015). It costs what a semaphore for each gains otherwise: a collection that
+// shrinks the stacks of n goroutines in one semaphore's queue takes time of the order of n²
+// (go.dev/issue/81957).
 //
-// The runtime chooses whom it wakes: the oldest, or one that asked to be first. That need not be the goroutine
-// whose waiter was unparked, because goroutines fall asleep some time after they enter the lock's queue. So
-// whoever wakes takes over the waiter that was unparked, and leaves its own, which is still in the
-// lock's queue, to the other. This is sound if a lock has at most one waiter that was unparked and has not
-// yet returned from Park, as a Mutex has: its heir.
+// The runtime chooses whom it wakes: the oldest, or one that asked to be first. That need not be
+// the goroutine whose waiter was unparked, because goroutines fall asleep some time after they
+// enter the lock's queue. So whoever wakes takes over the waiter that was unparked, and leaves its
+// own, which is still in the lock's queue, to the other. This is sound if a lock has at most one
+// waiter that was unparked and has not yet returned from Park, as a Mutex has: its heir.
 type crowd struct {
 	sema   sema
 	roused atomic.Uint32 // the waiter that was unparked last
@@ -30,16 +31,16 @@ var crowds struct {
 	of map[*U32]*crowd
 }
 
-// Others is whom a goroutine sleeps among; the zero Others is nobody. The goroutine keeps it: its waiter may
-// have become another's before it falls asleep.
+// Others is whom a goroutine sleeps among; the zero Others is nobody. The goroutine keeps it: its
+// waiter may have become another's before it falls asleep.
 type Others struct {
 	crowd *crowd
 	first bool
 }
 
-// JoinOthers says that waiter i waits for the lock of that cell, and is
-// to be woken before the others if first is set. It has to be said before each wait, before
-// anybody else knows of the waiter, and ParkAmong must follow; or ParkUntil, for one that may give up and so sleeps alone.
+// JoinOthers says that waiter i waits for the lock of that cell, and is to be woken before the
+// others if first is set. It has to be said before each wait, before anybody else knows of the
+// waiter, and ParkAmong must follow; or ParkUntil, for one that may give up and so sleeps alone.
 func (Core) JoinOthers(cell *U32, i uint32, first bool) Others {
 	b := bedOf(i)
 	if w := b.cancel.Load(); w != nil {
@@ -65,8 +66,8 @@ func (Core) JoinOthers(cell *U32, i uint32, first bool) Others {
 	return Others{c, first}
 }
 
-// ParkAmong is Park for a waiter that joined others. It returns the waiter that the goroutine has from now on,
-// the one that was unparked.
+// ParkAmong is Park for a waiter that joined others. It returns the waiter that the goroutine has
+// from now on, the one that was unparked.
 func (c Core) ParkAmong(o Others, i uint32, skip int) uint32 {
 	c.mustNotHold()
 	if o.crowd == nil {

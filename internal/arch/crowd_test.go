@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Whoever wakes in a crowd has the waiter that was unparked, whatever the order in which they fell asleep.
+// Whoever wakes in a crowd has the waiter that was unparked, whatever the order in which they fell
+// asleep.
 func TestWhoWakesInACrowdTakesTheWaiterOver(t *testing.T) {
 	if !CanBlame {
 		t.Skip("this build has no waits in the mutex profile")
@@ -52,8 +53,8 @@ func TestWhoWakesInACrowdTakesTheWaiterOver(t *testing.T) {
 	}
 }
 
-// As long as the mutex profile is off, each waiter has a semaphore of its own: in one semaphore's queue they would make a
-// collection's time grow with their square.
+// As long as the mutex profile is off, each waiter has a semaphore of its own: in one semaphore's
+// queue they would make a collection's time grow with their square.
 func TestNoCrowdsWithoutTheProfile(t *testing.T) {
 	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(0))
 	var c Core

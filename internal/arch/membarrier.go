@@ -2,13 +2,13 @@ package arch
 
 import "sync/atomic"
 
-// A barrier is a system call that executes a fence on the CPUs of all threads of this process, once the
-// process is registered for it.
+// A barrier is a system call that executes a fence on the CPUs of all threads of this process, once
+// the process is registered for it.
 //
 // The registration takes milliseconds, because the kernel waits for a grace period in a process of
-// several threads. So it happens when a fence is first needed, in the background, and off its P. What
-// was registered may be so no longer: a seccomp filter that was loaded since refuses the call, or the
-// process was restored from a checkpoint without it. Then it is registered again; if that
+// several threads. So it happens when a fence is first needed, in the background, and off its P.
+// What was registered may be so no longer: a seccomp filter that was loaded since refuses the call,
+// or the process was restored from a checkpoint without it. Then it is registered again; if that
 // doesn't help it is refused from then on.
 type barrier struct {
 	state    atomic.Uint32
@@ -53,6 +53,6 @@ func (b *barrier) setUp() error {
 	return nil
 }
 
-// membarrier is membarrier(2), of the private expedited kind. Its fence takes some 0.3–3 µs, and waits for
-// a preempted vCPU.
+// membarrier is membarrier(2), of the private expedited kind. Its fence takes some 0.3–3 µs, and
+// waits for a preempted vCPU.
 var membarrier = barrier{register: registerMembarrier, fence: callMembarrier}

@@ -4,10 +4,11 @@ package arch
 
 import _ "unsafe" // for go:linkname
 
-// The runtime symbols that pvlock uses, all of them in this file but for the semaphores beside it, and the two of
-// machine/kvm, which can't be wrapped. The runtime pushes each for use outside, and its source promises not to
-// remove or change it (go.dev/issue/67401): all but fatal and semacquire, which are pushed for sync without that
-// promise. A test compares this with the runtime's source. runtime_purego.go does without.
+// The runtime symbols that pvlock uses, all of them in this file but for the semaphores beside it,
+// and the two of machine/kvm, which can't be wrapped. The runtime pushes each for use outside, and
+// its source promises not to remove or change it (go.dev/issue/67401): all but fatal and
+// semacquire, which are pushed for sync without that promise. A test compares this with the
+// runtime's source. runtime_purego.go does without.
 
 //go:linkname procPin runtime.procPin
 func procPin() int

@@ -11,12 +11,12 @@ import (
 	"unsafe"
 )
 
-// Bubbles says whether waits in bubbles of testing/synctest may block durably. A wait does while the lock's holder is
-// of the waiter's bubble: then the bubble's clock goes on, and a deadlock is reported. While
-// somebody else holds the lock it doesn't, so that the clock stands still.
+// Bubbles says whether waits in bubbles of testing/synctest may block durably. A wait does while
+// the lock's holder is of the waiter's bubble: then the bubble's clock goes on, and a deadlock is
+// reported. While somebody else holds the lock it doesn't, so that the clock stands still.
 //
-// For that, each acquisition asks for the goroutine's bubble, which takes microseconds; and when the holder
-// changes, those who sleep are woken to sleep in the other way.
+// For that, each acquisition asks for the goroutine's bubble, which takes microseconds; and when
+// the holder changes, those who sleep are woken to sleep in the other way.
 const Bubbles = true
 
 // CanBlame says whether waits are in the mutex profile.
@@ -55,7 +55,8 @@ func at(cell *U32) *meeting {
 	return m
 }
 
-// changed ends the sleeps that are of the wrong kind now, and forgets a lock that nobody has to do with.
+// changed ends the sleeps that are of the wrong kind now, and forgets a lock that nobody has to do
+// with.
 func (m *meeting) changed(cell *U32) {
 	for _, s := range m.asleep {
 		if s.nap != nil && s.nap.durable != m.isOf(s.bubble) {
@@ -80,8 +81,8 @@ func (Core) Acquired(cell *U32) {
 	m.changed(cell)
 }
 
-// Releases says that the goroutine is about to release it. Until the next has it nobody blocks durably, because it may
-// be anybody.
+// Releases says that the goroutine is about to release it. Until the next has it nobody blocks
+// durably, because it may be anybody.
 func (Core) Releases(cell *U32) {
 	meetings.Lock()
 	defer meetings.Unlock()
@@ -161,8 +162,8 @@ type waitGroup struct {
 	sema  uint32
 }
 
-// end ends the nap, from within the bubble or without: a WaitGroup that was used in a bubble refuses Done outside, but
-// its semaphore doesn't.
+// end ends the nap, from within the bubble or without: a WaitGroup that was used in a bubble
+// refuses Done outside, but its semaphore doesn't.
 func (n *nap) end() {
 	if n.ended {
 		return
@@ -177,8 +178,8 @@ func (n *nap) end() {
 	runtimeSemrelease(&n.permit, false, 0)
 }
 
-// bubbleOf returns the number of the calling goroutine's bubble, 0 outside of all. The first line of a traceback has it:
-// goroutine 7 [running, synctest bubble 5]:
+// bubbleOf returns the number of the calling goroutine's bubble, 0 outside of all. The first line
+// of a traceback has it: goroutine 7 [running, synctest bubble 5]:
 func bubbleOf() uint64 {
 	var buf [128]byte
 	line, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("]"))

@@ -28,10 +28,11 @@ func (Core) FenceAllIsCheap() bool {
 	return !StoreLoadBarrier || membarrier.state.Load() == registered
 }
 
-// stopTheWorld stops all Ps and starts them again. Each thread that ran Go code has
-// taken part by a locked instruction, or been interrupted by a signal; each that was in a system call
-// executed a locked instruction when it entered it, after whatever it stored in Go.
+// stopTheWorld stops all Ps and starts them again. Each thread that ran Go code has taken part by a
+// locked instruction, or been interrupted by a signal; each that was in a system call executed a
+// locked instruction when it entered it, after whatever it stored in Go.
 func stopTheWorld() {
-	// To say where all goroutines are, the runtime stops them; with no room for the answer it does no more.
+	// To say where all goroutines are, the runtime stops them; with no room for the answer it does
+	// no more.
 	runtime.Stack(nil, true)
 }

@@ -6,9 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// Waiter is a waiting goroutine's place in a queue: links, whose meaning is the lock's. Waiters live in
-// one table of the process and are named by their numbers in it, from 1; 0 is none. They never move. A waiter's
-// number may be used from TakeWaiter to DropWaiter only: after that its memory may be gone.
+// Waiter is a waiting goroutine's place in a queue: links, whose meaning is the lock's. Waiters
+// live in one table of the process and are named by their numbers in it, from 1; 0 is none. They
+// never move. A waiter's number may be used from TakeWaiter to DropWaiter only: after that its
+// memory may be gone.
 type Waiter struct {
 	Older, Newer, Oldest, First U32
 	Flags                       U32
@@ -24,9 +25,9 @@ type bed struct {
 	crowd  atomic.Pointer[crowd]       // where it sleeps instead, nil if alone
 }
 
-// cancellable is one wait that a context may end. The semaphore has a permit for the unpark and one for
-// the context. It is no channel: a channel that a bubble of testing/synctest made ends the program when
-// a goroutine outside of that bubble sends on it.
+// cancellable is one wait that a context may end. The semaphore has a permit for the unpark and one
+// for the context. It is no channel: a channel that a bubble of testing/synctest made ends the
+// program when a goroutine outside of that bubble sends on it.
 type cancellable struct {
 	sema  sema
 	state atomic.Uint32
@@ -72,13 +73,13 @@ const chunk = 256
 // MaxWaiter is the largest number that a waiter can have.
 const MaxWaiter = 1<<27 - 1
 
-// keptWaiters is up to which number Ps keep free waiters for themselves. So the memory of those beyond
-// can be given back when nobody waits any more; the others take some 400 kB at most.
+// keptWaiters is up to which number Ps keep free waiters for themselves. So the memory of those
+// beyond can be given back when nobody waits any more; the others take some 400 kB at most.
 const keptWaiters = 16 * chunk
 
-// table has all waiters, in chunks. Takers prefer low numbers, so that chunks of high numbers become
-// free as a whole. The memory of those is given back, but for the lowest: a number of waiters that goes up
-// and down at the edge of a chunk shall not allocate all the time.
+// table has all waiters, in chunks. Takers prefer low numbers, so that chunks of high numbers
+// become free as a whole. The memory of those is given back, but for the lowest: a number of
+// waiters that goes up and down at the edge of a chunk shall not allocate all the time.
 var table struct {
 	sync.Mutex
 	chunks atomic.Pointer[[]ward]
@@ -185,9 +186,9 @@ func dropShared(some []uint32) {
 	}
 }
 
-// MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park. A waiter
-// that was taken has to be told before anybody else knows of it, and one that may give up before each wait, which
-// must end in ParkUntil.
+// MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with
+// Park. A waiter that was taken has to be told before anybody else knows of it, and one that may
+// give up before each wait, which must end in ParkUntil.
 func (Core) MayGiveUp(i uint32, d Done) {
 	b := bedOf(i)
 	if b.crowd.Load() != nil {
@@ -202,17 +203,17 @@ func (Core) MayGiveUp(i uint32, d Done) {
 	}
 }
 
-// Park puts the goroutine to sleep until its waiter i is unparked. An Unpark that came
-// first ends it at once. The block profile gets the stack above the caller of Park and skip more frames, of which
-// the runtime allows one.
+// Park puts the goroutine to sleep until its waiter i is unparked. An Unpark that came first ends
+// it at once. The block profile gets the stack above the caller of Park and skip more frames, of
+// which the runtime allows one.
 func (c Core) Park(i uint32, skip int) {
 	c.mustNotHold()
 	semacquire(&bedOf(i).sema, false, 1+skip)
 }
 
-// ParkUntil is Park for a waiter that MayGiveUp was told may give up: it reports whether it was unparked, and
-// not cancelled. If both come it may say either; ParkUntil with the zero Done then still returns the
-// unpark.
+// ParkUntil is Park for a waiter that MayGiveUp was told may give up: it reports whether it was
+// unparked, and not cancelled. If both come it may say either; ParkUntil with the zero Done then
+// still returns the unpark.
 func (c Core) ParkUntil(i uint32, d Done) bool {
 	c.mustNotHold()
 	w := bedOf(i).cancel.Load()
@@ -225,9 +226,9 @@ func (c Core) ParkUntil(i uint32, d Done) bool {
 	return w.state.Load()&cancelled == 0
 }
 
-// Unpark ends waiter i's sleep, or the next one. With handoff it runs next on this
-// P, at once, unless the goroutine holds a Spinlock and so has to stay. The mutex profile gets the stack above the caller and
-// skip more frames.
+// Unpark ends waiter i's sleep, or the next one. With handoff it runs next on this P, at once,
+// unless the goroutine holds a Spinlock and so has to stay. The mutex profile gets the stack above
+// the caller and skip more frames.
 func (c Core) Unpark(i uint32, handoff bool, skip int) {
 	b := bedOf(i)
 	if w := b.cancel.Load(); w != nil {

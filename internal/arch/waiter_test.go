@@ -17,7 +17,8 @@ func chunksWithMemory() (n int) {
 	return n
 }
 
-// The memory of waiters is given back when fewer wait, in whatever order they leave, and no number is given to two.
+// The memory of waiters is given back when fewer wait, in whatever order they leave, and no number
+// is given to two.
 func TestWaitersMemoryIsGivenBack(t *testing.T) {
 	const most = 50_000
 	var c Core

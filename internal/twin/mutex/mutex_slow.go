@@ -4,56 +4,58 @@ package pvlock
 
 import "example.com/pvlock/internal/twin/arch"
 
-// How long waiters do what, in ns. The waits were chosen by measuring time and CPU time against sync.Mutex's, alone on a
-// Zen 4. Beside others they look as good when they are five times as long: measure them alone.
+// Durations, in ns. They were chosen by measuring time and CPU time against sync.Mutex's, alone on
+// a Zen 4. Beside other processes, values five times as long look as good: measure alone.
 const (
-	// patience is after what wait a waiter has a right to the mutex: sync's starvation threshold.
+	// A waiter that has waited for patience has a right to the mutex: sync's starvation threshold.
 	patience = 1e6
 
-	// pause is what goes by between two looks: each takes the lock's cache line from its owner.
+	// A spinning waiter pauses between two looks. Each look takes the lock's cache line from its
+	// owner.
 	pause = 400
 
 	// The heir sleeps when it has spun for heirSpin.
 	heirSpin = 4e3
 
-	// A heir that has a right to the mutex spins for handOver until it is released, before it
-	// has itself woken when it is.
+	// An heir that has a right to the mutex spins for handOver until the mutex is released. Then it
+	// sleeps, and the unlocker wakes it.
 	handOver = 30e3
 
-	// A heir whose clock jumped by so much more than it meant to pause was preempted.
+	// An heir was preempted if a pause took so much longer than it was meant to.
 	preempted = 50e3
 
-	// An owner that takes the mutex again within some comeback of its release comes back sooner than the lock's cache
-	// line could go to another CPU and back.
+	// An owner comes back soon if it takes the mutex again within some comeback of its release.
+	// That is sooner than the lock's cache line could go to another CPU and back.
 	comeback = 50
 )
 
 const (
-	// An arrival that may not be the heir looks again so often before it sleeps.
+	// An arrival that may not become the heir looks arrivalLooks times before it sleeps.
 	arrivalLooks = 4
 
-	// One arrival in so many doubts, when it finds the mutex free, that its owner has gone.
+	// One arrival in doubtful makes sure, when it finds the mutex free, that the owner does not
+	// come back.
 	doubtful = 8
 
-	// The mutex is handed on by a heir that had it handed over, but for one in so many times.
+	// An heir that got the mutex by hand-over hands it on, but for one time in handOns.
 	handOns = 8
 
-	// An unlocker that finds nobody to look after spares later ones the look, once in so many times. What it spares is
-	// the fence of next, some 10 ns; what it costs is the membarrier of the next waiter that
-	// goes to sleep, some 5 µs with the interrupt that it is to the owner.
-	calm = 512
+	// An unlocker that finds the queue empty clears onUnlock one time in quietUnlocks. Later
+	// unlockers save the fence of dequeueNext, some 10 ns. The next waiter that goes to sleep pays
+	// a membarrier, some 5 µs with the interrupt that it is to the owner.
+	quietUnlocks = 512
 
-	// Of Lock's and Unlock's frames those that the profiles leave out: lockSlow's, unlockSlow's.
+	// The profiles leave out lockSlow's and unlockSlow's frame, above Lock's and Unlock's.
 	ownFrames = 1
 )
 
 // A waiter is a goroutine in the slow path.
 type waiter struct {
 	done   arch.Done
-	others arch.Others // whom it sleeps among
+	others arch.Others // the waiters that it sleeps among
 	node   uint32      // its place in the queue, 0 as long as it has had none
 	heir   bool
-	doubts bool  // it makes sure, when it finds the mutex free, that the owner has gone
+	doubts bool  // before it takes the free mutex it makes sure that the owner does not come back
 	handed bool  // the mutex was reserved for it when it got it
 	began  int64 // when it began to wait; 0 as long as it has not had to look at the clock
 }
@@ -68,13 +70,13 @@ const (
 	acquired outcome = iota
 	gaveUp
 	inherited // it is the heir now
-	tired     // it is to sleep
+	mustSleep // it is in the queue, or has to go there
 )
 
-// lockUntil is LockContext: it reports whether the waiter got the mutex, or gave up because it was done.
+// lockUntil takes the mutex, or gives up when done is. It reports whether it took it.
 func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
 	if !done.Possible() {
-		// A waiter that can't give up is parked, and unparked, in another way.
+		// A waiter that can't give up sleeps on another semaphore.
 		m.Lock()
 		return true
 	}
@@ -82,12 +84,12 @@ func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
 		return true
 	}
 	w := waiter{done: done}
-	is := proceed(c, m, &w)
-	for is == tired {
+	is := contendOrQueue(c, m, &w)
+	for is == mustSleep {
 		if c.ParkUntil(w.node, w.done) {
-			is = proceed(c, m, &w)
+			is = contendOrQueue(c, m, &w)
 		} else {
-			abandon(c, m, &w)
+			cancelWait(c, m, &w)
 			is = gaveUp
 		}
 	}
@@ -95,24 +97,24 @@ func lockUntil(c arch.Core, m *Mutex, done arch.Done) bool {
 	return is == acquired
 }
 
-// proceed goes on until the waiter has the mutex, gives up, or is in the queue and has to sleep. When
-// it wakes up it is the heir, and proceeds.
-func proceed(c arch.Core, m *Mutex, w *waiter) outcome {
+// contendOrQueue goes on until the waiter has the mutex, gives up, or is in the queue and has to
+// sleep. A waiter that was woken is the heir, and goes on as that.
+func contendOrQueue(c arch.Core, m *Mutex, w *waiter) outcome {
 	is := inherited
 	if w.node == 0 {
-		is = arrive(c, m, w)
+		is = spinAsArrival(c, m, w)
 	}
 	if is == inherited {
 		w.heir = true
-		is = contend(c, m, w)
+		is = spinAsHeir(c, m, w)
 	}
-	if is == tired {
-		line(c, m, w)
+	if is == mustSleep {
+		queueUp(c, m, w)
 	}
 	return is
 }
 
-// end gives back what the waiter has. got says whether it got the mutex.
+// end ends the wait. got says whether the waiter got the mutex.
 func (w *waiter) end(c arch.Core, m *Mutex, got bool) {
 	if w.node != 0 {
 		c.DropWaiter(w.node)
@@ -122,7 +124,7 @@ func (w *waiter) end(c arch.Core, m *Mutex, got bool) {
 	}
 }
 
-// tell tells of a wait that ended.
+// tell tells an observer of a wait that ended.
 func (w *waiter) tell(c arch.Core, s *arch.Seen, got bool) {
 	switch {
 	case !got:
@@ -141,7 +143,7 @@ func (w *waiter) tell(c arch.Core, s *arch.Seen, got bool) {
 	}
 }
 
-// What an observer is told, by the number of the sum; see MutexCounts.
+// The sums that an observer reads; see MutexCounts.
 const (
 	seenContended = iota
 	seenSlept
@@ -151,14 +153,15 @@ const (
 	seenNanos
 )
 
-// arrive waits as one among several. If none sleeps and there is no heir, it becomes the heir.
-func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
+// spinAsArrival looks at the mutex a few times, until the waiter has it, gives up or must sleep.
+// The waiter becomes the heir if there is none and the queue is empty.
+func spinAsArrival(c arch.Core, m *Mutex, w *waiter) outcome {
 	for looks := uint32(0); ; looks++ {
 		c.Head(looks)
 		b := c.Load32(&m.wait)
 		spin := b&reserved == 0 && looks < arrivalLooks && c.SpinIsOfUse()
 		if spin {
-			// Nobody has to answer for anybody yet, so heirAwake is a promise, and no duty: (H) in mutex.go.
+			// Nobody sleeps, so the new heir has nobody to answer for: (H) in mutex.go.
 			if b&heirAwake == 0 && youngest(b) == 0 && c.Cas32(&m.wait, b, b|heirAwake) {
 				w.doubts = c.OneIn(doubtful)
 				c.Delay(c.Rounds(pause))
@@ -174,13 +177,13 @@ func arrive(c arch.Core, m *Mutex, w *waiter) outcome {
 		}
 		if !spin {
 			w.began = c.Nanotime()
-			return tired
+			return mustSleep
 		}
 	}
 }
 
-// contend is what the heir does: it gets the mutex, or goes to sleep again.
-func contend(c arch.Core, m *Mutex, w *waiter) outcome {
+// spinAsHeir spins until the heir has the mutex, gives up or must sleep.
+func spinAsHeir(c arch.Core, m *Mutex, w *waiter) outcome {
 	began, last, reservedAt := int64(0), int64(0), int64(0)
 	for {
 		c.Head(w.node<<16 | bit(w.doubts)<<8 | bit(began != 0)<<7 | bit(reservedAt != 0))
@@ -189,20 +192,20 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			switch ask := b&hot != 0 || w.doubts; {
 			case reservedAt == 0 && ask && !staysFree(c, m):
 				if b&hot != 0 {
-					return tired
+					return mustSleep
 				}
 				c.Cas32(&m.wait, b, b|hot)
 			case c.Cas32(&m.lock, free, held):
-				settle(c, m, w, ask)
+				becomeOwner(c, m, w, ask)
 				return acquired
 			}
 		}
 		if c.IsDone(w.done) {
-			resign(c, m)
+			stopBeingHeir(c, m)
 			return gaveUp
 		}
 		if began == 0 {
-			// Who finds the mutex free at once needs no clock.
+			// An heir that finds the mutex free at once reads no clock.
 			began = c.Nanotime()
 			last = began
 			if w.began == 0 {
@@ -210,14 +213,14 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			}
 		}
 		if !c.SpinIsOfUse() {
-			return tired
+			return mustSleep
 		}
 		c.Delay(c.Rounds(pause))
 		now := c.Nanotime()
 		if now-last > pause+preempted {
-			// The machine is shared and wants its CPU for others: spinning burns this process's share of it.
+			// The machine is shared, and spinning burns this process's share of it.
 			c.Preempted()
-			return tired
+			return mustSleep
 		}
 		last = now
 
@@ -229,15 +232,15 @@ func contend(c arch.Core, m *Mutex, w *waiter) outcome {
 			}
 		case reservedAt != 0:
 			if now-reservedAt > handOver {
-				return tired
+				return mustSleep
 			}
 		case now-began > heirSpin:
-			return tired
+			return mustSleep
 		}
 	}
 }
 
-// staysFree reports whether the mutex, found free, is free at two more looks, comeback apart.
+// staysFree reports whether the mutex, found free, is still free at two more looks, comeback apart.
 func staysFree(c arch.Core, m *Mutex) bool {
 	c.Delay(c.Rounds(comeback))
 	if c.Load32(&m.lock) != free {
@@ -254,21 +257,22 @@ func bit(is bool) uint32 {
 	return 0
 }
 
-// settle is the heir's duty once it has the mutex. It is the heir no longer; from now on unlockers
-// answer for those who sleep, and the first of them will be its own, or at least come after it. calm says that the mutex
-// is not hot.
-func settle(c arch.Core, m *Mutex, w *waiter, calm bool) {
-	// The next has waited for as long. To hand the mutex on and on costs a switch between goroutines each time,
-	// so it ends by chance.
+// becomeOwner ends the waiter's being the heir, once it has the mutex. From now on unlockers answer
+// for the waiters that sleep. The first such unlock is its own, or comes after it. clearHot says
+// that the owner before did not come back.
+func becomeOwner(c arch.Core, m *Mutex, w *waiter, clearHot bool) {
+	// The next waiter has waited for as long, so the mutex stays reserved for it. Each hand-over
+	// costs a switch between goroutines, so a chain of them ends by chance.
 	keep := uint32(0)
-	if w.handed = c.Load32(&m.wait)&reserved != 0; w.handed && w.entitled(c.Nanotime()) && !c.OneIn(handOns) {
+	w.handed = c.Load32(&m.wait)&reserved != 0
+	if w.handed && w.entitled(c.Nanotime()) && !c.OneIn(handOns) {
 		keep = reserved
 	}
 	for {
-		c.Head(keep | bit(calm))
+		c.Head(keep | bit(clearHot))
 		b := c.Load32(&m.wait)
 		n := b &^ heirAwake
-		if calm {
+		if clearHot {
 			n &^= hot
 		}
 		if youngest(b) != 0 {
@@ -283,8 +287,8 @@ func settle(c arch.Core, m *Mutex, w *waiter, calm bool) {
 	}
 }
 
-// resign ends the heir's being the heir, without the mutex.
-func resign(c arch.Core, m *Mutex) {
+// stopBeingHeir ends the waiter's being the heir, without the mutex.
+func stopBeingHeir(c arch.Core, m *Mutex) {
 	for {
 		c.Head(0)
 		b := c.Load32(&m.wait)
@@ -295,66 +299,67 @@ func resign(c arch.Core, m *Mutex) {
 			n &^= hot
 		}
 		if c.Cas32(&m.wait, b, n) {
-			lookAgain(c, m, b, n)
+			recheck(c, m, b, n)
 			return
 		}
 	}
 }
 
-// line enters the waiter in the queue.
-func line(c arch.Core, m *Mutex, w *waiter) {
+// queueUp puts the waiter in the queue.
+func queueUp(c arch.Core, m *Mutex, w *waiter) {
 	if w.node == 0 {
 		w.node = c.TakeWaiter()
 	}
 	w.doubts = false
-	how, mine, keep := uint32(0), uint32(0), uint32(0)
+	var e entry
 	if w.heir {
-		how, mine = urgent, heirAwake
+		e = entry{flags: urgent, was: heirAwake}
 		if w.entitled(c.Nanotime()) {
-			keep = reserved
+			e.keep = reserved
 		}
 		w.heir = false
 	}
 	c.MayGiveUp(w.node, w.done)
-	w.others = c.JoinOthers(&m.lock, w.node, how&urgent != 0)
-	enter(c, m, w.node, how, mine, keep)
+	w.others = c.JoinOthers(&m.lock, w.node, e.flags&urgent != 0)
+	enqueue(c, m, w.node, e)
 }
 
-// abandon is what a waiter does whose sleep ended without its being woken.
-func abandon(c arch.Core, m *Mutex, w *waiter) {
-	if !leave(c, m, w.node) {
-		// Somebody has taken it out, and makes it the heir.
+// cancelWait handles a wait that was cancelled while asleep.
+func cancelWait(c arch.Core, m *Mutex, w *waiter) {
+	if !dequeueSelf(c, m, w.node) {
+		// Another goroutine has dequeued the waiter, and makes it the heir.
 		c.ParkUntil(w.node, arch.Done{})
-		resign(c, m)
+		stopBeingHeir(c, m)
 	}
 }
 
-// lookAgain ends what may have left nobody awake who answers for the queue: an entry, a resignation. It changed wait
-// from b to n.
-func lookAgain(c arch.Core, m *Mutex, b, n uint32) {
+// recheck wakes the next waiter if the caller's change of wait, from b to n, may have left nobody
+// awake who answers for the queue. The caller has enqueued a waiter, or has stopped being the heir.
+func recheck(c arch.Core, m *Mutex, b, n uint32) {
 	if n&heirAwake != 0 || n&onUnlock == 0 {
-		// The heir answers; or nobody sleeps.
+		// The heir answers for the queue, or the queue is empty.
 		return
 	}
 	if b&onUnlock == 0 && arch.StoreLoadBarrier {
 		// (2) in mutex.go. Partner: Give in Unlock, (3) and (4).
 		c.FenceAll()
 	}
-	wake(c, m)
+	wakeNext(c, m)
 }
 
-// wake wakes the next in the queue, if that is due.
-func wake(c arch.Core, m *Mutex) {
-	if x, handoff := next(c, m); x != 0 {
+// wakeNext wakes the next waiter, if that is due.
+func wakeNext(c arch.Core, m *Mutex) {
+	if x, handoff := dequeueNext(c, m); x != 0 {
 		c.Unpark(x, handoff, 0)
 	}
 }
 
-// next takes the next in the queue out, and makes it the heir, if that is due: the mutex is free, somebody sleeps, unlockers
-// answer for them. Who calls it has just released the mutex, entered the queue, or left it, and wakes whom
-// it returns.
-func next(c arch.Core, m *Mutex) (x uint32, handoff bool) {
-	// (5) in mutex.go. Partner: (1), the locked instruction with which a waiter entered.
+// dequeueNext takes the waiter whose turn it is out of the queue, and makes it the heir, if that is
+// due: the mutex is free, the queue is not empty, and unlockers answer for it. The caller has just
+// released the mutex, enqueued or dequeued a waiter, or stopped being the heir. It must wake the
+// waiter that is returned; handoff says that this one is to run at once.
+func dequeueNext(c arch.Core, m *Mutex) (x uint32, handoff bool) {
+	// (5) in mutex.go. Partner: (1), the locked instruction of enqueue.
 	c.Fence()
 	for {
 		c.Head(0)
@@ -363,15 +368,15 @@ func next(c arch.Core, m *Mutex) (x uint32, handoff bool) {
 			return 0, false
 		}
 		if youngest(b) == 0 {
-			if c.FenceAllIsCheap() && c.OneIn(calm) {
+			if c.FenceAllIsCheap() && c.OneIn(quietUnlocks) {
 				c.Cas32(&m.wait, b, b&^onUnlock)
 			}
 			return 0, false
 		}
-		// Pinned, because who is preempted while it edits holds up all wake-ups.
+		// Pinned, because a goroutine that is preempted while it edits holds up all wake-ups.
 		c.Pin()
 		if c.Cas32(&m.wait, b, b|heirAwake|editing) {
-			x = takeOut(c, m, 0)
+			x = dequeue(c, m, 0)
 			c.Unpin()
 			c.Observed(&m.lock).Tell(seenWoken, 1)
 			return x, b&reserved != 0
