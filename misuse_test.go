@@ -33,7 +33,7 @@ var misuses = []struct {
 		l.Unlock()
 	}, checkSpinlocks, notHeldMessage},
 	{"unlock of a Spinlock while its holder computes", func() {
-		l, locked := new(Spinlock), make(chan bool)
+		l, locked := new(Spinlock), make(chan bool, 1)
 		go func() {
 			l.Lock()
 			locked <- true
