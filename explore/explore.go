@@ -11,6 +11,7 @@
 package explore
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -84,50 +85,68 @@ type Config struct {
 	Weaken map[uintptr]Weakening
 }
 
+// buffer is the depth of the store buffers.
+func (c *Config) buffer() int {
+	if c.Buffer == 0 {
+		return 4
+	}
+	return c.Buffer
+}
+
+// model is the memory model in words.
+func (c *Config) model() string {
+	if c.Memory == SC || c.Races {
+		return SC.String()
+	}
+	return fmt.Sprintf("%v, store buffers of %d", TSO, c.buffer())
+}
+
 // Result is what an exploration found.
 type Result struct {
+	// Name is what the result is called in a file; Test sets it to the test's name.
+	Name string `json:"name"`
+	// Model is the memory model, and the depth of the store buffers.
+	Model string `json:"model"`
 	// Finding is nil if nothing was found.
-	Finding *Finding
+	Finding *Finding `json:"finding,omitempty"`
 	// Complete says that every reachable state was visited, or that there is a finding.
-	Complete bool
+	Complete bool `json:"complete"`
 	// Cut says why the exploration is not complete, in a line.
-	Cut string
+	Cut string `json:"cut,omitempty"`
 	// Refused says that bodies do what can't be modelled, where, and what.
-	Refused string
+	Refused string `json:"refused,omitempty"`
 	// Rests lists what a complete result rests on.
-	Rests []string
+	Rests []string `json:"rests,omitempty"`
 
-	States      int // visited
-	Transitions int
-	Depth       int // of the search, in steps
-	Ends        int // states in which all bodies have returned
-	Rounds      int // explorations until nothing new was learned of who touches what
-	Elapsed     time.Duration
+	States      int           `json:"states"` // visited
+	Transitions int           `json:"transitions"`
+	Depth       int           `json:"depth"`      // of the search, in steps
+	Ends        int           `json:"ends"`       // states in which all bodies have returned
+	Rounds      int           `json:"rounds"`     // explorations until nothing new was learned of who touches what
+	Elapsed     time.Duration `json:"elapsed_ns"` // of all rounds
 	// StateBytes is what a visited state takes in the set of visited states, on average.
-	StateBytes float64
-
-	threads int
+	StateBytes float64 `json:"state_bytes"`
 }
 
 // A Finding is a fault, and the shortest way there.
 type Finding struct {
 	// Kind is one of "assertion", "panic", "fatal error", "fault", "deadlock", "livelock",
 	// "use after free", "data race", or what a hook failed with.
-	Kind string
-	Text string
+	Kind string `json:"kind"`
+	Text string `json:"text,omitempty"`
 	// Steps is the way there.
-	Steps []Step
+	Steps []Step `json:"steps,omitempty"`
 	// At says where each thread is at the end of it.
-	At []string
+	At []string `json:"at,omitempty"`
 }
 
 // A Step is a step of a thread.
 type Step struct {
-	Thread  int
-	What    string
-	Where   string   // file:line
-	Func    string   // the function that it is in
-	Buffers []string // each thread's store buffer after it
+	Thread  int      `json:"thread"`
+	What    string   `json:"what"`
+	Where   string   `json:"where,omitempty"` // file:line
+	Func    string   `json:"func,omitempty"`  // the function that it is in
+	Buffers []string `json:"buffers"`         // each thread's store buffer after it
 }
 
 // Run explores every interleaving of the bodies.
@@ -135,7 +154,7 @@ func Run(cfg Config, bodies ...func()) *Result {
 	began := time.Now()
 	r := run(&cfg, bodies)
 	r.Elapsed = time.Since(began)
-	r.threads = len(bodies)
+	r.Model = cfg.model()
 	return r
 }
 
@@ -144,6 +163,7 @@ func Run(cfg Config, bodies ...func()) *Result {
 func Test(t testing.TB, cfg Config, bodies ...func()) *Result {
 	t.Helper()
 	r := Run(cfg, bodies...)
+	r.Name = t.Name()
 	switch {
 	case r.Refused != "":
 		t.Fatalf("explore: %s", r.Refused)
@@ -180,6 +200,23 @@ func (r *Result) String() string {
 		r.Finding.Print(&b)
 	}
 	return b.String()
+}
+
+// Schema is the schema of the files that [Result.Write] writes.
+const Schema = "pvlock/explore/1"
+
+// Write writes the result as JSON, of which "pvlock report" makes a page.
+func (r *Result) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	err := e.Encode(struct {
+		Schema string `json:"schema"`
+		*Result
+	}{Schema, r})
+	if err != nil {
+		return fmt.Errorf("write the result of an exploration: %w", err)
+	}
+	return nil
 }
 
 // Print writes the way to a finding: a column for each thread, a row for each step.

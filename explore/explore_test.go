@@ -166,13 +166,25 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// firstOf returns the place of an instruction of a body that has what is asked for.
-func firstOf(body func(), is func(in *instr) bool) uintptr {
+// placesOf returns the places of instructions that have what is asked for, in a body and what it calls.
+func placesOf(body func(), is func(in *instr) bool) (all []uintptr) {
 	p := newProgram(map[uint64]*Hook{}, new(knownRuntime), nil, nil)
 	p.lookup(word(closureAddress(body)))
 	for pc, in := range p.instrs {
 		if is(in) {
-			return uintptr(pc)
+			all = append(all, uintptr(pc))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// firstOf returns the place of the first such instruction of the body itself.
+func firstOf(body func(), is func(in *instr) bool) uintptr {
+	entry := word(closureAddress(body))
+	for _, at := range placesOf(body, is) {
+		if entryOf(uint64(at)) == entry {
+			return at
 		}
 	}
 	return 0

@@ -44,6 +44,7 @@ func runtimeOf(version string) (*knownRuntime, error) {
 		layout layout
 	}{
 		{"go1.26", hooks126, layout{pctab: 80, gofunc: 320, deferFn: 24}},
+		{"go1.27", hooks126, layout{pctab: 80, gofunc: 344, deferFn: 24}},
 	}
 	var names []string
 	for _, r := range known {

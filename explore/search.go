@@ -97,11 +97,8 @@ func run(cfg *Config, bodies []func()) *Result {
 		}
 	}
 	defer keepAlive(cfg, bodies)
-	x := &explorer{cfg: cfg, bodies: bodies, n: len(bodies), buffer: cfg.Buffer, facts: newFacts(),
+	x := &explorer{cfg: cfg, bodies: bodies, n: len(bodies), buffer: cfg.buffer(), facts: newFacts(),
 		sc: cfg.Memory == SC || cfg.Races, allShared: cfg.Without&Facts != 0, began: time.Now()}
-	if x.buffer == 0 {
-		x.buffer = 4
-	}
 	x.findSymmetry()
 	x.names = namesOf(cfg.Names)
 	hooks, err := x.hooks()
@@ -568,12 +565,8 @@ func (x *explorer) rests(r *Result) []string {
 	if x.cfg.Reuse {
 		memory = "memory given back is handed out again, the last first"
 	}
-	model := fmt.Sprintf("%v, store buffers of %d", TSO, x.buffer)
-	if x.sc {
-		model = SC.String()
-	}
 	return []string{
-		model,
+		x.cfg.model(),
 		fmt.Sprintf("hashes of 64 bits: the odds that a state was taken for another are below %.1g", n*n/math.Exp2(65)),
 		memory,
 		fmt.Sprintf("%d events from outside", len(x.cfg.Events)),

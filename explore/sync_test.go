@@ -1,9 +1,14 @@
 package explore
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"example.com/pvlock/explore/internal/x86"
 )
 
 func TestSyncMutex(t *testing.T) {
@@ -154,6 +159,93 @@ func TestCond(t *testing.T) {
 				tt.wake(c)
 			}
 			want(t, tt.want, Config{}, waiter, waiter, waker)
+		})
+	}
+}
+
+// The machine code of sync's own types, with a fault in it: a locked instruction made plain, one at a
+// time, and wake-ups dropped. What is listed must be found in each of these functions.
+func TestFaultsInSync(t *testing.T) {
+	explorable(t)
+	var mu sync.Mutex
+	var rw sync.RWMutex
+	var once sync.Once
+	n, m := 0, 0
+	locks := func() {
+		mu.Lock()
+		n++
+		mu.Unlock()
+	}
+	writes := func() {
+		rw.Lock()
+		n++
+		m++
+		rw.Unlock()
+	}
+	reads := func() {
+		rw.RLock()
+		Assert(n == m)
+		rw.RUnlock()
+	}
+	does := func() {
+		once.Do(func() { n++ })
+		Assert(n == 1)
+	}
+	const mutex = "internal/sync.(*Mutex)."
+	for _, tt := range []struct {
+		name   string
+		bodies []func()
+		final  func()
+		plain  []string // functions with an instruction that must not be plain
+		wakes  []string // functions that must not be left out
+	}{
+		{"Mutex", []func(){locks, locks, locks}, func() { Assert(n == 3) },
+			[]string{mutex + "Lock", mutex + "Unlock", mutex + "lockSlow", mutex + "unlockSlow"},
+			[]string{"internal/sync.runtime_Semrelease"}},
+		{"RWMutex", []func(){writes, reads, writes}, func() { Assert(n == 2) },
+			[]string{"sync/atomic.(*Int32).Add", mutex + "Lock", mutex + "Unlock", mutex + "lockSlow"},
+			[]string{"sync.runtime_Semrelease", "internal/sync.runtime_Semrelease"}},
+		{"Once", []func(){does, does}, nil,
+			[]string{mutex + "Lock", mutex + "lockSlow"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if r := Run(Config{Final: tt.final}, tt.bodies...); r.Finding != nil || !r.Complete {
+				t.Fatalf("as it is: %s", r)
+			}
+			faults := make(map[string]Config)
+			found := make(map[string]string)
+			for _, b := range tt.bodies {
+				for _, at := range placesOf(b, func(in *instr) bool { return in.Access == x86.LockedRMW }) {
+					line, fn := place(uint64(at))
+					faults[fmt.Sprintf("%s at %s, %#x", fn, line, at)] = Config{Weaken: map[uintptr]Weakening{at: PlainRMW}}
+				}
+				placesOf(b, func(in *instr) bool {
+					if in.Flow == x86.CallDirect && slices.Contains(tt.wakes, outermost(in.Target)) {
+						faults[outermost(in.Target)+" left out"] = Config{Hooks: []Hook{{Func: uintptr(in.Target), Args: 2}}}
+					}
+					return false
+				})
+			}
+			for name, cfg := range faults {
+				cfg.Final = tt.final
+				if r := Run(cfg, tt.bodies...); r.Finding != nil {
+					fn, _, _ := strings.Cut(name, " ")
+					found[fn] = r.Finding.Kind
+					t.Logf("%s: %s", name, r.Finding.Kind)
+				} else {
+					t.Logf("%s: %s", name, r)
+				}
+			}
+			for _, fn := range tt.plain {
+				if found[fn] == "" {
+					t.Errorf("nothing is found though an instruction of %s is plain", fn)
+				}
+			}
+			for _, fn := range tt.wakes {
+				if found[fn] != "deadlock" {
+					t.Errorf("%s is left out: found %q, want a deadlock", fn, found[fn])
+				}
+			}
 		})
 	}
 }

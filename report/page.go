@@ -117,6 +117,8 @@ func sectionOf(r any, id string, l *looks) (section, error) {
 		return tortureSection(r, id, l), nil
 	case *result.Check:
 		return checkSection(r), nil
+	case *result.Explored:
+		return exploredSection(r), nil
 	case *result.Mutexes:
 		return mutexSection(r, id, l), nil
 	case *result.Unlocks:

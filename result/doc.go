@@ -2,7 +2,7 @@
 // them, and the few statistics that whoever reads them shares.
 //
 // A result file is JSON with a "schema" that names its kind and version: "pvlock/bench/1" is a [Bench], and so on for
-// [Sim], [Torture], [Check], [Mutexes] and [Unlocks]. [Read] tells them apart. [BenchSchema] describes the first for
+// [Sim], [Torture], [Check], [Mutexes], [Unlocks] and [Explored]. [Read] tells them apart. [BenchSchema] describes the first for
 // other programs, [WriteBenchfmt] turns it into what benchstat compares. [MergeSims] makes the shards of a
 // simulation the whole, [Compare] says what is different between two results, and whether that may be chance.
 package result

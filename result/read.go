@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Read reads a result of any kind: a *[Bench], *[Sim], *[Torture], *[Check], *[Mutexes] or *[Unlocks]. What is malformed, cut
-// short, foreign or of a newer version is an error of one line, to which the caller adds the file's name.
+// Read reads a result of any kind: a *[Bench], *[Sim], *[Torture], *[Check], *[Mutexes], *[Unlocks]
+// or *[Explored]. What is malformed, cut short, foreign or of a newer version is an error of one line, to which the caller adds the file's name.
 func Read(r io.Reader) (any, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read result: %w", err)
 	}
-	schema, err := checkSchema(text, SchemaBench, SchemaSim, SchemaTorture, SchemaCheck, SchemaMutex, SchemaUnlock)
+	schema, err := checkSchema(text, SchemaBench, SchemaSim, SchemaTorture, SchemaCheck, SchemaMutex, SchemaUnlock, SchemaExplore)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +32,8 @@ func Read(r io.Reader) (any, error) {
 		return orNil(decode[Check](text, schema))
 	case SchemaMutex:
 		return orNil(decode[Mutexes](text, schema))
+	case SchemaExplore:
+		return orNil(decode[Explored](text, schema))
 	}
 	return orNil(decode[Unlocks](text, schema))
 }

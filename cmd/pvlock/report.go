@@ -22,7 +22,7 @@ func reportCommand() *cobra.Command {
 		Long: `Make one page of HTML of result files.
 
 The files are what --json of bench, bench mutex, bench unlock, check, sim and torture
-wrote, any number of any kinds. The page is one file that loads nothing and has no scripts: what
+wrote, and Result.Write of package explore, any number of any kinds. The page is one file that loads nothing and has no scripts: what
 was run and where, plots with a table of each one's values, counterexamples, timelines. It
 follows the system's light or dark theme, and can be printed.
 
