@@ -42,14 +42,19 @@ func (w *worker) frames(i int, ch *chain) (n int, ok bool) {
 
 // caller returns the source line of a thread outside of the runtime, and its function.
 func (p *program) caller(s *state, i int) (line, function string) {
+	return place(p.callerOutside(s, i, func(pc uint64) bool { return ofRuntime(outermost(pc)) }))
+}
+
+// callerOutside returns where a thread is, or was called from, outside of some functions.
+func (p *program) callerOutside(s *state, i int, of func(pc uint64) bool) uint64 {
 	t := &s.threads[i]
 	in, sp := t.at, t.R[rSP]
 	if in == nil {
-		return "", ""
+		return 0
 	}
 	pc := in.PC
 	for range maxCalls {
-		if in.hook == nil && !ofRuntime(outermost(pc)) {
+		if in.hook == nil && !of(pc) {
 			break
 		}
 		ret := sp - uint64(int64(in.sp))
@@ -67,7 +72,7 @@ func (p *program) caller(s *state, i int) (line, function string) {
 		}
 		in, sp = up, ret+8
 	}
-	return place(pc)
+	return pc
 }
 
 // A canon says what of a thread's private state matters at a place with certain callers.

@@ -136,6 +136,8 @@ type Finding struct {
 	Text string `json:"text,omitempty"`
 	// Steps is the way there.
 	Steps []Step `json:"steps,omitempty"`
+	// Objects says where what bodies have allocated was allocated, as far as the steps name it.
+	Objects []string `json:"objects,omitempty"`
 	// At says where each thread is at the end of it.
 	At []string `json:"at,omitempty"`
 }

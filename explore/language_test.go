@@ -2,6 +2,9 @@ package explore
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -120,6 +123,13 @@ func TestLanguage(t *testing.T) {
 		"strings": func() {
 			Assert(text == "text" && text[1:] == "ext")
 		},
+		"strings that are put together": func() {
+			both := text + text[2:]
+			Assert(both == "textxt" && both[5] == 't')
+			b := []byte(both)
+			b[0] = 'n'
+			Assert(string(b) == "nextxt" && text+string(b)+both+text == "textnextxttextxttext")
+		},
 		"structs": func() {
 			p := pair[[8]uint64]{a: [8]uint64{1}}
 			q := p
@@ -176,25 +186,78 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// What can't be modelled is refused at once, by name and line.
 func TestRefusals(t *testing.T) {
 	c := make(chan int, 1)
 	m := map[int]int{}
 	pool := new(sync.Pool)
+	syncMap := new(sync.Map)
+	large, other := new([4096]byte), new([4096]byte)
+	var when time.Time
 	for _, tt := range []struct {
 		name, text string
 		body       func()
 	}{
-		{"channel", "a channel", func() { c <- 1 }},
+		{"send", "a channel", func() { c <- 1 }},
+		{"receive", "a channel", func() { <-c }},
+		{"close", "a channel", func() { close(c) }},
+		{"make of a channel", "a channel", func() { c = make(chan int, one) }},
+		{"select", "a channel", func() {
+			select {
+			case c <- 1:
+			default:
+			}
+		}},
+		{"select of two", "a channel", func() {
+			select {
+			case c <- 1:
+			case <-c:
+			}
+		}},
 		{"map", "a map", func() { m[1] = 2 }},
+		{"read of a map", "a map", func() { one = m[1] }},
+		{"range over a map", "a map", func() {
+			for k := range m {
+				one = k
+			}
+		}},
+		{"make of a map", "a map", func() { m = make(map[int]int, 100*one) }},
 		{"go", "a go statement", func() { go func() {}() }},
 		{"sync.Pool", "sync.Pool", func() { pool.Put(new(int)) }},
-		{"time", "time", func() { time.Sleep(time.Second) }},
+		{"sync.Map", "sync.Map", func() { syncMap.Store(1, 2) }},
+		{"sleep", "time", func() { time.Sleep(time.Second) }},
+		{"now", "time", func() { when = time.Now() }},
+		{"timer", "time", func() { time.AfterFunc(time.Second, func() {}) }},
+		{"formatting", "formatting", func() { text1 = fmt.Sprint(one) }},
+		{"printing", "printing", func() { println(one) }},
+		{"files", "the operating system", func() { os.Getpid() }},
+		{"the collector", "the garbage collector", func() { runtime.GC() }},
+		{"reflection", "reflection", func() { one = reflect.ValueOf(someInt).NumMethod() }},
+		{"Goexit", "runtime.Goexit", func() { runtime.Goexit() }},
+		{"a defer in a loop over a function", "a defer in a loop over a function", func() {
+			for i := range counting {
+				defer func() { one = i }()
+			}
+		}},
+		{"a copy by a string instruction", "MOVSQ", func() { *large = *other }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := want(t, "refused", Config{}, tt.body)
-			if !strings.Contains(r.Refused, tt.text) || !strings.Contains(r.Refused, ".go:") {
-				t.Errorf("%q names neither %q nor a line", r.Refused, tt.text)
+			if !strings.Contains(r.Refused, tt.text) || !strings.Contains(r.Refused, "language_test.go:") {
+				t.Errorf("%q names neither %q nor a line of this file", r.Refused, tt.text)
 			}
 		})
+	}
+	_ = when
+}
+
+var text1 string
+
+//go:noinline
+func counting(yield func(int) bool) {
+	for i := range one + 1 {
+		if !yield(i) {
+			return
+		}
 	}
 }

@@ -360,9 +360,17 @@ func (s *state) flush(i int) {
 	s.mem[b.cell] = s.mem[b.cell]&^m | b.value<<(8*b.off)&m
 }
 
-// allocate returns memory for a body. Addresses depend on nothing but what the thread has allocated
-// before, and on what was given back.
-func (w *worker) allocate(size uint64) uint64 {
+// allocate returns memory for a body, for values of a type, whose descriptor may be 0. Addresses depend
+// on nothing but what the thread has allocated before, and on what was given back.
+func (w *worker) allocate(size, typ uint64) uint64 {
+	addr := w.place(size)
+	if w.recording {
+		w.allocated(addr, size, typ)
+	}
+	return addr
+}
+
+func (w *worker) place(size uint64) uint64 {
 	size = (max(size, 1) + 15) &^ 15
 	if w.x.cfg.Reuse {
 		for k := int(w.s.nfreed) - 1; k >= 0; k-- {

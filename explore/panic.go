@@ -3,7 +3,6 @@ package explore
 import (
 	"fmt"
 	"math/bits"
-	"runtime"
 
 	"example.com/pvlock/explore/internal/x86"
 )
@@ -203,7 +202,7 @@ func (w *worker) recovers() bool {
 // wrappers don't.
 func logicalFrames(f *function, pc uint64) int {
 	n := 0
-	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
+	frames := framesAt(pc)
 	for more := true; more; n++ {
 		_, more = frames.Next()
 	}

@@ -186,9 +186,15 @@ func entryOf(pc uint64) uint64 {
 	return uint64(f.Entry())
 }
 
+// framesAt returns the functions of the source whose code is at pc: what is inlined first. The runtime
+// leaves out what the last of some places is inlined into, so this is not the last.
+func framesAt(pc uint64) *runtime.Frames {
+	return runtime.CallersFrames([]uintptr{uintptr(pc) + 1, 0})
+}
+
 // outermost returns the name of the function whose code is at pc, not of one that is inlined there.
 func outermost(pc uint64) string {
-	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
+	frames := framesAt(pc)
 	name := ""
 	for {
 		f, more := frames.Next()
@@ -203,9 +209,14 @@ func outermost(pc uint64) string {
 
 // place returns the source line of the instruction at pc, and the function that the line is in.
 func place(pc uint64) (line, function string) {
-	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
+	return placeOf(pc, func(f runtime.Frame) bool { return ofRuntime(f.Function) })
+}
+
+// placeOf is place, but for what is inlined there and of no interest.
+func placeOf(pc uint64, skip func(runtime.Frame) bool) (line, function string) {
+	frames := framesAt(pc)
 	f, more := frames.Next()
-	for more && ofRuntime(f.Function) { // inlined into what is of interest
+	for more && skip(f) {
 		f, more = frames.Next()
 	}
 	if f.File == "" {
@@ -218,6 +229,29 @@ func place(pc uint64) (line, function string) {
 		}
 	}
 	return fmt.Sprintf("%s:%d", file, f.Line), f.Function
+}
+
+// library is where the standard library's source is: "" if the binary does not say.
+var library = func() string {
+	f := runtime.FuncForPC(uintptr(codeAddress(runtime.Gosched)))
+	file, _ := f.FileLine(f.Entry())
+	root, _, _ := strings.Cut(file, "runtime/")
+	return root
+}()
+
+// ofLibrary reports whether a function is of the standard library.
+func ofLibrary(f runtime.Frame) bool {
+	return ofRuntime(f.Function) || library != "" && strings.HasPrefix(f.File, library)
+}
+
+// allOfLibrary reports whether all functions whose code is at pc are.
+func allOfLibrary(pc uint64) bool {
+	frames := framesAt(pc)
+	f, more := frames.Next()
+	for more && ofLibrary(f) {
+		f, more = frames.Next()
+	}
+	return ofLibrary(f)
 }
 
 func where(pc uint64) string {

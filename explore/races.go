@@ -44,7 +44,7 @@ func (w *worker) race() bool {
 			here, _ := w.x.program.caller(w.s, i)
 			there, _ := w.x.program.caller(w.s, j)
 			w.fail("data race", "%s: %s at %s by thread %d, %s at %s by thread %d",
-				w.x.name(max(w.addr, other.addr)), kindOf(o, one), there, j, kindOf(in, two), here, i)
+				w.name(max(w.addr, other.addr)), kindOf(o, one), there, j, kindOf(in, two), here, i)
 			return true
 		}
 	}
@@ -80,7 +80,7 @@ func (w *worker) isAtomic(in *instr) bool {
 }
 
 func atomicSource(pc uint64) bool {
-	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
+	frames := framesAt(pc)
 	for {
 		f, more := frames.Next()
 		for _, p := range []string{"sync/atomic.", "internal/runtime/atomic.", "sync.", "internal/sync."} {
@@ -92,7 +92,7 @@ func atomicSource(pc uint64) bool {
 			break
 		}
 	}
-	f, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
+	f, _ := framesAt(pc).Next()
 	text, err := os.ReadFile(f.File)
 	if err != nil {
 		return false

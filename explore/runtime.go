@@ -112,6 +112,17 @@ func hooks126() map[string]*Hook {
 		"runtime.typedmemclr":                   nil,
 		"runtime.memclrNoHeapPointers":          nil,
 		"runtime.memclrHasPointers":             nil,
+		"runtime.concatstring2":                 nil,
+		"runtime.concatstring3":                 nil,
+		"runtime.concatstring4":                 nil,
+		"runtime.concatstring5":                 nil,
+		"runtime.concatstrings":                 nil,
+		"runtime.rawstringtmp":                  nil,
+		"runtime.rawstring":                     nil,
+		"runtime.stringDataOnStack":             nil,
+		"runtime.slicebytetostring":             nil,
+		"runtime.stringtoslicebyte":             nil,
+		"runtime.rawbyteslice":                  nil,
 		"runtime.memequal":                      nil,
 		"runtime.memequal_varlen":               nil,
 		"runtime.growslice":                     nil,
@@ -168,6 +179,8 @@ func (p *program) runtimeHook(name string) *Hook {
 	switch {
 	case panics(name):
 		return nil
+	case strings.HasPrefix(name, "runtime.mallocgc"): // of one size class
+		return p.byName["runtime.mallocgc"]
 	case strings.HasSuffix(name, "sync.fatal"), strings.HasSuffix(name, "sync.throw"):
 		return &Hook{fatal: true, Local: true, Args: 2}
 	case strings.HasPrefix(name, "internal/runtime/atomic."),
@@ -176,7 +189,8 @@ func (p *program) runtimeHook(name string) *Hook {
 		return nil
 	case strings.HasPrefix(name, "sync/atomic."):
 		return nil
-	case ofRuntime(name), strings.HasPrefix(name, "time."), strings.HasPrefix(name, "os."),
+	case ofRuntime(name), strings.HasPrefix(name, "sync.(*Pool)."), strings.HasPrefix(name, "sync.(*Map)."),
+		strings.HasPrefix(name, "internal/sync.(*HashTrieMap"), strings.HasPrefix(name, "time."), strings.HasPrefix(name, "os."),
 		strings.HasPrefix(name, "fmt."), strings.HasPrefix(name, "syscall."),
 		strings.HasPrefix(name, "testing."), strings.HasPrefix(name, "reflect."):
 		return &Hook{fatal: true, Local: true}
@@ -196,9 +210,9 @@ var refusals = []struct{ prefix, what string }{
 	{"runtime.chan", "a channel"}, {"runtime.closechan", "a channel"}, {"runtime.makechan", "a channel"},
 	{"runtime.select", "a channel"}, {"runtime.block", "a channel"},
 	{"runtime.map", "a map"}, {"runtime.makemap", "a map"}, {"internal/runtime/maps.", "a map"},
-	{"sync.runtime_procPin", "sync.Pool"}, {"runtime.newproc", "a go statement"},
+	{"sync.runtime_procPin", "sync.Pool"}, {"sync.(*Pool)", "sync.Pool"}, {"sync.(*Map)", "sync.Map"},
+	{"internal/sync.(*HashTrieMap", "sync.Map"}, {"runtime.newproc", "a go statement"},
 	{"runtime.defer", "a defer in a loop over a function"}, {"time.", "time"}, {"runtime.nanotime", "time"},
-	{"runtime.concatstring", "strings that are put together"}, {"runtime.slicebytetostring", "strings"},
 	{"fmt.", "formatting"}, {"os.", "the operating system"}, {"syscall.", "the operating system"},
 	{"testing.", "the test itself"}, {"reflect.", "reflection"}, {"runtime.print", "printing"},
 	{"runtime.GC", "the garbage collector"}, {"runtime.SetFinalizer", "a finalizer"},
@@ -246,13 +260,15 @@ func assert(t *Thread, _ int) {
 }
 
 // newObject allocates a type's size, which is its descriptor's first word.
-func newObject(t *Thread, _ int) { t.Return(0, t.w.allocate(t.w.load8(t.Arg(0), 8))) }
+func newObject(t *Thread, _ int) {
+	t.Return(0, t.w.allocate(t.w.load8(t.Arg(0), 8), t.Arg(0)))
+}
 
 func mallocgc(t *Thread, _ int) {
 	if size := t.Arg(0); size > maxArena {
 		t.w.refuse("%d bytes are allocated at once", size)
 	} else {
-		t.Return(0, t.w.allocate(size))
+		t.Return(0, t.w.allocate(size, t.Arg(1)))
 	}
 }
 

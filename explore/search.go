@@ -100,7 +100,6 @@ func run(cfg *Config, bodies []func()) *Result {
 	x := &explorer{cfg: cfg, bodies: bodies, n: len(bodies), buffer: cfg.buffer(), facts: newFacts(),
 		sc: cfg.Memory == SC || cfg.Races, allShared: cfg.Without&Facts != 0, began: time.Now()}
 	x.findSymmetry()
-	x.names = namesOf(cfg.Names)
 	hooks, err := x.hooks()
 	if err != nil {
 		return &Result{Refused: err.Error()}
@@ -285,7 +284,7 @@ func (x *explorer) round() *Result {
 		}
 	}
 	if addr := w.disturbed(); addr != 0 {
-		x.stop(fmt.Sprintf("another goroutine changed %s, which bodies read", x.name(addr)))
+		x.stop(fmt.Sprintf("another goroutine changed %s, which bodies read", w.name(addr)))
 	}
 	r := &Result{Depth: depth, States: int(x.visited.n.Load()), Cut: x.cut}
 	for _, w := range workers {
@@ -310,6 +309,7 @@ func (x *explorer) round() *Result {
 		if f.Kind == "refused" {
 			r.Finding, r.Refused = nil, f.Text
 		} else if !x.facts.changed.Load() {
+			x.names = append(namesOf(x.cfg.Names), x.captured()...)
 			x.trace(f)
 		}
 	}

@@ -50,7 +50,8 @@ func (w *worker) refuse(format string, args ...any) {
 	}
 	at := ""
 	if w.t != nil && w.t.at != nil {
-		at = w.position() + ": "
+		line, _ := placeOf(w.x.program.callerOutside(w.s, w.i, allOfLibrary), ofLibrary)
+		at = line + ": "
 	}
 	w.refused = at + fmt.Sprintf(format, args...)
 	w.fail("refused", "%s", w.refused)
@@ -422,7 +423,7 @@ func (w *worker) accessible(in *instr) bool {
 		return false
 	}
 	if w.s.nfreed > 0 && w.class != stackClass && w.isFreed(w.addr) && !in.NilCheck {
-		w.fail("use after free", "%s at %s", w.x.name(w.addr), where(in.PC))
+		w.fail("use after free", "%s at %s", w.name(w.addr), where(in.PC))
 		return false
 	}
 	return true

@@ -164,7 +164,8 @@ func TestCond(t *testing.T) {
 }
 
 // The machine code of sync's own types, with a fault in it: a locked instruction made plain, one at a
-// time, and wake-ups dropped. What is listed must be found in each of these functions.
+// time, and wake-ups dropped. Some instructions these bodies don't need: how many they do is what a
+// version of Go must not fall below.
 func TestFaultsInSync(t *testing.T) {
 	explorable(t)
 	var mu sync.Mutex
@@ -191,22 +192,19 @@ func TestFaultsInSync(t *testing.T) {
 		once.Do(func() { n++ })
 		Assert(n == 1)
 	}
-	const mutex = "internal/sync.(*Mutex)."
 	for _, tt := range []struct {
 		name   string
 		bodies []func()
 		final  func()
-		plain  []string // functions with an instruction that must not be plain
+		plain  int      // locked instructions that must not be plain
 		wakes  []string // functions that must not be left out
 	}{
 		{"Mutex", []func(){locks, locks, locks}, func() { Assert(n == 3) },
-			[]string{mutex + "Lock", mutex + "Unlock", mutex + "lockSlow", mutex + "unlockSlow"},
-			[]string{"internal/sync.runtime_Semrelease"}},
+			5, []string{"internal/sync.runtime_Semrelease"}},
 		{"RWMutex", []func(){writes, reads, writes}, func() { Assert(n == 2) },
-			[]string{"sync/atomic.(*Int32).Add", mutex + "Lock", mutex + "Unlock", mutex + "lockSlow"},
-			[]string{"sync.runtime_Semrelease", "internal/sync.runtime_Semrelease"}},
+			9, []string{"sync.runtime_Semrelease", "internal/sync.runtime_Semrelease"}},
 		{"Once", []func(){does, does}, nil,
-			[]string{mutex + "Lock", mutex + "lockSlow"}, nil},
+			2, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if r := Run(Config{Final: tt.final}, tt.bodies...); r.Finding != nil || !r.Complete {
@@ -214,6 +212,7 @@ func TestFaultsInSync(t *testing.T) {
 			}
 			faults := make(map[string]Config)
 			found := make(map[string]string)
+			plain := 0
 			for _, b := range tt.bodies {
 				for _, at := range placesOf(b, func(in *instr) bool { return in.Access == x86.LockedRMW }) {
 					line, fn := place(uint64(at))
@@ -231,15 +230,16 @@ func TestFaultsInSync(t *testing.T) {
 				if r := Run(cfg, tt.bodies...); r.Finding != nil {
 					fn, _, _ := strings.Cut(name, " ")
 					found[fn] = r.Finding.Kind
+					if cfg.Weaken != nil {
+						plain++
+					}
 					t.Logf("%s: %s", name, r.Finding.Kind)
 				} else {
 					t.Logf("%s: %s", name, r)
 				}
 			}
-			for _, fn := range tt.plain {
-				if found[fn] == "" {
-					t.Errorf("nothing is found though an instruction of %s is plain", fn)
-				}
+			if plain < tt.plain {
+				t.Errorf("%d locked instructions are found to be needed, want %d or more", plain, tt.plain)
 			}
 			for _, fn := range tt.wakes {
 				if found[fn] != "deadlock" {

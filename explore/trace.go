@@ -18,6 +18,7 @@ type record struct {
 	lastValue uint64
 	before    uint64
 	recording bool
+	objects   []object
 }
 
 // trace finds the way to a finding again, step by step.
@@ -57,6 +58,9 @@ func (x *explorer) trace(f *Finding) {
 			w.resort(names)
 		}
 	}
+	if w.bad != nil { // in the same words, with names
+		f.Text = w.bad.Text
+	}
 	f.At = make([]string, x.n)
 	for j := range x.n {
 		at := "has returned"
@@ -65,6 +69,11 @@ func (x *explorer) trace(f *Finding) {
 			at = "is at " + line + " in " + fn
 		}
 		f.At[names[j]] = fmt.Sprintf("thread %d %s", names[j], at)
+	}
+	for _, o := range w.objects {
+		if o.shown {
+			f.Objects = append(f.Objects, fmt.Sprintf("%s is allocated at %s by thread %d", o.name, o.site, names[o.thread]))
+		}
 	}
 }
 
@@ -93,7 +102,7 @@ func (w *worker) describe(s *Step, i, act int) {
 	t := w.t
 	if act == flushAct {
 		b := t.buffer[0]
-		s.What = fmt.Sprintf("%s = %s reaches memory", w.x.name(w.f.cells[b.cell].addr+uint64(b.off)), number(b.value))
+		s.What = fmt.Sprintf("%s = %s reaches memory", w.name(w.f.cells[b.cell].addr+uint64(b.off)), w.value(b.value))
 		return
 	}
 	if act >= eventAct {
@@ -117,14 +126,14 @@ func (w *worker) describe(s *Step, i, act int) {
 		return
 	}
 	w.prepare(in)
-	cell := w.x.name(w.addr)
+	cell := w.name(w.addr)
 	w.before = 0
 	if w.addr >= 1<<12 && (ofProcess(w.addr) || synthetic(w.addr)) {
 		w.before = w.load8(w.addr, min(in.Size, 8))
 	}
 	switch in.Access {
 	case x86.Load:
-		s.What = cell + " is " + number(w.before)
+		s.What = cell + " is " + w.value(w.before)
 	default:
 		s.What = cell
 	}
@@ -139,15 +148,15 @@ func (w *worker) finish(s *Step, i, act int) {
 	if in == nil || in.Access == x86.None || in.Access == x86.Load {
 		return
 	}
-	if s.What == w.x.name(w.lastAddr) {
-		v := number(w.lastValue)
+	if s.What == w.name(w.lastAddr) {
+		v := w.value(w.lastValue)
 		switch {
 		case in.Access == x86.Store:
 			s.What += " = " + v
 		case in.Access == x86.LockedRMW:
-			s.What += fmt.Sprintf(" %s → %s, locked", number(w.before), v)
+			s.What += fmt.Sprintf(" %s → %s, locked", w.value(w.before), v)
 		default:
-			s.What += fmt.Sprintf(" %s → %s", number(w.before), v)
+			s.What += fmt.Sprintf(" %s → %s", w.value(w.before), v)
 		}
 	}
 }
@@ -167,7 +176,7 @@ func (w *worker) buffers(i int) string {
 	t := &w.s.threads[i]
 	var b []string
 	for _, q := range t.buffer[:t.nb] {
-		b = append(b, w.x.name(w.f.cells[q.cell].addr+uint64(q.off))+"="+number(q.value))
+		b = append(b, w.name(w.f.cells[q.cell].addr+uint64(q.off))+"="+w.value(q.value))
 	}
 	return strings.Join(b, " ")
 }
@@ -205,7 +214,7 @@ func (f *Finding) print(out io.Writer) error {
 			return err
 		}
 	}
-	for _, at := range f.At {
+	for _, at := range slices.Concat(f.Objects, f.At) {
 		if _, err := fmt.Fprintln(out, at); err != nil {
 			return err
 		}

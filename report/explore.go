@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ func exploredSection(x *result.Explored) section {
 	switch f := x.Finding; {
 	case f != nil:
 		s.Warnings = append(s.Warnings, "Found: "+strings.TrimSuffix(f.Kind+": "+f.Text, ": ")+".")
-		s.Parts = append(s.Parts, part{Title: "The shortest way there", Words: f.At, Tables: []table{wayTo(f)}})
+		s.Parts = append(s.Parts, part{Title: "The shortest way there", Words: slices.Concat(f.Objects, f.At), Tables: []table{wayTo(f)}})
 	case !x.Complete:
 		s.Warnings = append(s.Warnings, "Nothing was found before the bound: "+x.Cut+".")
 	default:

@@ -43,6 +43,8 @@ type ExploredFinding struct {
 	Kind  string         `json:"kind"`
 	Text  string         `json:"text,omitempty"`
 	Steps []ExploredStep `json:"steps,omitempty"`
+	// Objects says where what the steps name was allocated.
+	Objects []string `json:"objects,omitempty"`
 	// At says where each thread is at the end of it.
 	At []string `json:"at,omitempty"`
 }
