@@ -69,6 +69,8 @@ type search struct {
 	atomics     map[*instr]bool
 	parts       offsets
 	spare       []byte
+	snap        snapshot
+	touched     uint32
 }
 
 type canonEntry struct {
@@ -251,7 +253,7 @@ func (x *explorer) round() *Result {
 	if w.bad != nil {
 		x.found(w.bad, 0, -1)
 	} else {
-		w.push(0, 0xff, nil, -1)
+		w.push(0, 0xff)
 		if w.bad != nil {
 			x.found(w.bad, 0, -1)
 		}
@@ -343,9 +345,17 @@ func (x *explorer) stop(why string) {
 
 const chunkSize = 1 << 15
 
-// push adds the worker's state to those that are known. mover is the thread that has changed besides
-// memory, whose parent is encoded in from; -1 is all.
-func (w *worker) push(parent uint32, how uint8, from []byte, mover int) (id uint32, fresh bool) {
+// push adds the worker's state to those that are known.
+func (w *worker) push(parent uint32, how uint8) {
+	b := w.successor(nil, -1)
+	if w.bad == nil {
+		w.visit(maphash.Bytes(w.x.seed, b), b, parent, how)
+	}
+}
+
+// successor encodes the worker's state. mover is the thread that has changed besides memory, and from
+// the state before; -1 is all.
+func (w *worker) successor(from []byte, mover int) []byte {
 	b := w.enc[:0]
 	var o offsets
 	if mover < 0 {
@@ -366,7 +376,12 @@ func (w *worker) push(parent uint32, how uint8, from []byte, mover int) (id uint
 	if w.x.symmetric {
 		b = w.sorted(b, &o)
 	}
-	id, fresh = w.x.visited.visit(maphash.Bytes(w.x.seed, b), parent, how, &w.ids)
+	return b
+}
+
+// visit looks an encoded state up, and notes it to be expanded if it is new.
+func (w *worker) visit(h uint64, b []byte, parent uint32, how uint8) (id uint32, fresh bool) {
+	id, fresh = w.x.visited.visit(h, parent, how, &w.ids)
 	if fresh {
 		k := len(w.out) - 1
 		if k < 0 || cap(w.out[k])-len(w.out[k]) < len(b)+8 {
@@ -488,6 +503,9 @@ func (w *worker) expand(id uint32, enc []byte) {
 
 // steps carries out a thread's steps. It reports whether one of them led to a known state.
 func (w *worker) steps(id uint32, enc []byte, i int, acts, environment uint32) (known bool) {
+	if acts != 0 {
+		w.snap.take(w.s, i)
+	}
 	for ; acts != 0; acts &= acts - 1 {
 		act := bits.TrailingZeros32(acts)
 		w.wide, w.lost = false, false
@@ -498,29 +516,44 @@ func (w *worker) steps(id uint32, enc []byte, i int, acts, environment uint32) (
 			w.x.found(w.bad, id, int(how))
 			return
 		}
-		if !w.lost {
-			mover := i
-			if w.wide {
-				mover = -1
-			}
-			to, fresh := w.push(id, how, enc, mover)
-			if w.bad != nil {
-				w.x.found(w.bad, id, int(how))
-				return
-			}
-			if environment>>act&1 == 0 {
-				w.edges.add(to)
-			}
-			known = known || !fresh
+		if w.lost {
+			w.restore(enc, i)
+			continue
 		}
+		mover := i
 		if w.wide {
-			w.decode(enc, &w.parts)
-		} else {
-			w.decodeThread(enc[w.parts[i]:], i)
-			w.decodeMemory(enc[w.parts[w.x.n]:])
+			mover = -1
 		}
+		b := w.successor(enc, mover)
+		if w.bad != nil {
+			w.x.found(w.bad, id, int(how))
+			return
+		}
+		h := maphash.Bytes(w.x.seed, b)
+		// The set is larger than caches: what is looked for in it comes while the state is restored.
+		w.touched += w.x.visited.touch(h)
+		w.restore(enc, i)
+		to, fresh := w.visit(h, b, id, how)
+		if environment>>act&1 == 0 {
+			w.edges.add(to)
+		}
+		known = known || !fresh
 	}
 	return known
+}
+
+// restore brings the state back to what it was before thread i's step.
+func (w *worker) restore(enc []byte, i int) {
+	switch {
+	case w.wide:
+		w.decode(enc, &w.parts)
+	case w.x.cfg.Poison != 0:
+		w.decodeThread(enc[w.parts[i]:], i)
+		w.decodeMemory(enc[w.parts[w.x.n]:])
+	default:
+		w.snap.restore(w.s, i)
+		w.decodeMemory(enc[w.parts[w.x.n]:])
+	}
 }
 
 // waiting says what the threads wait for.

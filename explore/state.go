@@ -40,3 +40,25 @@ type state struct {
 	nfreed  uint8
 	stacks  [maxThreads][stackSize]byte
 }
+
+// A snapshot is a thread, to go back to. Bytes below its stack pointer don't matter.
+type snapshot struct {
+	thread thread
+	stack  [stackSize]byte
+}
+
+func (n *snapshot) take(s *state, i int) {
+	t := &s.threads[i]
+	n.thread = *t
+	if t.at != nil {
+		copy(n.stack[t.R[rSP]-stackBase:], s.stacks[i][t.R[rSP]-stackBase:])
+	}
+}
+
+func (n *snapshot) restore(s *state, i int) {
+	t := &s.threads[i]
+	*t = n.thread
+	if t.at != nil {
+		copy(s.stacks[i][t.R[rSP]-stackBase:], n.stack[t.R[rSP]-stackBase:])
+	}
+}

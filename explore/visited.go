@@ -13,9 +13,9 @@ const shards = 64
 type visitedSet struct {
 	shard [shards]struct {
 		mu    sync.Mutex
-		slots []visitedSlot
+		table atomic.Pointer[visitedTable]
 		used  int
-		_     [24]byte
+		_     [40]byte
 	}
 	n      atomic.Uint32
 	origin [1 << 14]atomic.Pointer[originChunk]
@@ -27,6 +27,8 @@ type visitedSlot struct{ low, high, id uint32 }
 
 func (s *visitedSlot) key() uint64 { return uint64(s.high)<<32 | uint64(s.low) }
 
+type visitedTable struct{ slots []visitedSlot }
+
 // An originChunk says how states were reached: from which, by which thread's which act.
 type originChunk struct {
 	parent [1 << 16]uint32
@@ -36,7 +38,7 @@ type originChunk struct {
 func newVisitedSet() *visitedSet {
 	v := new(visitedSet)
 	for i := range v.shard {
-		v.shard[i].slots = make([]visitedSlot, 64)
+		v.shard[i].table.Store(&visitedTable{make([]visitedSlot, 64)})
 	}
 	return v
 }
@@ -56,6 +58,13 @@ func (v *visitedSet) newID(b *idBlock) uint32 {
 	return b.next - 1
 }
 
+// touch reads where a hash belongs, so that it is in the cache when it is looked up. What it returns
+// means nothing: it is there so that the compiler does not leave the read out.
+func (v *visitedSet) touch(h uint64) uint32 {
+	slots := v.shard[h>>58].table.Load().slots
+	return atomic.LoadUint32(&slots[h&uint64(len(slots)-1)].low)
+}
+
 // visit returns a state's number, and whether it is new.
 func (v *visitedSet) visit(h uint64, parent uint32, how uint8, ids *idBlock) (id uint32, fresh bool) {
 	if h == 0 {
@@ -64,16 +73,18 @@ func (v *visitedSet) visit(h uint64, parent uint32, how uint8, ids *idBlock) (id
 	s := &v.shard[h>>58]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used*4 > len(s.slots)*3 {
-		old := s.slots
-		s.slots = make([]visitedSlot, 2*len(old))
+	slots := s.table.Load().slots
+	if s.used*4 > len(slots)*3 {
+		old := slots
+		slots = make([]visitedSlot, 2*len(old))
 		for i := range old {
 			if k := old[i].key(); k != 0 {
-				*find(s.slots, k) = old[i]
+				*find(slots, k) = old[i]
 			}
 		}
+		s.table.Store(&visitedTable{slots})
 	}
-	e := find(s.slots, h)
+	e := find(slots, h)
 	if e.key() == h {
 		return e.id, false
 	}
@@ -114,7 +125,7 @@ func (v *visitedSet) from(id uint32) (parent uint32, how uint8) {
 func (v *visitedSet) bytes() int {
 	n := 0
 	for i := range v.shard {
-		n += 12 * len(v.shard[i].slots)
+		n += 12 * len(v.shard[i].table.Load().slots)
 	}
 	return n + 5*((int(v.n.Load())+0xffff)&^0xffff)
 }
