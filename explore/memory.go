@@ -273,20 +273,6 @@ func (w *worker) view(g int32) uint64 {
 	return v
 }
 
-// forwarded reports whether the store buffer has all bytes of a load, which then is no scheduling
-// point.
-func (w *worker) forwarded(g int32, off uint64, size uint8) bool {
-	t := w.t
-	var have uint64
-	for k := range t.nb {
-		if b := &t.buffer[k]; int32(b.cell) == g {
-			have |= maskOf(b.size) << (8 * b.off)
-		}
-	}
-	m := maskOf(size) << (8 * off)
-	return have&m == m
-}
-
 // load8 reads up to eight bytes.
 func (w *worker) load8(addr uint64, size uint8) uint64 {
 	off := addr & 7

@@ -129,12 +129,11 @@ func (w *worker) waits(in *instr) bool {
 	if w.class != sharedClass {
 		return false
 	}
-	switch in.Access {
-	case x86.Load:
-		return w.split(in) || w.x.sc || t.nb == 0 || !w.forwarded(w.cell, w.addr&7, in.Size)
-	case x86.Store:
+	if in.Access == x86.Store {
 		return w.x.sc || int(t.nb)+w.stores(in) > w.x.buffer
 	}
+	// A load waits even if the store buffer has all of it: the store may reach memory before, and
+	// another thread's after it.
 	return true
 }
 
