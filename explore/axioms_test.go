@@ -26,7 +26,7 @@ func axiomEvents(text string) (events []axiomEvent) {
 	for i, body := range strings.Split(text, "|") {
 		for _, op := range strings.Fields(body) {
 			e := axiomEvent{thread: i, loc: strings.IndexByte(axiomLocations, op[0]), reg: -1}
-			n, _ := strconv.Atoi(op[2:])
+			n, _ := strconv.Atoi(op[min(2, len(op)):])
 			switch {
 			case op[0] == 'r':
 				e.reg, e.loc = int(op[1]-'0'), strings.IndexByte(axiomLocations, op[3])

@@ -1,7 +1,11 @@
 package explore
 
 import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -190,6 +194,81 @@ func TestLitmus(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+var litmusPrograms = flag.Int("litmus", 12, "how many litmus tests of chance are compared with the axioms")
+
+// Litmus tests of chance: what two or three threads with up to four stores, loads and locked
+// instructions end with is what the axioms allow, with reductions and without.
+func TestLitmusOfChance(t *testing.T) {
+	explorable(t)
+	const seed = 15
+	r := rand.New(rand.NewPCG(seed, seed))
+	for range *litmusPrograms {
+		text := litmusOfChance(r)
+		var l litmus
+		var bodies []func()
+		for i := range strings.Count(text, "|") + 1 {
+			bodies = append(bodies, litmusBody(&l, text, i))
+		}
+		for _, cfg := range []Config{{}, {Memory: SC}, {Without: PartialOrder | Facts}} {
+			if all, want := outcomes(t, cfg, &l, bodies), axiomatic(text, cfg.Memory); !slices.Equal(all, want) {
+				t.Errorf("%s: %v without %d: %v, by the axioms %v", text, cfg.Memory, cfg.Without, all, want)
+			}
+		}
+	}
+}
+
+func litmusOfChance(r *rand.Rand) string {
+	var b strings.Builder
+	value, reg := 0, 0
+	for i := range 2 + r.IntN(2) {
+		if i > 0 {
+			b.WriteString("| ")
+		}
+		for range 1 + r.IntN(4) {
+			loc := axiomLocations[r.IntN(2)]
+			switch kind := r.IntN(8); {
+			case kind == 0:
+				b.WriteString("p+ ")
+			case kind < 4 && reg < 4:
+				fmt.Fprintf(&b, "r%d=%c ", reg, loc)
+				reg++
+			default:
+				value++
+				fmt.Fprintf(&b, "%c%c%d ", loc, "!=="[kind%3], value)
+			}
+		}
+	}
+	return b.String()
+}
+
+// litmusBody does what thread i of a test's text does.
+func litmusBody(l *litmus, text string, i int) func() {
+	events := slices.DeleteFunc(axiomEvents(text), func(e axiomEvent) bool { return e.thread != i })
+	return func() {
+		for k := range events {
+			e := &events[k]
+			p := &l.x
+			switch e.loc {
+			case 1:
+				p = &l.y
+			case 2:
+				p = &l.pad
+			}
+			switch {
+			case e.locked && !e.write: // the write does both
+			case !e.write:
+				l.r[e.reg] = atomic.LoadUint32(p)
+			case !e.locked:
+				*p = uint32(e.value)
+			case e.loc == 2:
+				atomic.AddUint32(p, 1)
+			default:
+				atomic.StoreUint32(p, uint32(e.value))
+			}
+		}
 	}
 }
 
