@@ -1,6 +1,7 @@
 package paravirt_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -296,5 +297,30 @@ func TestChanMachineKeepsTheContract(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestUpBindsAndThenLetsOthersLook(t *testing.T) {
+	var names []string
+	m, err := paravirt.New(paravirt.Config{CPUs: 2, Channel: paravirt.ChannelOps{
+		Bind: func(c *paravirt.CPU) error {
+			if c.Online() {
+				t.Errorf("CPU %d is online before its channel is bound", c.ID())
+			}
+			names = append(names, c.ChannelName())
+			return nil
+		},
+		Poll: func(*paravirt.CPU) {},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range m.CPUs() {
+		if err := m.CPU(i).Up(); err != nil || !m.CPU(i).Online() {
+			t.Error(err, m.CPU(i).Online())
+		}
+	}
+	if !slices.Equal(names, []string{"spinlock0", "spinlock1"}) {
+		t.Errorf("channels are called %v", names)
 	}
 }

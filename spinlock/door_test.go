@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -38,6 +39,16 @@ func TestDoors(t *testing.T) {
 	}
 	if !spinlock.NativeUnlock() {
 		t.Error("the default unlock is not native")
+	}
+	for op, want := range map[string]string{
+		"Queued.SlowPath": "queuedNativeSlow", "Queued.Unlock": "queuedNativeUnlock", "Queued.Wait": "waitNothing", "Queued.Kick": "kickNothing",
+		"Ticket.Spinning": "ticketSpinNothing", "Ticket.Kick": "ticketKickNothing", "Raw.Lock": "(*NativeTicket).Lock",
+	} {
+		for _, e := range spinlock.Tables() {
+			if e.Op == op && !strings.HasSuffix(e.Func, "."+want) {
+				t.Errorf("%s is %s at first, want %s", op, e.Func, want)
+			}
+		}
 	}
 	for _, err := range []error{
 		spinlock.InstallQueued(spinlock.QueuedOps{}),
