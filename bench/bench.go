@@ -126,6 +126,9 @@ func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {
 	for name, n := range c.usage.Exits {
 		r.Counters[name] += n
 	}
+	if n := len(c.usage.Unbound); n > 0 {
+		r.Counters[result.Unbound] = uint64(n)
+	}
 	for _, d := range c.usage.Steal {
 		r.Steal = append(r.Steal, d.Nanoseconds())
 	}

@@ -235,6 +235,10 @@ func (t *table) faults(out *strings.Builder, b *result.Bench) {
 		if r.TimedOut {
 			fmt.Fprintf(out, "\nHANGS: %s at overcommit %s, round %d did not come to its end.\n", r.Lock, t.overcommit(r.VCPUs), r.Round)
 		}
+		if n := r.Counters[result.Unbound]; n > 0 {
+			fmt.Fprintf(out, "\n%s at overcommit %s, round %d: %d of the vCPUs had no event channel, and spun where they would have slept.\n",
+				r.Lock, t.overcommit(r.VCPUs), r.Round, n)
+		}
 		if r.Interrupted {
 			fmt.Fprintf(out, "\nInterrupted: %s at overcommit %s, round %d ran for %.2gs only.\n", r.Lock, t.overcommit(r.VCPUs), r.Round, r.Seconds)
 		}

@@ -32,12 +32,13 @@ const (
 	calls    = "spinlock/door_calls.go"
 	doorgen  = "internal/doorgen/main.go"
 
-	inCode   = "TestLetter/xen2008"
-	inText   = "TestLetter/xen2008text"
-	byName   = "TestATableIsInstalledByNameAndAllItsCallsArePatched"
-	patching = "TestPatchingIsNotSilentlyLeftOut"
-	direct   = "TestNoIndirectCallIsLeftOnTheWayToTheTablesWaitAndKick"
-	honours  = "TestEveryMachineHonoursTheTablesWaitAndKick"
+	inCode      = "TestLetter/xen2008"
+	inText      = "TestLetter/xen2008text"
+	byName      = "TestATableIsInstalledByNameAndAllItsCallsArePatched"
+	patching    = "TestPatchingIsNotSilentlyLeftOut"
+	direct      = "TestNoIndirectCallIsLeftOnTheWayToTheTablesWaitAndKick"
+	unboundTest = "TestACPUWhoseChannelCantBeBoundIsOnlineAndSpins"
+	honours     = "TestEveryMachineHonoursTheTablesWaitAndKick"
 )
 
 var mutants = []mutant{
@@ -51,7 +52,7 @@ var mutants = []mutant{
 	{"waiting vCPUs give", code2008, "\tc.Poll()\n", "", inText},
 
 	// The code of 2008.
-	{"`xen_init_lock_cpu(cpu)`", "paravirt/cpu.go", "if err := c.Bind(); err != nil {", "c.SetOnline()\n\tif err := c.Bind(); err != nil {", "TestUpBindsAndThenLetsOthersLook"},
+	{"`xen_init_lock_cpu(cpu)`", "paravirt/cpu.go", "\terr := c.Bind()\n", "\tc.SetOnline()\n\terr := c.Bind()\n", "TestUpBindsAndThenLetsOthersLook"},
 	{"`struct xen_spinlock`", code2008, "return l.word.Half(1) } // CPUs", "return l.word.Half(0) } // CPUs", inCode},
 	{"`lock`: 0 free", code2008, "return l.word.Byte(0) } // 0 free", "return l.word.Byte(1) } // 0 free", inCode},
 	{"`spinners`: count", code2008, "c.Count(paravirt.TakenSlow)\n\tslot, spinners := &c.Slot().Lock, word.Half(1)", "c.Count(paravirt.TakenSlow)\n\tslot, spinners := &c.Slot().Lock, word.Half(0)", inCode},
@@ -81,6 +82,7 @@ var mutants = []mutant{
 	{"… `barrier()`", code2008, "\tc.Store8(l.lock(), 0)\n", "\tc.Store8(l.lock(), 0)\n\tc.Fence()\n", inCode},
 	{"… `if (unlikely(spinners))`", code2008, "\tif c.Load16(l.spinners()) != 0 {\n", "\tif c.Load32(l.word.Whole()) > 0xffff {\n", inCode},
 	{"… `kasprintf`", "paravirt/cpu.go", `"spinlock" + strconv`, `"lock" + strconv`, "TestUpBindsAndThenLetsOthersLook"},
+	{"… `irq >= 0`", "paravirt/cpu.go", "\terr := c.Bind()\n", "\terr := c.Bind()\n\tif err != nil {\n\t\treturn err\n\t}\n", unboundTest},
 	{"`xen_init_spinlocks`", names, `{"xen2008", Xen2008Raw}`, `{"xen2008", XenRaw}`, byName},
 	{"`pv_lock_ops.spin_is_locked`", code2008, "methods[l]{(*l).IsLocked, (*l).IsContended,", "methods[l]{(*l).IsContended, (*l).IsLocked,", byName},
 	{"`paravirt_use_bytelocks`", names, `{"byte", ByteRaw}`, `{"byte", TicketRaw}`, byName},
@@ -217,7 +219,7 @@ func testNames(t *testing.T) map[string]bool {
 func packageOf(test string) string {
 	name, _, _ := strings.Cut(test, "/")
 	return map[string]string{
-		"TestLetter": "./check", "TestLetterBudgets": "./check", "TestFastPathsAsMachineCode": "./spinlock", "TestDoors": "./spinlock", honours: "./spinlock",
+		"TestLetter": "./check", "TestLetterBudgets": "./check", "TestFastPathsAsMachineCode": "./spinlock", "TestDoors": "./spinlock", honours: "./spinlock", unboundTest: "./spinlock",
 		"TestUpBindsAndThenLetsOthersLook": "./paravirt", "TestWaitDoesNotSleep": "./paravirt", byName: "./boot", patching: "./boot", direct: "./boot",
 	}[name]
 }

@@ -47,7 +47,8 @@ type Machine interface {
 
 	// Run brings all vCPUs up, calls ready once they are, runs body on each, takes them
 	// down when their bodies have returned, and says what they used. If a vCPU
-	// can't be brought up, no body runs.
+	// can't be brought up, no body runs; but one whose event channel can't be bound is up, and just
+	// spins: see Usage.Unbound.
 	Run(ready func(), body func(c *paravirt.CPU)) (Usage, error)
 }
 
@@ -61,6 +62,8 @@ type Usage struct {
 	// Steal is for how long each of them was ready to run and had no CPU, as the host's
 	// scheduler counts it; nil if that isn't known.
 	Steal []time.Duration
+	// Unbound says of each vCPU whose event channel couldn't be bound why.
+	Unbound []error
 	// Exits counts by kind how often vCPUs left their virtual machine; nil if there is none.
 	Exits map[string]uint64
 }

@@ -74,6 +74,10 @@ type Steal struct {
 	AfterNanos  int64 `json:"after_ns"`
 }
 
+// Unbound is the counter of the times that a vCPU came up without an event channel, because that couldn't be
+// bound: it ran, and spun where others sleep. It is absent where there are none.
+const Unbound = "unbound"
+
 // Run is one measurement: one lock, at one overcommit, in one round.
 type Run struct {
 	// Lock is its name in the catalogue, or a peer's.

@@ -1,6 +1,7 @@
 package spinlock_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -597,5 +598,69 @@ func isClosed(ch chan struct{}) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// What the 2008 seed does when its interrupt can't be bound.
+func TestACPUWhoseChannelCantBeBoundIsOnlineAndSpins(t *testing.T) {
+	const deaf = 1
+	refused := errors.New("no channel left")
+	for _, k := range spinlock.Kinds() {
+		if k.Name == "pvqspin2015" {
+			continue // which kicks it: scenario pvqspin2015-kick-unbound
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			m, err := paravirt.New(paravirt.Config{CPUs: 3, Tunables: paravirt.Tunables{Spin: 3}, Wait: k.Wait, Kick: k.Kick, Channel: paravirt.ChannelOps{
+				Bind: func(c *paravirt.CPU) error {
+					if c.ID() == deaf {
+						return refused
+					}
+					return nil
+				},
+				Unbind: func(c *paravirt.CPU) {
+					if c.ID() == deaf {
+						t.Error("what was not bound is freed")
+					}
+				},
+				Clear: func(*paravirt.CPU) {}, Set: func(*paravirt.CPU) {}, Test: func(*paravirt.CPU) bool { return true },
+				Poll: func(c *paravirt.CPU) {
+					if c.ID() == deaf {
+						t.Error("it sleeps, and has no channel")
+					}
+					runtime.Gosched()
+				},
+				Notify: func(_ *paravirt.CPU, cpu uint32) {
+					if cpu == deaf {
+						t.Error("it is notified, and has no channel")
+					}
+				},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range m.CPUs() {
+				c := m.CPU(i)
+				if err := c.Up(); (i == deaf) != errors.Is(err, refused) || !c.Online() || c.Bound() == (i == deaf) {
+					t.Fatalf("CPU %d: %v, online %v, bound %v", i, err, c.Online(), c.Bound())
+				}
+			}
+			var w spinlock.Word
+			var running sync.WaitGroup
+			const each = 300
+			counted := 0
+			for i := range m.CPUs() {
+				running.Go(func() {
+					for range each {
+						k.Lock(&w, m.CPU(i))
+						counted++
+						k.Unlock(&w, m.CPU(i))
+					}
+					m.CPU(i).Down()
+				})
+			}
+			if running.Wait(); counted != 3*each {
+				t.Errorf("counted %d, want %d", counted, 3*each)
+			}
+		})
 	}
 }

@@ -150,7 +150,7 @@ type client struct {
 	came      arch.Counter
 	unlocks   arch.Counter
 	longest   arch.Counter // ticks
-	cantBind  arch.Counter
+	unbound   arch.Counter // came up without an event channel
 
 	_ [line]byte
 }
@@ -353,7 +353,7 @@ func (cl *client) comeAndGo(c *paravirt.CPU, knobs uint32) {
 		c.Work(cl.times.think)
 	}
 	if c.Up() != nil {
-		cl.cantBind.Add(1)
+		cl.unbound.Add(1)
 	}
 	cl.came.Add(1)
 }

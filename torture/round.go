@@ -209,7 +209,6 @@ func (r *round) harvest() {
 		cl := &r.clients[i]
 		now.violation += cl.violation.Value()
 		now.scribbled += cl.scribbled.Value()
-		now.cantBind += cl.cantBind.Value()
 	}
 	for _, f := range []struct {
 		now, before uint64
@@ -217,7 +216,6 @@ func (r *round) harvest() {
 	}{
 		{now.violation, r.found.violation, result.FindingExclusion, "a vCPU that held a lock was not alone: the lines it protects changed, or were torn"},
 		{now.scribbled, r.found.scribbled, result.FindingReuse, "a lock's memory changed after everybody had released it and it was used for something else"},
-		{now.cantBind, r.found.cantBind, result.FindingNoProgress, "a vCPU that went down couldn't bind its event channel again"},
 	} {
 		if f.now > f.before {
 			r.cell.report(f.kind, f.text, f.now-f.before)
@@ -227,7 +225,7 @@ func (r *round) harvest() {
 }
 
 // faults are what the vCPUs have found.
-type faults struct{ violation, scribbled, cantBind uint64 }
+type faults struct{ violation, scribbled uint64 }
 
 // stuck gives the machine up.
 func (r *round) stuck(ended <-chan outcome) error {
@@ -285,6 +283,9 @@ func (r *round) collect(usage machine.Usage) {
 		out.LongestWaitNanos = max(out.LongestWaitNanos, int64(arch.TicksToNanos(cl.longest.Value())))
 		out.Counters["reused"] += cl.reused.Value()
 		out.Counters["came_and_went"] += cl.came.Value()
+		if n := cl.unbound.Value(); n > 0 {
+			out.Counters[result.Unbound] += n
+		}
 		out.Counters["gave_up"] += cl.gaveUp.Value()
 		out.Counters["spurious_wakes"] += r.in.cpus[i].spurious.Value()
 		out.Counters["delayed_kicks"] += r.in.cpus[i].delayed.Value()
@@ -295,5 +296,8 @@ func (r *round) collect(usage machine.Usage) {
 	}
 	for name, n := range usage.Exits {
 		out.Counters[name] += n
+	}
+	if n := len(usage.Unbound); n > 0 {
+		out.Counters[result.Unbound] += uint64(n)
 	}
 }

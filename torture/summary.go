@@ -125,6 +125,9 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 	if done := deeds(t); done != "" {
 		fmt.Fprintf(out, "Torments, in spells: %s.\n", done)
 	}
+	if unbound := unbound(t); unbound > 0 {
+		fmt.Fprintf(out, "Times a vCPU came up without an event channel, and spun where it would have slept: %d.\n", unbound)
+	}
 	for _, s := range t.Skipped {
 		fmt.Fprintf(out, "Left out: %s: %s\n", s.What, s.Why)
 	}
@@ -170,6 +173,13 @@ func controlsOf(t *result.Torture) string {
 		return fmt.Sprintf("%d of the %d that were run were caught", caught, run)
 	}
 	return fmt.Sprintf("all %d that were run were caught", run)
+}
+
+func unbound(t *result.Torture) (n uint64) {
+	for i := range t.Runs {
+		n += t.Runs[i].Counters[result.Unbound]
+	}
+	return n
 }
 
 // deeds says how often each torment came.

@@ -24,7 +24,7 @@ func Uses() []Use {
 		{"paravirt/channel.go:127:Load32", Compared, 1},
 		{"paravirt/channel.go:134:Xchg32", Compared, 2},
 		{"paravirt/cpu.go:76:Xchg32", Unused, 0},
-		{"paravirt/cpu.go:90:Load32", Compared, 0},
+		{"paravirt/cpu.go:93:Load32", Compared, 0},
 		{"paravirt/interrupt.go:30:Load32", Compared, 0},
 		{"paravirt/wait.go:89:Load32", Compared, 0},
 		{"spinlock/bytelock.go:24:Xchg8", Compared, 0},

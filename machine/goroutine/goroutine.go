@@ -51,12 +51,10 @@ func (m *Machine) Run(ready func(), body func(c *paravirt.CPU)) (machine.Usage, 
 	defer gomaxprocs.Save()()
 	runtime.GOMAXPROCS(len(m.cfg.HostCPUs))
 
+	usage := machine.Usage{Voluntary: -1, Involuntary: -1}
 	for i := range m.cfg.VCPUs {
 		if err := m.pv.CPU(i).Up(); err != nil {
-			for j := range i {
-				m.pv.CPU(j).Down()
-			}
-			return machine.Usage{}, fmt.Errorf("goroutine: vCPU %d: %w", i, err)
+			usage.Unbound = append(usage.Unbound, fmt.Errorf("goroutine: vCPU %d: %w", i, err))
 		}
 	}
 	ready()
@@ -70,5 +68,6 @@ func (m *Machine) Run(ready func(), body func(c *paravirt.CPU)) (machine.Usage, 
 		})
 	}
 	done.Wait()
-	return machine.Usage{CPU: processCPU() - before, Voluntary: -1, Involuntary: -1}, nil
+	usage.CPU = processCPU() - before
+	return usage, nil
 }

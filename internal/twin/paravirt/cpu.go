@@ -80,8 +80,11 @@ func (c *CPU) Bind() error {
 	return nil
 }
 
-// Unbind frees the event channel. The CPU must be offline and hold and await no lock.
+// Unbind frees the event channel, if there is one. The CPU must be offline and hold and await no lock.
 func (c *CPU) Unbind() {
+	if !c.Bound() {
+		return
+	}
 	c.Store32(&c.channel().bound, 0)
 	if unbind := c.m.ops.Unbind; unbind != nil {
 		unbind(c)
@@ -103,13 +106,12 @@ func (c *CPU) SetOffline() { c.And32(&c.m.online[c.id/32], ^uint32(1<<(c.id%32))
 // Online reports whether others may look for the CPU.
 func (c *CPU) Online() bool { return c.Load32(&c.m.online[c.id/32])&(1<<(c.id%32)) != 0 }
 
-// Up brings the CPU up: bound, then online.
+// Up brings the CPU up: bound, then online. If its channel can't be bound it is online all the same, as with
+// the 2008 seed: where a lock would block, it just spins. The error says why.
 func (c *CPU) Up() error {
-	if err := c.Bind(); err != nil {
-		return err
-	}
+	err := c.Bind()
 	c.SetOnline()
-	return nil
+	return err
 }
 
 // Down takes the CPU down: offline, then unbound. It must hold and await no lock.

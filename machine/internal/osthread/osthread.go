@@ -33,6 +33,7 @@ func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), bo
 		usages = make([]usage, n)
 		errs   = make([]error, n) // of bringing up
 		gone   = make([]error, n) // the CPUs
+		vcpus  = make([]vcpu, n)
 		up     sync.WaitGroup
 		done   sync.WaitGroup
 		begin  = make(chan bool)
@@ -41,7 +42,8 @@ func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), bo
 	for i := range n {
 		done.Go(func() {
 			runtime.LockOSThread()
-			t := vcpu{c: pv.CPU(i)}
+			t := &vcpus[i]
+			t.c = pv.CPU(i)
 			errs[i] = t.up(hostCPUs, bringUp)
 			up.Done()
 			if errs[i] == nil && <-begin {
@@ -70,14 +72,21 @@ func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), bo
 	if err == nil {
 		err = cmp.Or(gone...) // a CPU that is taken away is taken from all
 	}
-	return sum(usages), err
+	total := sum(usages)
+	for i := range vcpus {
+		if err := vcpus[i].unbound; err != nil {
+			total.Unbound = append(total.Unbound, fmt.Errorf("vCPU %d: %w", i, err))
+		}
+	}
+	return total, err
 }
 
 // vcpu is a thread that is a vCPU. Undo lists what makes it an ordinary thread
 // again, in the order in which it was done.
 type vcpu struct {
-	c    *paravirt.CPU
-	undo []func() error
+	c       *paravirt.CPU
+	unbound error // why its event channel couldn't be bound
+	undo    []func() error
 }
 
 func (t *vcpu) up(hostCPUs []int, bringUp BringUp) error {
@@ -89,14 +98,11 @@ func (t *vcpu) up(hostCPUs []int, bringUp BringUp) error {
 			t.undo = append(t.undo, func() error { tearDown(); return nil })
 		}
 	}
-	if err == nil {
-		if err = t.c.Up(); err == nil {
-			t.undo = append(t.undo, func() error { t.c.Down(); return nil })
-		}
-	}
 	if err != nil {
 		return fmt.Errorf("vCPU %d: %w", t.c.ID(), err)
 	}
+	t.unbound = t.c.Up()
+	t.undo = append(t.undo, func() error { t.c.Down(); return nil })
 	return nil
 }
 
