@@ -196,7 +196,7 @@ func makeMachine(n int, park func(cpu *paravirt.CPU, sleeper uint32)) *paravirt.
 			func(cpu *paravirt.CPU, _ *arch.U32, _ uint32) { park(cpu, sleepers[cpu.ID()]) },
 			func(cpu *paravirt.CPU, who uint32, _ *arch.U32) { cpu.Unpark(sleepers[who], false, 0) },
 		),
-		Tunables: paravirt.Tunables{Spin: spin, Pending: 1 << 9, PrevCheck: 8, WaitEarly: true, Steal: spin},
+		Tunables: paravirt.Tunables{Spin: spin, Pending: 1 << 9, PrevCheck: 8, Steal: spin},
 	})
 	if err != nil {
 		c.Fatal("pvlock: " + err.Error())

@@ -106,7 +106,7 @@ func kindOf(name string) *spinlock.Kind {
 func TestNothingIsLostWhenEveryoneSleepsAtOnce(t *testing.T) {
 	cfg := short(t, OnThreads)
 	cfg.Locks = []string{"xen", "xen2008", "pvticket", "pvqspin2015", "pvqspin"}
-	cfg.Tune = func(p *paravirt.Tunables) { p.Spin, p.Steal = 0, 0 }
+	cfg.Tune = func(p *paravirt.Tunables) { p.Spin, p.Steal = paravirt.None, paravirt.None }
 	b, err := Run(t.Context(), cfg, []string{"test"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +296,7 @@ func TestBadConfigsAreRefusedInOneLine(t *testing.T) {
 		"no CPUs":         {func(c *Config) { c.HostCPUs = nil }, "want at least 1"},
 		"undercommit":     {func(c *Config) { c.Overcommit = []float64{0.5} }, "want at least 1"},
 		"too many":        {func(c *Config) { c.Overcommit = []float64{1e9} }, "at most 16383 vCPUs"},
-		"too many for it": {func(c *Config) { c.Overcommit = []float64{500}; c.Locks = []string{"xen2008text"} }, "xen2008text is for at most 128 vCPUs"},
+		"too many for it": {func(c *Config) { c.Overcommit = []float64{500}; c.Locks = []string{"xen2008text"} }, "xen2008text is for at most 32 vCPUs"},
 		"no time":         {func(c *Config) { c.Duration = 0 }, "duration of 0s: want 1ms to 1h0m0s"},
 		"negative":        {func(c *Config) { c.Critical = -1 }, "critical section of -1ns: want 0s to 1s"},
 		"no rounds":       {func(c *Config) { c.Rounds = 0 }, "0 rounds: want 1 to 10000"},

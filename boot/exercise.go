@@ -17,7 +17,7 @@ func Exercise(rounds int) error {
 	m, err := goroutine.New(machine.Config{
 		VCPUs: cpus, HostCPUs: []int{0},
 		// Short, so that sleeping is exercised too.
-		Tunables: paravirt.Tunables{Spin: 100, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true},
+		Tunables: paravirt.Tunables{Spin: 100},
 	})
 	if err != nil {
 		return fmt.Errorf("boot: %w", err)

@@ -175,11 +175,11 @@ func (c *Config) describe() string {
 // machine returns the configuration of the twin's Machine.
 func (c *Config) machine() paravirt.Config {
 	t := c.Lock.Tunables
-	t.Spin = c.Spin
+	t.Spin = paravirt.Exactly(c.Spin)
 	t.Pending = min(t.Pending, AnySpin)
 	t.PrevCheck = 1
 	if c.NoWaitEarly {
-		t.WaitEarly = false
+		t.NoWaitEarly = true
 	}
 	t.Steal = min(t.Steal, AnySpin)
 	if c.Steal != 0 {

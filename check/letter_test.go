@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,8 @@ func TestLetter(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, name, 3)
+			// Two rounds, so that a waiter sleeps soon.
+			s := newStage(t, name, 3, paravirt.Tunables{Spin: 2})
 			script(s)
 			want, err := os.ReadFile(filepath.Join("testdata", "letter", name+".txt"))
 			if err != nil {
@@ -90,18 +92,29 @@ func sleepsAndIsWoken(s *stage) {
 	s.at["clear"] = []func(){func() { s.run(2, "unlock") }}
 	s.run(1, "lock")
 
-	s.m.CPU(2).SetOffline()
-	s.m.CPU(2).Unbind()
-	s.log = s.log[:len(s.log)-2]
+	said := len(s.log)
+	s.m.CPU(2).Down()
+	s.log = s.log[:said]
 	s.at["spin"] = []func(){func() {}, func() { s.run(1, "unlock") }}
 	s.run(2, "lock")
 }
 
-// A waiter spins as long as its document says.
+// Where the machine says nothing, a waiter spins as long as its lock's document says; that is what the catalogue says,
+// too. What the machine says goes before it, and none is none.
 func TestLetterBudgets(t *testing.T) {
-	for name, want := range map[string]uint32{"xen2008": 1 << 10, "xen2008text": 1 << 16, "pvqspin2015": 1 << 15} {
-		if have := lock(name).Tunables.Spin; have != want {
-			t.Errorf("%s spins %d rounds, want %d", name, have, want)
+	for name, own := range map[string]uint32{
+		"xen2008": 1 << 10, "xen2008text": 1 << 16, "xen": 1 << 10, "pvticket": 1 << 15, "pvqspin2015": 1 << 15, "pvqspin": 1 << 15,
+	} {
+		if have := lock(name).Tunables.Spin; have != own {
+			t.Errorf("%s: the catalogue says %d rounds, want %d", name, have, own)
+		}
+		for set, want := range map[uint32]uint32{0: own, 7: 7, paravirt.None: 0} {
+			s := newStage(t, name, 2, paravirt.Tunables{Spin: set})
+			s.run(0, "lock")
+			s.run(1, "lock")
+			if !slices.Contains(s.log, "poll") || s.spun != uint64(want) {
+				t.Errorf("%s: with %d set a waiter spins %d rounds before it sleeps, want %d", name, set, s.spun, want)
+			}
 		}
 	}
 }
@@ -116,6 +129,7 @@ type stage struct {
 	names  map[uintptr]string
 	actors []*actor
 	log    []string
+	spun   uint64 // rounds of bounded spins
 
 	// at is what happens when a CPU comes to a spin, or to clearing its channel: the first time, the second, and so on.
 	at map[string][]func()
@@ -129,13 +143,14 @@ type actor struct {
 	next  func() (bool, bool)
 }
 
-func newStage(t *testing.T, name string, cpus int) *stage {
+func newStage(t *testing.T, name string, cpus int, tune paravirt.Tunables) *stage {
 	k := lock(name)
-	// Two rounds, so that a waiter sleeps soon; and the machine's half as it was in the lock's day.
-	m, err := paravirt.New(paravirt.Config{CPUs: cpus, Tunables: paravirt.Tunables{Spin: 2, Pending: 2}, Wait: k.Wait, Kick: k.Kick,
+	// The machine's half as it was in the lock's day.
+	m, err := paravirt.New(paravirt.Config{CPUs: cpus, Tunables: tune, Wait: k.Wait, Kick: k.Kick,
 		Channel: paravirt.ChannelOps{
 			Clear:  func(c *paravirt.CPU) { c.ChannelClear() },
 			Poll:   func(c *paravirt.CPU) { c.ChannelPoll() },
+			Test:   func(c *paravirt.CPU) bool { return c.ChannelTest() },
 			Notify: func(c *paravirt.CPU, cpu uint32) { c.ChannelNotify(cpu) },
 		}})
 	if err != nil {
@@ -279,13 +294,18 @@ func (a *actor) Exec(e arch.Event) (v uint64, rounds uint32) {
 		if value()&e.A == e.B && e.N == arch.Forever {
 			s.t.Fatal("spins for ever")
 		}
-		return value(), min(e.N, 2)
+		if e.N != arch.Forever {
+			s.spun += uint64(e.N)
+		}
+		return value(), e.N
 	case arch.Clear:
 		s.say("clear pending")
 		s.happens("clear")
 	case arch.Poll:
 		s.say("poll")
 		a.yield(true)
+	case arch.Test:
+		return 0, 0
 	case arch.Notify:
 		s.say("notify CPU %d", e.A)
 	case arch.Fatal:

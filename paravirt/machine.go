@@ -49,11 +49,11 @@ type Config struct {
 }
 
 // Tunables are the locks' parameters. They are the machine's, because a lock has
-// no room for any. The zero value is not useful: each lock of the catalogue
-// has its seed's values.
+// no room for any. What is 0 is each lock's own: its text has the values of its seed. None of it
+// is [None].
 type Tunables struct {
 	// Spin is how many rounds a waiter spins before it gives its CPU up: 2^10 in the
-	// 2008 code, 2^16 in its text, 2^15 in 2015. 0 is none; arch.Forever never gives up.
+	// 2008 code, 2^16 in its text, 2^15 in 2015. arch.Forever never gives up.
 	Spin uint32
 
 	// Pending is for how many looks a newcomer of the native queued lock waits for a hand-over
@@ -64,13 +64,35 @@ type Tunables struct {
 	// predecessor still runs: 2^8.
 	PrevCheck uint32
 
-	// WaitEarly lets a queued waiter sleep at once when its predecessor does not run.
-	WaitEarly bool
+	// NoWaitEarly keeps a queued waiter from sleeping at once when its predecessor does not run.
+	NoWaitEarly bool
 
 	// Steal is for how many rounds a newcomer of the hybrid queued lock tries to take the lock
-	// past the queue while that is allowed: 0 is never (strictly fair), 1 is one attempt (Linux in
-	// 2015), arch.Forever is for as long as it is allowed (Linux since 2017).
+	// past the queue while that is allowed: None is never (strictly fair), 1 is one attempt (Linux in
+	// 2015), arch.Forever is for as long as it is allowed (Linux since 2017). Its own is 2^10.
 	Steal uint32
+}
+
+// None is a tunable's value for no rounds at all: 0 is the lock's own.
+const None = arch.Forever - 1
+
+// Exactly returns the tunable's value for a number of rounds, of which 0 is none.
+func Exactly(rounds uint32) uint32 {
+	if rounds == 0 {
+		return None
+	}
+	return rounds
+}
+
+// Rounds returns how many rounds a tunable's value is, for a lock that has a number of its own.
+func Rounds(tunable, own uint32) uint32 {
+	switch tunable {
+	case 0:
+		return own
+	case None:
+		return 0
+	}
+	return tunable
 }
 
 // Machine is a set of CPUs and what their locks share.

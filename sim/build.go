@@ -102,13 +102,13 @@ func (e *engine) stagger(p *pool, length int64) {
 func (cfg *Config) tunables() paravirt.Tunables {
 	t := cfg.Lock.Tunables
 	if cfg.Spin != nil {
-		t.Spin = *cfg.Spin
+		t.Spin = paravirt.Exactly(*cfg.Spin)
 	}
 	if cfg.Steal != nil {
-		t.Steal = *cfg.Steal
+		t.Steal = paravirt.Exactly(*cfg.Steal)
 	}
 	if cfg.WaitEarly != nil {
-		t.WaitEarly = *cfg.WaitEarly
+		t.NoWaitEarly = !*cfg.WaitEarly
 	}
 	return t
 }

@@ -190,7 +190,7 @@ func TestBadParametersAreRefused(t *testing.T) {
 		"VM 0 has 0 vCPUs":           func(c *Config) { c.VMs[0].VCPUs = 0 },
 		"for at most 16383 vCPUs":    func(c *Config) { c.VMs[0].VCPUs = 20000 },
 		"want at most 16383 in all":  func(c *Config) { c.VMs = []VM{{VCPUs: 9000}, {VCPUs: 9000}} },
-		"for at most 128 vCPUs":      func(c *Config) { c.Lock, c.VMs[0].VCPUs = kind(t, "xen2008text"), 129 },
+		"for at most 32 vCPUs":       func(c *Config) { c.Lock, c.VMs[0].VCPUs = kind(t, "xen2008text"), 33 },
 		"VM 0 yields":                func(c *Config) { c.VMs[0].Yield = 10 * time.Millisecond },
 		"has weight":                 func(c *Config) { c.VMs[0].Weight = -1 },
 		"runs the 8 vCPUs":           func(c *Config) { c.Gang = true },

@@ -174,7 +174,7 @@ func TestBadSettingsAreRefused(t *testing.T) {
 		"spin":             {sim.Settings{"spin": "2^40"}, "want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
 		"switch":           {sim.Settings{"gang": "maybe"}, "--gang: "},
 		"negative price":   {sim.Settings{"cost-kick": "-1ns"}, "--cost-kick: "},
-		"lock too small":   {sim.Settings{"locks": "xen2008text", "vcpus": "300"}, "128"},
+		"lock too small":   {sim.Settings{"locks": "xen2008text", "vcpus": "300"}, "32"},
 		"too many cells":   {sim.Settings{"cs": strings.Repeat("1us,", 1100) + "1us", "ncs": strings.Repeat("1us,", 1100) + "1us"}, "cells: want shorter lists"},
 	} {
 		t.Run(name, func(t *testing.T) {

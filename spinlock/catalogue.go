@@ -26,10 +26,12 @@ type Kind struct {
 	Sleeps bool
 	// LosesWakeups says that it is known to, and is kept as it is.
 	LosesWakeups bool
-	// MaxCPUs is how many CPUs can wait for it.
+	// MaxCPUs is how many CPUs a machine may have on which it is used, if each may wait in all its
+	// contexts. Whoever brings lock and machine together holds them to it.
 	MaxCPUs int
 
-	// Tunables are its parameters, with its seed's values.
+	// Tunables are its parameters, spelled out: the values that its text has for those that a machine
+	// leaves at 0.
 	Tunables paravirt.Tunables
 	// Wait and Kick are the machine's half as it was in the lock's day; nil for today's.
 	Wait func(c *paravirt.CPU, p *arch.U8, v uint8)
@@ -48,16 +50,20 @@ func kind[L any](k Kind, m methods[L]) Kind {
 	return k
 }
 
-// The spin budgets of the seeds, in rounds.
+// The locks' own tunables, in rounds.
 const (
 	budget2008     = 1 << 10 // the 2008 code
 	budget2008text = 1 << 16 // the 2008 text: "threshold at which 98% locks have been taken"
 	budget2015     = 1 << 15 // 2013 and 2015: SPIN_THRESHOLD on x86
+
+	budgetPending   = 1 << 9  // 2018: _Q_PENDING_LOOPS on x86
+	budgetPrevCheck = 1 << 8  // 2015: PV_PREV_CHECK_MASK
+	budgetSteal     = 1 << 10 // measured: see PVQSpin
 )
 
 // Kinds returns the catalogue, in the order in which the locks were invented.
 func Kinds() []Kind {
-	queued := paravirt.Tunables{Spin: budget2015, Pending: 1 << 9, PrevCheck: 1 << 8, WaitEarly: true, Steal: budget2008}
+	queued := paravirt.Tunables{Spin: budget2015, Pending: budgetPending, PrevCheck: budgetPrevCheck, Steal: budgetSteal}
 	return []Kind{
 		kind(Kind{
 			Name: "bytelock", About: "byte lock with a spinner count", From: "what seed 2008 replaces",
@@ -69,7 +75,7 @@ func Kinds() []Kind {
 		}, nativeTicket()),
 		kind(Kind{
 			Name: "xen2008text", About: "Xen lock as its text has it, faults included", From: "seed 2008, text",
-			Sleeps: true, LosesWakeups: true, MaxCPUs: 128,
+			Sleeps: true, LosesWakeups: true, MaxCPUs: 128 / paravirt.Contexts,
 			Tunables: paravirt.Tunables{Spin: budget2008text},
 		}, xen2008Text()),
 		kind(Kind{
@@ -84,7 +90,7 @@ func Kinds() []Kind {
 		}, xen()),
 		kind(Kind{
 			Name: "pvticket", About: "paravirtual ticket lock", From: "seed 2015, the #else of its table",
-			Fair: true, Sleeps: true, MaxCPUs: 1<<15 - 1,
+			Fair: true, Sleeps: true, MaxCPUs: (1<<15 - 1) / paravirt.Contexts,
 			Tunables: paravirt.Tunables{Spin: budget2015},
 		}, pvTicket()),
 		kind(Kind{

@@ -50,10 +50,10 @@ func doorWaitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *pa
 		c.CountIf(paravirt.SpuriousWakeup, woken)
 
 		early := false
-		for budget := t.Spin; budget > 0 && !early; {
+		for budget := paravirt.Rounds(t.Spin, budget2015); budget > 0 && !early; {
 			chunk := budget
-			if t.WaitEarly {
-				chunk = min(budget, max(t.PrevCheck, 1))
+			if !t.NoWaitEarly {
+				chunk = min(budget, max(paravirt.Rounds(t.PrevCheck, budgetPrevCheck), 1))
 			}
 			v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, chunk)
 			a.Rounds += uint64(n)
@@ -61,7 +61,7 @@ func doorWaitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *pa
 				return
 			}
 			budget = spend(budget, n)
-			early = t.WaitEarly && c.Load8(before.State()) != running
+			early = !t.NoWaitEarly && c.Load8(before.State()) != running
 		}
 
 		//	waiter                              predecessor
@@ -197,7 +197,7 @@ func doorWaitNode2015(c *paravirt.CPU, node *paravirt.Node, code uint32, a *para
 			return
 		}
 		c.CountIf(paravirt.SpuriousWakeup, woken)
-		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, c.Tunables().Spin)
+		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, paravirt.Rounds(c.Tunables().Spin, budget2015))
 		a.Rounds += uint64(n)
 		if v != 0 {
 			return
@@ -236,7 +236,7 @@ func doorWaitHead2015(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code u
 	for {
 		c.Head(code<<1 | b2u(entry != nil))
 		v := c.Load8(lockedByte(w))
-		for budget := c.Tunables().Spin; v != unlocked && budget > 0; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); v != unlocked && budget > 0; {
 			var n uint32
 			v, n = c.SpinWhile8(lockedByte(w), 0xff, v, budget)
 			a.Rounds += uint64(n)
@@ -295,7 +295,7 @@ func doorMarkedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	for {
 		c.Head(uint32(want))
 		head = c.Load16(word.Half(0))
-		for budget := c.Tunables().Spin; head&^ticketMark != want && budget > 0; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); head&^ticketMark != want && budget > 0; {
 			var n uint32
 			head, n = c.SpinWhile16(word.Half(0), ^uint16(ticketMark), head&^ticketMark, budget)
 			a.Rounds += uint64(n)

@@ -275,9 +275,9 @@ func TestExclusionWithEveryKnob(t *testing.T) {
 			continue
 		}
 		for _, tune := range []paravirt.Tunables{
-			{Spin: 20, Steal: 0}, {Spin: 20, Steal: 1}, {Spin: 20, Steal: arch.Forever},
-			{Spin: 20, WaitEarly: true, PrevCheck: 0}, {Spin: 20, WaitEarly: true, PrevCheck: 7, Steal: 5},
-			{Spin: 0, WaitEarly: true, PrevCheck: 1, Steal: arch.Forever},
+			{Spin: 20, Steal: paravirt.None}, {Spin: 20, Steal: 1}, {Spin: 20, Steal: arch.Forever},
+			{Spin: 20, NoWaitEarly: true}, {Spin: 20, PrevCheck: paravirt.None}, {Spin: 20, PrevCheck: 7, Steal: 5},
+			{Spin: paravirt.None, PrevCheck: 1, Steal: arch.Forever},
 		} {
 			t.Run(fmt.Sprintf("%+v", tune), func(t *testing.T) {
 				m := machine(t, 4, k, tune, chanmachine.Options{})

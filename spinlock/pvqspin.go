@@ -25,7 +25,7 @@ import (
 //     as long as it is allowed, so that they burn their slices when the holder has lost its CPU; here they
 //     queue, and sleep, after 2^10 rounds.
 //   - A waiter whose predecessor doesn't run sleeps without spinning any longer (2015); see
-//     Tunables.WaitEarly.
+//     Tunables.NoWaitEarly.
 //   - Here alone: a head that was woken and then passed over sleeps again when its
 //     budget is used up. Linux, not knowing whether its entry is still in the table, keeps
 //     spinning.
@@ -73,10 +73,11 @@ func pvSlow(c *paravirt.CPU, w *arch.Word) {
 
 // steal takes the lock past the queue, if that is allowed and succeeds.
 func steal(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) bool {
-	if c.Tunables().Steal == 0 {
+	budget := paravirt.Rounds(c.Tunables().Steal, budgetSteal)
+	if budget == 0 {
 		return queuedTry(c, w)
 	}
-	for budget := c.Tunables().Steal; ; {
+	for {
 		c.Head(budget)
 		v := c.Load32(w.Whole())
 		if v&waitMask == 0 && c.Cmpxchg8(lockedByte(w), unlocked, locked) == unlocked {
@@ -109,10 +110,10 @@ func waitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *paravi
 		c.CountIf(paravirt.SpuriousWakeup, woken)
 
 		early := false
-		for budget := t.Spin; budget > 0 && !early; {
+		for budget := paravirt.Rounds(t.Spin, budget2015); budget > 0 && !early; {
 			chunk := budget
-			if t.WaitEarly {
-				chunk = min(budget, max(t.PrevCheck, 1))
+			if !t.NoWaitEarly {
+				chunk = min(budget, max(paravirt.Rounds(t.PrevCheck, budgetPrevCheck), 1))
 			}
 			v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, chunk)
 			a.Rounds += uint64(n)
@@ -120,7 +121,7 @@ func waitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *paravi
 				return
 			}
 			budget = spend(budget, n)
-			early = t.WaitEarly && c.Load8(before.State()) != running
+			early = !t.NoWaitEarly && c.Load8(before.State()) != running
 		}
 
 		//	waiter                              predecessor
@@ -220,7 +221,7 @@ func takeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
 // spinAtHead spins for the lock at the head of the queue, with pending set, and
 // takes both bytes at once when it comes free: (locked, pending) 0,1 → 1,0.
 func spinAtHead(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) bool {
-	for budget := c.Tunables().Spin; ; {
+	for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); ; {
 		v := c.Load8(lockedByte(w))
 		if v == unlocked {
 			if c.Cmpxchg16(lockedPending(w), pendingOnly, lockedOnly) == pendingOnly {

@@ -77,7 +77,7 @@ func waitNode2015(c *paravirt.CPU, node *paravirt.Node, code uint32, a *paravirt
 			return
 		}
 		c.CountIf(paravirt.SpuriousWakeup, woken)
-		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, c.Tunables().Spin)
+		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, paravirt.Rounds(c.Tunables().Spin, budget2015))
 		a.Rounds += uint64(n)
 		if v != 0 {
 			return
@@ -116,7 +116,7 @@ func waitHead2015(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint3
 	for {
 		c.Head(code<<1 | b2u(entry != nil))
 		v := c.Load8(lockedByte(w))
-		for budget := c.Tunables().Spin; v != unlocked && budget > 0; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); v != unlocked && budget > 0; {
 			var n uint32
 			v, n = c.SpinWhile8(lockedByte(w), 0xff, v, budget)
 			a.Rounds += uint64(n)

@@ -51,7 +51,7 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	for {
 		c.Head(uint32(want))
 		head = c.Load16(word.Half(0))
-		for budget := c.Tunables().Spin; head&^ticketMark != want && budget > 0; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); head&^ticketMark != want && budget > 0; {
 			var n uint32
 			head, n = c.SpinWhile16(word.Half(0), ^uint16(ticketMark), head&^ticketMark, budget)
 			a.Rounds += uint64(n)

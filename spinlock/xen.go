@@ -50,7 +50,7 @@ func (l *Xen) lockContended(c *paravirt.CPU) {
 	}
 	a := c.Contend()
 	for {
-		for budget := c.Tunables().Spin; ; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2008); ; {
 			c.Head(budget)
 			v, n := c.SpinWhile8(l.lock(), 0xff, 1, budget)
 			a.Rounds += uint64(n)

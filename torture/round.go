@@ -57,7 +57,7 @@ func (r *round) make(vcpus int) error {
 	for _, t := range r.chosen {
 		if t.name == budgets {
 			if i := r.rand.IntN(len(budgetsFrom0) + 1); i < len(budgetsFrom0) {
-				tune.Spin = budgetsFrom0[i]
+				tune.Spin = paravirt.Exactly(budgetsFrom0[i])
 			}
 			r.cell.Counters["torment_"+t.name]++
 		}

@@ -342,7 +342,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		`unknown lock "xenn"`:     func(c *Config) { c.Locks = []string{"xenn"} },
 		"unknown machine":         func(c *Config) { c.On = []string{"mainframe"} },
 		"none of the locks mutex": func(c *Config) { c.Locks, c.On = []string{"mutex"}, []string{rig.Threads} },
-		"at most 128 vCPUs":       func(c *Config) { c.Locks, c.Overcommit = []string{"xen2008text"}, []float64{200} },
+		"at most 32 vCPUs":        func(c *Config) { c.Locks, c.Overcommit = []string{"xen2008text"}, []float64{200} },
 	} {
 		cfg := config(t)
 		change(&cfg)

@@ -36,7 +36,7 @@ func TestSimBadInputIsOneLineAndExit2(t *testing.T) {
 		"slice of 0":        {[]string{"--slice", "0s"}, "a slice of 0s"},
 		"more pCPUs":        {[]string{"--pcpus", "5000"}, `--pcpus: "5000": want 1 to 4096`},
 		"more vCPUs":        {[]string{"--vcpus", "5000", "--vms", "4"}, "20000 vCPUs"},
-		"too many for it":   {[]string{"--locks", "xen2008text", "--vcpus", "129"}, "at most 128"},
+		"too many for it":   {[]string{"--locks", "xen2008text", "--vcpus", "33"}, "at most 32"},
 		"kick for another":  {[]string{"--locks", "tas", "--kick", "oldest"}, "lock tas"},
 		"a shard past n":    {[]string{"--locks", "tas", "--shard", "3/2"}, `shard "3/2": want I/N`},
 		"no shard":          {[]string{"--locks", "tas", "--shard", ""}, `shard "": want I/N`},

@@ -27,13 +27,13 @@ func (t *tuning) flags(f *pflag.FlagSet) {
 // apply changes what was asked for.
 func (t *tuning) apply(p *paravirt.Tunables) {
 	if t.set.Changed("spin") {
-		p.Spin = uint32(t.spin)
+		p.Spin = paravirt.Exactly(uint32(t.spin))
 	}
 	if t.set.Changed("steal") {
-		p.Steal = uint32(t.steal)
+		p.Steal = paravirt.Exactly(uint32(t.steal))
 	}
 	if t.set.Changed("wait-early") {
-		p.WaitEarly = t.waitEarly
+		p.NoWaitEarly = !t.waitEarly
 	}
 }
 

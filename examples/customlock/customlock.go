@@ -50,6 +50,9 @@ const (
 	granted = 2 // whoever has this slot's ticket has the lock
 )
 
+// ownSpin is for how many rounds a waiter spins where the machine leaves that to the lock.
+const ownSpin = 1 << 10
+
 // New makes a lock that as many CPUs can wait for as the machine has.
 func New(cpus int) (*Lock, error) {
 	if cpus < 1 || cpus > paravirt.MaxCPUs {
@@ -88,7 +91,7 @@ func (s *slot) wait(c *paravirt.CPU) {
 	a := c.Contend()
 	word, state := s.word.Whole(), s.word.Byte(0)
 	for {
-		_, rounds := c.SpinWhile8(state, 0xff, awake, c.Tunables().Spin)
+		_, rounds := c.SpinWhile8(state, 0xff, awake, paravirt.Rounds(c.Tunables().Spin, ownSpin))
 		a.Rounds += uint64(rounds)
 		old := c.Load32(word) // without a budget, the first look
 		if uint8(old) == granted {

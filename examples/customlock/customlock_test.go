@@ -99,7 +99,7 @@ func TestTheLockExcludesAndNobodySleepsOn(t *testing.T) {
 			for _, spin := range []uint32{0, 1 << 6} {
 				t.Run(fmt.Sprintf("%s/ahead=%v/spin=%d", on, ahead, spin), func(t *testing.T) {
 					const vcpus = 5 // no power of two, and more than there are CPUs in most places
-					m, err := newMachine(machine.Config{VCPUs: vcpus, HostCPUs: hostCPUs(), Tunables: paravirt.Tunables{Spin: spin}, Stats: true})
+					m, err := newMachine(machine.Config{VCPUs: vcpus, HostCPUs: hostCPUs(), Tunables: paravirt.Tunables{Spin: paravirt.Exactly(spin)}, Stats: true})
 					if err != nil {
 						t.Fatal(err)
 					}

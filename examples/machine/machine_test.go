@@ -61,7 +61,7 @@ func TestTheLocksOfTheCatalogueExclude(t *testing.T) {
 				cpus = 4
 			}
 			tune := kind.Tunables
-			tune.Spin = 0
+			tune.Spin = paravirt.None
 			m, err := New(cpus, tune)
 			if err != nil {
 				t.Fatal(err)

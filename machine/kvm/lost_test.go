@@ -63,7 +63,7 @@ func TestLostWakeUpsAreMadeGood(t *testing.T) {
 	for _, name := range []string{"xen2008", "xen"} {
 		t.Run(name, func(t *testing.T) {
 			k := kind(t, name)
-			k.Tunables.Spin = 0
+			k.Tunables.Spin = paravirt.None
 			newMachine(t, 2)
 			d := new(duel)
 			m, err := onKVM(machine.Config{VCPUs: 2, HostCPUs: testCPUs(t), Tunables: k.Tunables, Stats: true})

@@ -37,7 +37,7 @@ func nativeSlow(c *paravirt.CPU, w *arch.Word) {
 	//	0,1,0 → 1,0,0
 	if v == pendingOnly {
 		var n uint32
-		v, n = c.SpinWhile32(w.Whole(), ^uint32(0), pendingOnly, c.Tunables().Pending)
+		v, n = c.SpinWhile32(w.Whole(), ^uint32(0), pendingOnly, paravirt.Rounds(c.Tunables().Pending, budgetPending))
 		a.Rounds += uint64(n)
 	}
 

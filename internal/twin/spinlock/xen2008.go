@@ -47,7 +47,7 @@ func (l *Xen2008) lockContended(c *paravirt.CPU) {
 	for {
 		// One budget covers all exchanges of a go; a look that finds the byte free is
 		// not charged to it.
-		for budget := c.Tunables().Spin; ; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2008); ; {
 			c.Head(budget)
 			v, n := c.SpinWhile8(l.lock(), 0xff, 1, budget)
 			a.Rounds += uint64(n)

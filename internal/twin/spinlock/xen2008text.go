@@ -20,7 +20,7 @@ import (
 //
 // A waiter takes the byte down when it comes, and again only after it has seen it positive: no more
 // than once while the lock is held. More than 127 waiters would take it round to
-// positive, and two would hold the lock: MaxCPUs in the catalogue says 128.
+// positive, and two would hold the lock. A CPU may wait in four contexts: MaxCPUs in the catalogue says 32.
 type Xen2008Text struct{ word arch.Word }
 
 func (l *Xen2008Text) lock() *arch.U8      { return l.word.Byte(0) }
@@ -41,7 +41,7 @@ func (l *Xen2008Text) Lock(c *paravirt.CPU) {
 func (l *Xen2008Text) lockContended(c *paravirt.CPU) {
 	a := c.Contend()
 	for {
-		for budget := c.Tunables().Spin; ; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2008text); ; {
 			c.Head(budget)
 			v, n := c.SpinWhile8(l.lock(), textSign, textSign, budget)
 			a.Rounds += uint64(n)
