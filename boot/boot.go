@@ -56,8 +56,9 @@ type Config struct {
 
 // Result is what Boot found and did.
 type Result struct {
-	Facts    host.Facts
-	Decision Decision
+	Facts host.Facts
+	// Decision is what was installed, Kernel what a Linux kernel would choose here.
+	Decision, Kernel Decision
 	// Before and After are the tables.
 	Before, After []spinlock.Entry
 	// Patch is what became of the program's text.
@@ -94,9 +95,9 @@ func Boot(cfg Config) (*Result, error) {
 	}
 	r := &Result{config: cfg, Before: spinlock.Tables()}
 	r.Facts = host.Collect()
-	if cfg.Mode == Auto {
-		r.Decision = Decide(r.Facts)
-	} else {
+	d := Decide(r.Facts)
+	r.Decision, r.Kernel = d.Process, d.Kernel
+	if cfg.Mode != Auto {
 		r.Decision = because(cfg.Mode, "asked for")
 	}
 	r.Decision.Raw, r.Decision.Queued = cfg.Raw, cfg.Queued

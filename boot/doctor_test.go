@@ -17,14 +17,14 @@ func TestNothingIsWrongOnlyIfAllIsKnown(t *testing.T) {
 		{"all known", []host.Finding{known}, "Nothing is wrong."},
 		{"not told", []host.Finding{known, {Topic: "load", State: host.NotTold, Fact: "a sandbox"}}, "In what is known nothing is amiss. Not known: load."},
 		{"unknown", []host.Finding{known, {Topic: "quota", State: host.Unknown, Fact: "gone"}}, "In what is known nothing is amiss. Not known: quota."},
-		{"advice", []host.Finding{{Topic: "steal", State: host.Known, Fact: "50 %", Advice: "move"}}, "locks  native: why"},
+		{"advice", []host.Finding{{Topic: "steal", State: host.Known, Fact: "50 %", Advice: "move"}}, "locks native: why"},
 	} {
 		var b strings.Builder
 		if err := (DoctorReport{Findings: c.findings, Decision: Decision{Mode: Native, Reason: "why"}}).WriteText(&b); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-		if last := lines[len(lines)-1]; last != c.want {
+		if last := strings.Join(strings.Fields(lines[len(lines)-1]), " "); last != c.want {
 			t.Errorf("%s: %q, want %q", c.name, last, c.want)
 		}
 		for _, f := range c.findings {

@@ -22,6 +22,7 @@ type PatchReport struct {
 	Schema   string    `json:"schema"`
 	Machine  Beneath   `json:"machine"`
 	Decision Decision  `json:"decision"`
+	Kernel   Decision  `json:"kernel_would"`
 	Tables   []OpEntry `json:"tables"`
 	Patch    struct {
 		Asked   bool         `json:"asked"`
@@ -90,7 +91,7 @@ type CallReport struct {
 
 // Report returns the result as a report.
 func (r *Result) Report() PatchReport {
-	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Facts.Crowd()), Decision: r.Decision}
+	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Facts.Crowd()), Decision: r.Decision, Kernel: r.Kernel}
 	for i, e := range r.After {
 		p.Tables = append(p.Tables, OpEntry{e.Op, short(r.Before[i].Func), short(e.Func)})
 	}
@@ -105,6 +106,12 @@ func (r *Result) Report() PatchReport {
 		p.Patch.Calls = append(p.Patch.Calls, CallReport{c.Name, short(c.Op), c.Became, c.Found, c.Patched, c.Unsure, c.Shown})
 	}
 	return p
+}
+
+// writeDecisions writes what the process's locks are, and what a kernel's would be.
+func writeDecisions(w io.Writer, process, kernel Decision) {
+	fmt.Fprintf(w, "a kernel's locks\t%v: %s\n", kernel.Mode, kernel.Reason)
+	fmt.Fprintf(w, "locks\t%v: %s\n", process.Mode, process.Reason)
 }
 
 // short takes the module's path from a function's name.
@@ -124,7 +131,7 @@ func (p PatchReport) WriteText(out io.Writer) error {
 	m := p.Machine
 	fmt.Fprintf(w, "hypervisor\t%s\nfeatures\t%s\nCPUs\t%v (GOMAXPROCS %d), %s\nkernel\t%s\n",
 		m.Hypervisor, features(m.Features), m.CPUs, m.GOMAXPROCS, m.CPUModel, m.Kernel)
-	fmt.Fprintf(w, "locks\t%v: %s\n", p.Decision.Mode, p.Decision.Reason)
+	writeDecisions(w, p.Decision, p.Kernel)
 	for _, asked := range [][2]string{{"Raw", p.Decision.Raw}, {"Queued", p.Decision.Queued}} {
 		if asked[1] != "" {
 			fmt.Fprintf(w, "%s\t%s: asked for\n", asked[0], asked[1])
@@ -203,6 +210,7 @@ type DoctorReport struct {
 	Throttled host.Fact[Throttled] `json:"throttled"`
 	Findings  []host.Finding       `json:"findings"`
 	Decision  Decision             `json:"decision"`
+	Kernel    Decision             `json:"kernel_would"`
 }
 
 // Throttled is how often a control group was stopped.
@@ -214,13 +222,14 @@ type Throttled struct {
 
 // Examine makes the report of what was observed in an interval.
 func Examine(o host.Observed) DoctorReport {
+	d := Decide(o.After)
 	return DoctorReport{
 		Schema: DoctorSchema, Machine: beneath(o.After, o.Crowd()), IntervalMS: o.Interval().Milliseconds(),
 		Stolen: host.Stolen(o.Before.Time, o.After.Time),
 		Throttled: host.Of(o.Throttled(), func(t host.GroupThrottling) Throttled {
 			return Throttled{t.Group, t.Periods, t.Throttled}
 		}),
-		Findings: o.Diagnose(), Decision: Decide(o.After),
+		Findings: o.Diagnose(), Decision: d.Process, Kernel: d.Kernel,
 	}
 }
 
@@ -242,7 +251,7 @@ func (d DoctorReport) WriteText(out io.Writer) error {
 			fmt.Fprintf(w, "\t! %s\n", f.Advice)
 		}
 	}
-	fmt.Fprintf(w, "locks\t%v: %s\n", d.Decision.Mode, d.Decision.Reason)
+	writeDecisions(w, d.Decision, d.Kernel)
 	if err := w.Flush(); err != nil {
 		return err
 	}
