@@ -203,7 +203,11 @@ func (s *stage) value(v uint64) string {
 	return fmt.Sprint(v)
 }
 
-func (s *stage) say(format string, args ...any) { s.log = append(s.log, fmt.Sprintf(format, args...)) }
+func (s *stage) say(format string, args ...any) {
+	if s.log = append(s.log, fmt.Sprintf(format, args...)); len(s.log) > 1000 {
+		s.t.Fatalf("it doesn't end: %s", strings.Join(s.log[:100], "; "))
+	}
+}
 
 // run has a CPU begin something.
 func (s *stage) run(cpu int, what string) {

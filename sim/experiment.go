@@ -70,7 +70,7 @@ var Experiments = []Experiment{
 		Name:   "threshold",
 		About:  "How many rounds a waiter must be ready to spin until 98 % of contended acquisitions are won without sleeping, and what that costs.",
 		Source: "seed 2008: its text says 2^16 rounds and 98 %, its code spins 2^10",
-		Sweeps: []Settings{{"locks": "xen", "spin": powers(4, 18), "sched": "credit", "pcpus": "4", "overcommit": "1,2,4", "cs": "1us", "ncs": "5us", "duration": "300ms", "warmup": "30ms"}},
+		Sweeps: []Settings{{"locks": "xen2008,xen2008text", "spin": powers(4, 18), "sched": "credit", "pcpus": "4", "overcommit": "1,2,4", "cs": "1us", "ncs": "5us", "duration": "300ms", "warmup": "30ms"}},
 		Plots: []result.Plot{
 			{Title: "Won within the budget", X: spinBudget, Y: inBudget},
 			{Title: "Throughput", X: spinBudget, Y: throughput},
