@@ -248,8 +248,9 @@ func TestMutants(t *testing.T) {
 		return b.String(), nil
 	}
 	sound := map[string]bool{}
-	for _, m := range mutants {
-		t.Run(m.row+" by "+m.test, func(t *testing.T) {
+	for i, m := range mutants {
+		// By number, so that some can be asked for: -run 'Mutants/^1[0-9]_'.
+		t.Run(fmt.Sprintf("%02d %s by %s", i, m.row, m.test), func(t *testing.T) {
 			if !sound[m.test] {
 				if out, err := run(m.test); err != nil {
 					t.Fatalf("without a mutant: %v\n%s", err, out)
