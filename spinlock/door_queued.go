@@ -73,6 +73,8 @@ func queuedPVSlow(l *Queued, c *paravirt.CPU)   { doorPvSlow(c, &l.word) }
 func queuedPVUnlock(l *Queued, c *paravirt.CPU) { doorPvUnlock(c, &l.word) }
 
 // queuedPVUnlockSlow is where the assembly leaf goes when the locked byte is not 1.
+//
+//lint:ignore U1000 assembly calls it
 func queuedPVUnlockSlow(l *Queued, c *paravirt.CPU) { doorPvUnlockSlow(c, &l.word) }
 
 func queuedPVSlow2015(l *Queued, c *paravirt.CPU)   { doorPvSlow2015(c, &l.word) }

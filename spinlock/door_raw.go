@@ -8,7 +8,10 @@ import (
 // Raw is 2008's front door: a lock whose five operations come from a table, the ticket
 // lock's until others are installed. Each call is indirect until it is patched, and a
 // call then, the fast ones too: that is what the later doors were built to avoid.
-type Raw struct{ word arch.Word }
+type Raw struct {
+	//lint:ignore U1000 the methods of the locks in the table reach it
+	word arch.Word
+}
 
 // RawOps is the table: the seed's pv_lock_ops, in its order.
 type RawOps struct {
@@ -29,7 +32,8 @@ func ByteRaw() RawOps { return RawOps(of[Raw](byteLock())) }
 // Xen2008Raw returns the Xen lock's as the seed's code has it, which its xen_init_spinlocks installs.
 func Xen2008Raw() RawOps { return RawOps(of[Raw](xen2008())) }
 
-// Xen2008TextRaw returns the Xen lock's as the seed's text has it.
+// Xen2008TextRaw returns the Xen lock's as the seed's text has it: for machines of as many CPUs as the catalogue
+// says of xen2008text, 32.
 func Xen2008TextRaw() RawOps { return RawOps(of[Raw](xen2008Text())) }
 
 // XenRaw returns the Xen lock's with all faults mended.

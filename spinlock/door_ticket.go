@@ -28,7 +28,8 @@ func NativeTicketOps() TicketOps {
 func ticketSpinNothing(*Ticket, *paravirt.CPU, uint16)   {}
 func ticketKickNothing(arch.Addr, *paravirt.CPU, uint16) {}
 
-// PVTicketOps returns the paravirtual pair, on the event channel.
+// PVTicketOps returns the paravirtual pair, on the event channel: for machines of as many CPUs as the catalogue
+// says of pvticket, 8191.
 func PVTicketOps() TicketOps {
 	return TicketOps{Spinning: pvTicketSpinning, Kick: pvTicketKick}
 }
