@@ -35,6 +35,9 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 	if cfg.DrainLimit == 0 {
 		cfg.DrainLimit = defaultDrain
 	}
+	if cfg.around == nil {
+		cfg.around = lookAround
+	}
 	if err := cfg.checkNumbers(); err != nil {
 		return nil, err
 	}
@@ -46,6 +49,7 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 	defer rig.Steal(&b.Host)()
 
 	p := Progress{Cells: cfg.Rounds * len(cfg.Overcommit) * len(locks)}
+	repeats := max(p.Cells/4, repeatsEach)
 	for p.Round = 1; p.Round <= cfg.Rounds; p.Round++ {
 		for _, p.Overcommit = range cfg.Overcommit {
 			for _, who := range locks {
@@ -62,12 +66,9 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 				if progress != nil {
 					progress(p)
 				}
-				// The collector's work is not the lock's.
-				runtime.GC()
-				c, err := cfg.run(ctx, who, vcpus, cfg.Seed+uint64(p.Done))
+				r, err := cfg.measure(ctx, who, vcpus, p, &repeats)
 				if late := (Stuck{}); errors.As(err, &late) {
 					// Its vCPUs can't be stopped, so nothing can be measured beside them.
-					r := cfg.runOf(c, who, p)
 					r.TimedOut = true
 					b.Runs = append(b.Runs, r)
 					err = fmt.Errorf("%v after its end: %w", cfg.DrainLimit, late)
@@ -77,13 +78,36 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 					b.Failed = line(err)
 					return b, err
 				}
-				r := cfg.runOf(c, who, p)
 				b.Runs, b.Interrupted = append(b.Runs, r), r.Interrupted
 				p.Done++
 			}
 		}
 	}
 	return b, nil
+}
+
+// measure measures a cell, again if it was disturbed and may be repeated; left is how many repeats may be made.
+func (cfg *Config) measure(ctx context.Context, who contender, vcpus int, p Progress, left *int) (r result.Run, err error) {
+	for repeat := 0; ; repeat++ {
+		// The collector's work is not the lock's.
+		runtime.GC()
+		before := cfg.around(cfg.HostCPUs)
+		c, err := cfg.run(ctx, who, vcpus, cfg.Seed+uint64(p.Done))
+		if c == nil {
+			return r, err
+		}
+		r = cfg.runOf(c, who, p)
+		r.Repeats = repeat
+		if err != nil || c.interrupted {
+			return r, err
+		}
+		r.Disturbed = disturbances(before, cfg.around(cfg.HostCPUs), cfg.Duration, c.window, len(cfg.HostCPUs))
+		// What a run has found stands.
+		if r.Disturbed == nil || r.Violations > 0 || r.LostWakeups > 0 || repeat == repeatsEach || *left == 0 {
+			return r, nil
+		}
+		*left--
+	}
 }
 
 // line writes an error, which may be of several vCPUs, as a line.

@@ -52,6 +52,8 @@ type Config struct {
 	// DrainLimit is how long a cell may take to come to its end after Duration, before it
 	// is given up.
 	DrainLimit time.Duration
+
+	around func(cpus []int) *surroundings // lookAround, but in tests
 }
 
 // Bounds of what can be asked for.

@@ -16,7 +16,7 @@ import (
 
 // WriteTable writes a result for people: who keeps going when the CPUs are
 // overcommitted, what it costs, and what that shows. All figures are medians over
-// the rounds.
+// the rounds, but the longest wait, which is the longest.
 func WriteTable(w io.Writer, b *result.Bench) error {
 	t := newTable(b)
 	var out strings.Builder
@@ -123,7 +123,11 @@ func (t *table) throughput(out *strings.Builder) {
 				continue
 			}
 			ops := t.ops(lock, col)
-			fmt.Fprintf(tw, "%s\t(%s)\t", relative(ops, t.best(col)), mops(ops))
+			disturbed := ""
+			if t.cells[at{lock, col}].Disturbed() {
+				disturbed = " !"
+			}
+			fmt.Fprintf(tw, "%s\t(%s)%s\t", relative(ops, t.best(col)), mops(ops), disturbed)
 		}
 		fmt.Fprintln(tw)
 	}
@@ -156,7 +160,7 @@ func (t *table) details(out *strings.Builder, vcpus int) {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%d\t\n", t.label(lock),
 			nanos(median(func(r *result.Run) float64 { return float64(r.Latency.P50) })),
 			nanos(median(func(r *result.Run) float64 { return float64(r.Latency.P999) })),
-			nanos(median(func(r *result.Run) float64 { return float64(r.Latency.Max) })),
+			nanos(c.Max(func(r *result.Run) float64 { return float64(r.Latency.Max) })),
 			nanos(median(cpuPerAcquisition)),
 			contended, blocked,
 			median(func(r *result.Run) float64 { return r.Jain }), lost)
@@ -243,10 +247,16 @@ func (t *table) faults(out *strings.Builder, b *result.Bench) {
 			fmt.Fprintf(out, "\nInterrupted: %s at overcommit %s, round %d ran for %.2gs only.\n", r.Lock, t.overcommit(r.VCPUs), r.Round, r.Seconds)
 		}
 	}
+	if lines := b.Disturbances(disturbedShown); lines != nil {
+		fmt.Fprintf(out, "\n! marks what was measured while something else went on.\n%s\n", strings.Join(lines, "\n"))
+	}
 	if s := b.Ending.String(); s != "" {
 		fmt.Fprintf(out, "\n%s\n", s)
 	}
 }
+
+// disturbedShown is how many disturbed runs are listed.
+const disturbedShown = 10
 
 // Violated says which locks were found not to exclude, "" if none was.
 func Violated(b *result.Bench) string {

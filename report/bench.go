@@ -83,8 +83,11 @@ func benchWarnings(b *result.Bench) (all []string) {
 			all = append(all, fmt.Sprintf("Interrupted: %s ran for %s only.", where, nanos(r.Seconds*1e9)))
 		}
 	}
-	return all
+	return append(all, b.Disturbances(disturbedShown)...)
 }
+
+// disturbedShown is how many disturbed runs are listed.
+const disturbedShown = 10
 
 // warnEnding warns of what was not measured.
 func warnEnding(e result.Ending) []string {
@@ -301,7 +304,7 @@ func (u *setup) summary(title string) part {
 	var tables []table
 	for _, n := range u.vcpus() {
 		t := table{
-			Caption: fmt.Sprintf("Overcommit %s: %s on %s. Medians; * is a peer.", short(u.overcommit(n)), plural(n, "vCPU"), plural(u.cpus, "CPU")),
+			Caption: fmt.Sprintf("Overcommit %s: %s on %s. Medians, and the longest wait of all rounds; * is a peer.", short(u.overcommit(n)), plural(n, "vCPU"), plural(u.cpus, "CPU")),
 			Head:    []string{"", "acquisitions/s", "wait p50", "p99.9", "longest", "CPU each", "contended", "slept", "Jain", "lost wake-ups"},
 		}
 		locks := slices.SortedStableFunc(slices.Values(u.locks), func(a, b string) int {
@@ -331,7 +334,7 @@ func (u *setup) summary(title string) part {
 			if u.peer[lock] {
 				label += " *"
 			}
-			t.Rows = append(t.Rows, []string{label, median("", ops), median("ns", quantile(0)), median("ns", quantile(2)), median("ns", quantile(3)),
+			t.Rows = append(t.Rows, []string{label, median("", ops), median("ns", quantile(0)), median("ns", quantile(2)), number(c.Max(quantile(3)), "ns"),
 				median("ns", cpuPerOp), shares[0], shares[1], median("", jain), strconv.FormatUint(lost, 10)})
 		}
 		tables = append(tables, t)
@@ -394,6 +397,9 @@ func (u *setup) latencyFigures(id string, l *looks) (figures []figure) {
 			var points []point
 			for q := range c.steps {
 				if p, ok := over(float64(q), values(u.cell(lock, n), quantile(q))); ok {
+					if c.steps[q] == "max" {
+						p.y = p.high // of all rounds
+					}
 					points = append(points, p)
 				}
 			}

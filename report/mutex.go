@@ -10,14 +10,26 @@ import (
 )
 
 // What of a run of a mutex is shown.
-var mutexMetrics = []struct {
-	name string
-	of   func(*result.MutexRun) float64
-}{
+var mutexMetrics = []mutexMetric{
 	{"time", func(r *result.MutexRun) float64 { return r.NanosPerOp }},
 	{"CPU time", func(r *result.MutexRun) float64 { return r.CPUPerOp }},
 	{"wait p99.9", func(r *result.MutexRun) float64 { return float64(r.Waits.P999) }},
-	{"longest wait", func(r *result.MutexRun) float64 { return float64(r.Waits.Max) }},
+	{longestWait, func(r *result.MutexRun) float64 { return float64(r.Waits.Max) }},
+}
+
+type mutexMetric struct {
+	name string
+	of   func(*result.MutexRun) float64
+}
+
+const longestWait = "longest wait"
+
+// ratio is a mutex's median over sync.Mutex's; of the longest wait it is the longest over the longest.
+func (x mutexMetric) ratio(m *result.MutexMeasured, mutex string) float64 {
+	if x.name == longestWait {
+		return m.MaxRatio(mutex, x.of)
+	}
+	return m.Ratio(mutex, x.of)
 }
 
 func mutexSection(m *result.Mutexes, id string, l *looks) section {
@@ -67,7 +79,7 @@ func mutexMeans(m *result.Mutexes, groups []string) table {
 			for _, mutex := range []string{result.MutexPvlock, result.MutexControl} {
 				log, count := 0.0, 0
 				for i := range m.Cells {
-					if r := m.Cells[i].Ratio(mutex, x.of); m.Cells[i].Group == g && r > 0 && !math.IsInf(r, 0) {
+					if r := x.ratio(&m.Cells[i], mutex); m.Cells[i].Group == g && r > 0 && !math.IsInf(r, 0) {
 						log += math.Log(r)
 						count++
 					}
@@ -131,7 +143,7 @@ func mutexTable(m *result.Mutexes) table {
 		}
 		row := []string{strings.TrimSpace(c.Group + "  " + c.Name), short(base)}
 		for _, x := range mutexMetrics {
-			row = append(row, ratio(c.Ratio(result.MutexPvlock, x.of)), ratio(c.Ratio(result.MutexControl, x.of)))
+			row = append(row, ratio(x.ratio(c, result.MutexPvlock)), ratio(x.ratio(c, result.MutexControl)))
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -138,6 +139,11 @@ type Run struct {
 	Interrupted bool `json:"interrupted"`
 	TimedOut    bool `json:"timed_out"`
 
+	// Disturbed is what went on meanwhile that was not asked for; absent if nothing did that could be seen. Repeats is how
+	// often the run was made again because it was disturbed: only the last one stands here.
+	Disturbed []Disturbance `json:"disturbed,omitempty"`
+	Repeats   int           `json:"repeats,omitempty"`
+
 	// NVCSW and NIVCSW are the vCPUs' voluntary and involuntary context switches, as the
 	// kernel counts them.
 	NVCSW  int64 `json:"nvcsw"`
@@ -153,6 +159,50 @@ type Run struct {
 	// didn't block: element 0 counts zeros, element i those from 2^(i-1) up to 2^i-1,
 	// the last all above.
 	SpinRounds []uint64 `json:"spin_rounds"`
+}
+
+// Disturbance is something that makes a run less than a good one.
+type Disturbance struct {
+	// Kind is one of those below, Amount how much of it.
+	Kind   string  `json:"kind"`
+	Amount float64 `json:"amount"`
+	// Text says it in a line.
+	Text string `json:"text"`
+}
+
+// The kinds of disturbances.
+const (
+	DisturbedOverrun = "overrun" // the window was longer than asked, by so many seconds
+	DisturbedCPUs    = "cpus"    // the CPUs that the process may use changed, to so many
+	DisturbedStolen  = "stolen"  // the hypervisor took this share of the CPU time
+	DisturbedOthers  = "others"  // other processes took this share of the CPUs' time
+)
+
+// Disturbances says in lines which runs were disturbed, at most so many of them.
+func (b *Bench) Disturbances(most int) (lines []string) {
+	disturbed, repeats := 0, 0
+	for i := range b.Runs {
+		r := &b.Runs[i]
+		repeats += r.Repeats
+		if r.Disturbed == nil {
+			continue
+		}
+		if disturbed++; disturbed > most {
+			continue
+		}
+		var texts []string
+		for _, d := range r.Disturbed {
+			texts = append(texts, d.Text)
+		}
+		lines = append(lines, fmt.Sprintf("Disturbed: %s with %d vCPUs, round %d: %s.", r.Lock, r.VCPUs, r.Round, strings.Join(texts, "; ")))
+	}
+	if disturbed > most {
+		lines = append(lines, fmt.Sprintf("And %d more runs were disturbed.", disturbed-most))
+	}
+	if disturbed > 0 || repeats > 0 {
+		lines = append(lines, fmt.Sprintf("%d of %d runs were disturbed; %d were made again for that.", disturbed, len(b.Runs), repeats))
+	}
+	return lines
 }
 
 // Latency is quantiles of a time, in ns. All are 0 if there was nothing to measure.

@@ -32,8 +32,10 @@ func sample() *Bench {
 				Lock: "xen", Peer: true, Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, Neighbours: 3, CSNanos: 100, NCSNanos: 500, Round: 1,
 				Seconds: 0.5, AcquisitionsTotal: 1_200_000, Acquisitions: 1_000_000, OpsPerSecond: 2_000_000, Jain: 0.998, CPUSeconds: 0.9,
 				Latency: Latency{P50: 51, P99: 991, P999: 9991, Max: 99991}, LatencyClosed: Latency{P50: 5, P99: 99, P999: 999, Max: 9999},
-				Contended: 40, Blocked: 30, LostWakeups: 2, Violations: 1, Interrupted: true, TimedOut: true, NVCSW: 7, NIVCSW: 9, Steal: []int64{11, 12},
-				Counters: map[string]uint64{"taken_slow": 30, "event_kick": 31}, SpinRounds: []uint64{1, 2, 3},
+				Contended: 40, Blocked: 30, LostWakeups: 2, Violations: 1, Interrupted: true, TimedOut: true, NVCSW: 7, NIVCSW: 9, Repeats: 1,
+				Disturbed: []Disturbance{{Kind: DisturbedOthers, Amount: 0.25, Text: "other processes took 25% of the CPUs' time"}},
+				Steal:     []int64{11, 12},
+				Counters:  map[string]uint64{"taken_slow": 30, "event_kick": 31}, SpinRounds: []uint64{1, 2, 3},
 			},
 			{
 				Lock: "ticket", Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, CSNanos: 100, NCSNanos: 500, Round: 1,
@@ -65,7 +67,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 
 func TestSampleSetsEveryField(t *testing.T) {
 	b := sample()
-	for _, v := range []any{*b, b.Host, *b.Host.Steal, b.Runs[0], b.Runs[0].Latency, b.Runs[0].LatencyClosed} {
+	for _, v := range []any{*b, b.Host, *b.Host.Steal, b.Runs[0], b.Runs[0].Latency, b.Runs[0].LatencyClosed, b.Runs[0].Disturbed[0]} {
 		rv := reflect.ValueOf(v)
 		for i := range rv.NumField() {
 			if rv.Field(i).IsZero() {
@@ -189,7 +191,7 @@ func TestTheSchemaIsStrict(t *testing.T) {
 	for _, at := range [][]string{{}, {"host"}, {"host", "steal"}, {"runs", "0"}, {"runs", "0", "latency_ns"}, {"runs", "0", "latency_closed_ns"}} {
 		t.Run("/"+strings.Join(at, "/"), func(t *testing.T) {
 			// Absent where unknown or none.
-			optional := []string{"steal", "steal_ns", "emulated", "unknown", "neighbours"}
+			optional := []string{"steal", "steal_ns", "emulated", "unknown", "neighbours", "disturbed", "repeats"}
 			if len(at) == 0 {
 				optional = append(optional, "interrupted", "failed")
 			}

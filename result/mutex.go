@@ -110,6 +110,20 @@ func (m *MutexMeasured) Ratio(mutex string, of func(*MutexRun) float64) float64 
 	return m.Median(mutex, of) / m.Median(MutexSync, of)
 }
 
+// MaxRatio returns the highest of what of says of a mutex's runs over that of [MutexSync].
+func (m *MutexMeasured) MaxRatio(mutex string, of func(*MutexRun) float64) float64 {
+	var most, base float64
+	for i := range m.Runs {
+		switch m.Runs[i].Mutex {
+		case mutex:
+			most = max(most, of(&m.Runs[i]))
+		case MutexSync:
+			base = max(base, of(&m.Runs[i]))
+		}
+	}
+	return most / base
+}
+
 // Write writes m as JSON. A number that is not finite is an error.
 func (m *Mutexes) Write(w io.Writer) error {
 	out := *m

@@ -73,6 +73,19 @@ func (r Rounds) Median(of func(*Run) float64) float64 {
 	return Median(values)
 }
 
+// Max returns the highest over the rounds of what of says of a run.
+func (r Rounds) Max(of func(*Run) float64) (most float64) {
+	for _, run := range r.Runs {
+		most = max(most, of(run))
+	}
+	return most
+}
+
+// Disturbed reports whether a round was.
+func (r Rounds) Disturbed() bool {
+	return slices.ContainsFunc(r.Runs, func(r *Run) bool { return r.Disturbed != nil })
+}
+
 // Survival is what is said of a lock's own throughput at an overcommit.
 type Survival int
 

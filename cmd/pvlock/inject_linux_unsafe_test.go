@@ -210,3 +210,46 @@ func TestACPUThatIsTakenAwayEndsTheBench(t *testing.T) {
 		t.Errorf("%v, failed %q, stdout:\n%s", errors.Join(err), b.Failed, &stdout)
 	}
 }
+
+// A process that was stopped in the middle of a window says so, of that one.
+func TestAWindowInWhichTheProcessWasStoppedIsMarked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "result.json")
+	cmd := pvlock(t, "bench", "--locks", "tas", "--overcommit", "1", "--duration", "300ms", "--rounds", "1", "--json", file)
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	begins(file)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// Each window, the repeats' as well, has a stop in it that is longer than itself.
+	for over := false; !over; {
+		_ = cmd.Process.Signal(syscall.SIGSTOP)
+		time.Sleep(500 * time.Millisecond)
+		_ = cmd.Process.Signal(syscall.SIGCONT)
+		select {
+		case err := <-ended:
+			over = true
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := result.ReadBench(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Runs) != 1 || len(b.Runs[0].Disturbed) == 0 || b.Runs[0].Disturbed[0].Kind != result.DisturbedOverrun || b.Runs[0].Repeats != 2 {
+		t.Errorf("runs %+v: want one that was made again twice, and is marked", b.Runs)
+	}
+	if !strings.Contains(stdout.String(), "Disturbed: tas") || !strings.Contains(stdout.String(), "made again") {
+		t.Errorf("the table doesn't say it:\n%s", &stdout)
+	}
+}
