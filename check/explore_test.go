@@ -447,7 +447,7 @@ func TestBadOptions(t *testing.T) {
 		{Options{Client: "plain", CPUs: 2, Times: 1, Spin: "7"}, "want 0, 1 or any"},
 		{Options{Client: "nested", CPUs: 2, Times: 1, Interrupts: 9}, "want 0 to 4"},
 		{Options{Buffer: 99}, "want 1 to 8"},
-		{Options{States: -1}, "less than 0"},
+		{Options{States: -1}, "want 0 (none) or more"},
 		{Options{Locks: []string{"mutex"}, Client: "nested", CPUs: 2, Times: 1}, "want one of [plain try giving-up]"},
 		{Options{Locks: []string{"xen"}, Client: "giving-up", CPUs: 2, Times: 1}, "is for the mutex"},
 		{Options{Scenarios: []string{"nosuch"}}, "want all, or some of xen2008-fence"},

@@ -39,7 +39,7 @@ func TestSimBadInputIsOneLineAndExit2(t *testing.T) {
 		"too many for it":   {[]string{"--locks", "xen2008text", "--vcpus", "33"}, "at most 32"},
 		"kick for another":  {[]string{"--locks", "tas", "--kick", "oldest"}, "lock tas"},
 		"a shard past n":    {[]string{"--locks", "tas", "--shard", "3/2"}, `shard "3/2": want I/N`},
-		"no shard":          {[]string{"--locks", "tas", "--shard", ""}, `shard "": want I/N`},
+		"no shard":          {[]string{"--locks", "tas", "--shard", ""}, "--shard: an empty value"},
 		"timeline":          {[]string{"--locks", "tas", "--timeline", "-1s"}, "--timeline -1s"},
 		"cell of none":      {[]string{"--locks", "tas", "--timeline", "1ms", "--timeline-of", "1"}, "--timeline-of 1: want 0 to 0"},
 		"trace elsewhere":   {[]string{"--locks", "tas,xen", "--trace", filepath.Join(dir, "t.json"), "--shard", "1/2"}, "none of its cells is of shard 1/2"},
