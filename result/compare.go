@@ -35,6 +35,9 @@ type ComparedCell struct {
 	Name string
 	// Old and New are medians over the rounds, with confidence intervals of 95% where there are rounds enough.
 	Old, New benchmath.Summary
+	// Lower is the loss that there is at the least, at the 5% level for all cells of the metric together: 0 if there may be
+	// none. It is known of the first metric only, and of results that are exact it is the loss.
+	Lower float64
 	// Test is the Mann–Whitney U-test, as benchstat does it; of results that are exact any difference counts.
 	Test benchmath.Comparison
 }
@@ -60,15 +63,48 @@ func (m *Compared) Loss(c *ComparedCell) float64 {
 	return c.New.Center/c.Old.Center - 1
 }
 
-// Losses returns the cells whose first metric is significantly worse, by more than a share.
+// Losses returns the cells whose first metric is worse by more than a share at the least: of a comparison of equals,
+// in which chance alone decides, there is any in five of a hundred.
 func (c *Comparison) Losses(most float64) (cells []ComparedCell) {
-	m := &c.Metrics[0]
-	for i := range m.Cells {
-		if x := &m.Cells[i]; x.Significant() && m.Loss(x) > most {
-			cells = append(cells, *x)
+	for _, x := range c.Metrics[0].Cells {
+		if x.Lower > most {
+			cells = append(cells, x)
 		}
 	}
 	return cells
+}
+
+// bound fills in what the cells of the first metric lost at the least. Exact says that no chance has a part in them.
+func (c *Comparison) bound(old, now [][]float64, exact bool) {
+	m := &c.Metrics[0]
+	if exact {
+		for i := range m.Cells {
+			m.Cells[i].Lower = max(0, m.Loss(&m.Cells[i]))
+		}
+		return
+	}
+	if len(m.Cells) == 0 {
+		return
+	}
+	for i, worse := range newTrial(old, now).lowerBounds() {
+		if m.Higher {
+			m.Cells[i].Lower = -math.Expm1(-worse)
+		} else {
+			m.Cells[i].Lower = math.Expm1(worse)
+		}
+	}
+}
+
+// higherIsBetter turns a cell's first metric so that it is.
+func higherIsBetter(m *Compared, rounds [][]float64) (values []float64) {
+	for _, r := range rounds {
+		v := r[0]
+		if !m.Higher && v > 0 {
+			v = 1 / v
+		}
+		values = append(values, v)
+	}
+	return values
 }
 
 // A measured value of a cell, in one round.
@@ -120,6 +156,7 @@ func (c *Comparison) cells(x, y *side) {
 	}
 	old, now := byCell(x), byCell(y)
 	few := math.MaxInt
+	var before, after [][]float64
 	for _, cell := range order(x, y) {
 		switch {
 		case now[cell] == nil:
@@ -130,11 +167,13 @@ func (c *Comparison) cells(x, y *side) {
 			continue
 		}
 		few = min(few, len(old[cell]), len(now[cell]))
+		before, after = append(before, higherIsBetter(&c.Metrics[0], old[cell])), append(after, higherIsBetter(&c.Metrics[0], now[cell]))
 		for i := range c.Metrics {
 			a, b := sampleOf(old[cell], i), sampleOf(now[cell], i)
-			c.Metrics[i].Cells = append(c.Metrics[i].Cells, ComparedCell{cell, assume.Summary(a, 0.95), assume.Summary(b, 0.95), assume.Compare(a, b)})
+			c.Metrics[i].Cells = append(c.Metrics[i].Cells, ComparedCell{Name: cell, Old: assume.Summary(a, 0.95), New: assume.Summary(b, 0.95), Test: assume.Compare(a, b)})
 		}
 	}
+	c.bound(before, after, x.host == nil)
 	// Of two samples of three, even the most different are chance once in ten times.
 	if few < 4 && x.host != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("with %d rounds no difference can be significant: want 4 or more in both", few))
