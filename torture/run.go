@@ -27,6 +27,9 @@ type Config struct {
 	// Overcommit lists the numbers of vCPUs, each as a multiple of len(HostCPUs), at least 1. Each lock
 	// goes through all of them on each machine.
 	Overcommit []float64
+	// Wide adds a few locks with more vCPUs than a word of a mask of CPUs has bits, and more than 256: what fewer
+	// vCPUs never use. They are on goroutines, if these are among the machines, where so many cost least.
+	Wide bool
 	// Duration is how long all of it takes together.
 	Duration time.Duration
 	// Critical is the length of a critical section, Think the mean time between two.
@@ -159,6 +162,9 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 			}
 		}
 	}
+	if cfg.Wide {
+		plans = append(plans, widePlans(on, chosen)...)
+	}
 	if len(plans) == 0 && idle != "" {
 		return nil, nil, fmt.Errorf("nothing is left to torture: %s", idle)
 	}
@@ -166,6 +172,28 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 		return nil, nil, fmt.Errorf("none of the locks %s is for any of the machines %s", strings.Join(cfg.Locks, ", "), strings.Join(on, ", "))
 	}
 	return plans, skipped, nil
+}
+
+// widest are the locks that look CPUs up in masks, and numbers of vCPUs of which these have several words.
+var (
+	widest     = []string{"pvticket", "xen2008"}
+	widestCPUs = []int{40, 300}
+)
+
+// widePlans are the cells with many vCPUs.
+func widePlans(on []string, chosen []lock) (plans []plan) {
+	name := on[0]
+	if slices.Contains(on, rig.Goroutines) {
+		name = rig.Goroutines
+	}
+	for _, l := range chosen {
+		for _, n := range widestCPUs {
+			if slices.Contains(widest, l.kind.Name) && n <= l.kind.MaxCPUs {
+				plans = append(plans, plan{lock: l, on: name, vcpus: n, parts: 1})
+			}
+		}
+	}
+	return plans
 }
 
 // vcpus returns the numbers of vCPUs for a lock, those that it can have. A control gets the
@@ -239,7 +267,7 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 			return t, nil
 		}
 		c := newCell(&cfg, p, newRand(cfg.Seed, uint64(i)))
-		threads = max(threads, hold().threads+p.vcpus+spareThreads)
+		threads = max(threads, hold().threads+vcpuThreads*p.vcpus+spareThreads)
 		c.threads = threads
 		c.watch(&w, t, i, len(plans))
 		// What is left of the time, without the controls', which hardly take any.
@@ -273,6 +301,10 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 }
 
 func newRand(seed, i uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, i)) }
+
+// vcpuThreads is how many threads there may be for each vCPU: its own, which may be in a system call, and while vCPUs are
+// threads GOMAXPROCS is more than their number, so that the runtime may have one for each P besides.
+const vcpuThreads = 2
 
 // spareThreads are what Go's runtime may have besides: the collector's, those in system calls.
 const spareThreads = 64

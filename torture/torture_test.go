@@ -351,3 +351,29 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// The second word of a mask of CPUs, and numbers of CPUs above 255, are used by default.
+func TestSomeCellsHaveMoreCPUsThanAWordHasBits(t *testing.T) {
+	cfg := config(t)
+	cfg.On, cfg.Wide = nil, true
+	plans, _, err := cfg.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, least := range []int{32, 256} {
+		if !slices.ContainsFunc(plans, func(p plan) bool { return p.vcpus > least && p.lock.kind.Name == "pvticket" }) {
+			t.Errorf("no cell has more than %d vCPUs", least)
+		}
+	}
+}
+
+// The runtime has a thread for each P besides those of the vCPUs, and these are no leak.
+func TestManyThreadsAreNoLeak(t *testing.T) {
+	cfg := config(t)
+	cfg.On, cfg.Locks, cfg.Overcommit = []string{rig.Threads}, []string{"tas"}, []float64{100 / float64(len(cfg.HostCPUs))}
+	for _, r := range tortured(t, cfg) {
+		if len(r.Findings) > 0 || r.VCPUs != 100 {
+			t.Errorf("%d vCPUs: %+v", r.VCPUs, r.Findings)
+		}
+	}
+}

@@ -57,6 +57,9 @@ pvqspin2015 are kept with their faults: their lost wake-ups are expected, and co
 10^9 unlocks. The mutex and the spinlock that a program imports are tortured on goroutines; for
 them the slow path is to have found it taken.
 
+Unless --locks or --overcommit is given, pvticket and xen2008, which look CPUs up in masks, are also
+tortured with 40 and 300 vCPUs: more than a word of a mask has bits, and more than 256.
+
 --duration is for all locks, machines and overcommits together; the least overcommit gets two
 parts of it for each one that the others get. --seed repeats the choices, not what the kernel
 makes of them. To be stopped and continued (the torment stop), the command runs itself as a
@@ -83,6 +86,7 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 				return err
 			}
 			cfg.Hog = startHog
+			cfg.Wide = !cmd.Flags().Changed("locks") && !cmd.Flags().Changed("overcommit")
 			if err := cfg.Check(); err != nil {
 				return err
 			}
