@@ -37,6 +37,7 @@ var misuses = []struct {
 		go func() {
 			l.Lock()
 			locked <- true
+			//lint:ignore SA5002 it computes
 			for {
 			}
 		}()
@@ -64,7 +65,8 @@ var misuses = []struct {
 		l.Lock()
 		defer l.Unlock()
 		var none map[int]int
-		none[1] = 1 //nolint:staticcheck // it panics
+		//lint:ignore SA5000 it panics
+		none[1] = 1
 	}, SpinlockPins, "panic holding locks"},
 	{"a Spinlock locked twice", func() {
 		l := new(Spinlock)
