@@ -120,6 +120,7 @@ func product(all Settings, o Options) (cells []Cell, err error) {
 			return nil, tooMany()
 		}
 	}
+	var refused int
 	for cell := range n {
 		values := make(Settings)
 		rest := cell
@@ -134,6 +135,7 @@ func product(all Settings, o Options) (cells []Cell, err error) {
 			return nil, err
 		}
 		if every && c.vcpus() > c.Config.Lock.MaxCPUs {
+			refused = c.vcpus()
 			continue // asked for all that can
 		}
 		if err := c.Config.Check(); err != nil {
@@ -142,7 +144,7 @@ func product(all Settings, o Options) (cells []Cell, err error) {
 		cells = append(cells, c)
 	}
 	if len(cells) == 0 {
-		return nil, errors.New("no lock can be waited for by so many vCPUs")
+		return nil, fmt.Errorf("%d vCPUs: no lock is for so many", refused)
 	}
 	return cells, nil
 }
