@@ -46,6 +46,9 @@ func hostFacts(h *result.Host, command []string, started time.Time) [][2]string 
 		{"Go", fmt.Sprintf("%s, %s, GOMAXPROCS %d", h.Go, h.GOARCH, h.GOMAXPROCS)},
 		{"A spin round", fmt.Sprintf("%s (a PAUSE and a look)", nanos(h.PauseNanos))},
 	}
+	if h.Revision != "" {
+		facts = append(facts, [2]string{"Revision of pvlock", h.Revision})
+	}
 	if h.QuotaCPUs > 0 {
 		facts = append(facts, [2]string{"Quota", short(h.QuotaCPUs) + " CPUs"})
 	}

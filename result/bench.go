@@ -54,6 +54,8 @@ type Host struct {
 	GOARCH string `json:"goarch"`
 	// Go is the version of Go it was built with.
 	Go string `json:"go"`
+	// Revision is that of pvlock, with "+dirty" if its tree had changes; left out where its build doesn't say.
+	Revision string `json:"revision,omitempty"`
 	// GOMAXPROCS is its value before any run raised it.
 	GOMAXPROCS int `json:"gomaxprocs"`
 	// QuotaCPUs is how many CPUs' time the control group may use; 0 means no limit.

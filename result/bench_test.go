@@ -22,7 +22,7 @@ func sample() *Bench {
 		Schema: SchemaBench,
 		Host: Host{
 			CPU: "Some CPU @ 2.60GHz", CPUs: 2, Hypervisor: "KVM", Emulated: true, Kernel: "6.18.44", GOOS: "linux", GOARCH: "amd64",
-			Go: "go1.26.8", GOMAXPROCS: 3, QuotaCPUs: 1.5, Unknown: []string{"quota_cpus unknown: why"}, PauseNanos: 15.25, Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
+			Go: "go1.26.8", Revision: "0123abcd+dirty", GOMAXPROCS: 3, QuotaCPUs: 1.5, Unknown: []string{"quota_cpus unknown: why"}, PauseNanos: 15.25, Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
 		},
 		Command: []string{"pvlock", "bench", "--locks", "xen"},
 		Ending:  Ending{Interrupted: true, Failed: "no CPU"},
@@ -191,7 +191,7 @@ func TestTheSchemaIsStrict(t *testing.T) {
 	for _, at := range [][]string{{}, {"host"}, {"host", "steal"}, {"runs", "0"}, {"runs", "0", "latency_ns"}, {"runs", "0", "latency_closed_ns"}} {
 		t.Run("/"+strings.Join(at, "/"), func(t *testing.T) {
 			// Absent where unknown or none.
-			optional := []string{"steal", "steal_ns", "emulated", "unknown", "neighbours", "disturbed", "repeats"}
+			optional := []string{"steal", "steal_ns", "emulated", "unknown", "revision", "neighbours", "disturbed", "repeats"}
 			if len(at) == 0 {
 				optional = append(optional, "interrupted", "failed")
 			}

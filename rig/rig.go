@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"example.com/pvlock/host"
@@ -71,12 +72,33 @@ func Host() result.Host {
 		CPU: f.CPUModel.Or(unknown), CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Or(host.Hypervisor{Name: unknown}).Name,
 		Emulated: f.Emulated, Kernel: f.Kernel.Or(unknown),
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
-		QuotaCPUs: f.Quota.Or(host.Quota{}).CPUs, PauseNanos: arch.PauseNanos(),
+		QuotaCPUs: f.Quota.Or(host.Quota{}).CPUs, PauseNanos: arch.PauseNanos(), Revision: revision(),
 	}
 	if f.Quota.State() != host.Known {
 		h.Unknown = append(h.Unknown, "quota_cpus "+f.Quota.String())
 	}
 	return h
+}
+
+// revision returns pvlock's own, as the Go command has written it into the program: of its tree, or of its module.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	var of, dirty string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			of = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	if of == "" && info.Main.Version != "(devel)" {
+		of = info.Main.Version
+	}
+	return of + dirty
 }
 
 // Steal notes how much time has been stolen, and again when what it returns is called. Where that isn't told,
