@@ -242,8 +242,12 @@ func (d DoctorReport) WriteText(out io.Writer) error {
 	for _, f := range d.Findings {
 		fact := f.Fact
 		if f.State != host.Known {
-			missing = append(missing, f.Topic)
 			fact = f.State.String() + ": " + fact
+		} else if f.Unknown != "" {
+			fact += "; unknown: " + f.Unknown
+		}
+		if f.State != host.Known || f.Unknown != "" {
+			missing = append(missing, f.Topic)
 		}
 		fmt.Fprintf(w, "%s\t%s\n", f.Topic, fact)
 		if f.Advice != "" {

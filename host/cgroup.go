@@ -24,8 +24,9 @@ type Quota struct {
 	Group string
 	// Groups are all groups with a limit that can be seen, the process's own or nearest first.
 	Groups []LimitedGroup
-	// Unseen says which groups may have a limit that could not be read, and why; "" if there are none.
-	Unseen string
+	// Unseen says which groups' limits could not be read, and why, Hidden which groups above
+	// can't be seen from here; "" if there are none.
+	Unseen, Hidden string
 }
 
 // A LimitedGroup is a control group with a limit.
@@ -47,8 +48,8 @@ type Throttling struct {
 	Time               time.Duration
 }
 
-// stopped reads for how long the process's own group has been stopped by whatever limit, also of groups
-// above it that can't be seen, summed over CPUs: cpu.stat.local, which Linux has since 6.6.
+// stopped reads for how long the process's own group has been stopped by whatever limit, also of
+// groups above it that can't be seen, summed over CPUs: cpu.stat.local, which Linux has since 6.6.
 func stopped(fsys fs.FS) Fact[time.Duration] {
 	h, err := cpuHierarchy(fsys)
 	switch {
@@ -68,7 +69,8 @@ func stopped(fsys fs.FS) Fact[time.Duration] {
 	text, err := fs.ReadFile(fsys, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return NotToldFact[time.Duration]("this kernel doesn't tell for how long %s was stopped from above", absolute(dirs[0]))
+		return NotToldFact[time.Duration]("this kernel doesn't tell for how long %s was stopped "+
+			"from above", absolute(dirs[0]))
 	case err != nil:
 		return asFact(time.Duration(0), err)
 	}
@@ -84,11 +86,13 @@ func stopped(fsys fs.FS) Fact[time.Duration] {
 		}
 		n, err := strconv.ParseUint(value, 10, 63)
 		if err != nil || n > math.MaxInt64/unit {
-			return UnknownFact[time.Duration]("%s: %s %q: want a number", absolute(name), key, value)
+			return UnknownFact[time.Duration]("%s: %s %q: want a "+
+				"number", absolute(name), key, value)
 		}
 		return Is(time.Duration(n * unit))
 	}
-	return UnknownFact[time.Duration]("%s doesn't say for how long the group was stopped", absolute(name))
+	return UnknownFact[time.Duration]("%s doesn't say for how long the group was "+
+		"stopped", absolute(name))
 }
 
 // quota reads the limits of the process's group and of those above it, as far as they can be
@@ -121,18 +125,16 @@ func quota(fsys fs.FS) Fact[Quota] {
 			q.CPUs, q.Period, q.Group = g.CPUs, g.Period, g.Group
 		}
 	}
-	failed := len(unseen) > 0
-	if hidden != "" {
-		unseen = append(unseen, hidden)
-	}
-	q.Unseen = strings.Join(unseen, "; ")
+	q.Unseen, q.Hidden = strings.Join(unseen, "; "), hidden
 	switch {
-	case q.CPUs > 0 || q.Unseen == "":
+	case q.CPUs > 0:
 		return Is(q)
-	case failed:
+	case q.Unseen != "":
 		return UnknownFact[Quota]("%s", q.Unseen)
+	case q.Hidden != "":
+		return NotToldFact[Quota]("none that can be seen; %s", q.Hidden)
 	}
-	return NotToldFact[Quota]("none that can be seen; %s", q.Unseen)
+	return Is(q)
 }
 
 // A hierarchy is the one that the cpu controller is in.
@@ -166,7 +168,9 @@ func unifiedHierarchy(fsys fs.FS) (*hierarchy, error) {
 }
 
 // findHierarchy finds the hierarchy whose group the chooser takes from /proc/self/cgroup.
-func findHierarchy(fsys fs.FS, choose func(text string) (group string, version cgroups, ok bool)) (*hierarchy, error) {
+func findHierarchy(
+	fsys fs.FS, choose func(text string) (group string, version cgroups, ok bool),
+) (*hierarchy, error) {
 	text, err := fs.ReadFile(fsys, "proc/self/cgroup")
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errors.ErrUnsupported) {
 		if _, err := fs.Stat(fsys, "proc/self"); err != nil {
@@ -185,7 +189,11 @@ func findHierarchy(fsys fs.FS, choose func(text string) (group string, version c
 	if err != nil {
 		return nil, err
 	}
-	h := &hierarchy{version: version, group: strings.TrimSuffix(group, " (deleted)"), mounts: cgroupMounts(string(mounts), version)}
+	h := &hierarchy{
+		version: version,
+		group:   strings.TrimSuffix(group, " (deleted)"),
+		mounts:  cgroupMounts(string(mounts), version),
+	}
 	ns, err := fs.ReadLink(fsys, "proc/self/ns/cgroup")
 	h.initial = err == nil && ns == initialNamespace
 	return h, nil
@@ -269,7 +277,11 @@ func (h *hierarchy) dirs(fsys fs.FS) (dirs []string, hidden string, err error) {
 			continue
 		}
 		_, err = fs.Stat(fsys, found[0])
-		if better := (err == nil) != present; dirs == nil || better && err == nil || !better && len(found) > len(dirs) {
+		better := len(found) > len(dirs)
+		if is := err == nil; is != present {
+			better = is
+		}
+		if dirs == nil || better {
 			dirs, root, present = found, m.root, err == nil
 		}
 	}
@@ -312,16 +324,19 @@ func (h *hierarchy) own(fsys fs.FS, m cgroupMount, top string) (string, error) {
 	if rest, ok := relative(h.group, m.root); ok {
 		return path.Join(top, rest), nil
 	}
-	// What is mounted is above the namespace's root, as in a mount that was made outside: how many groups
-	// lie between is known, and not their names. The one that has this process as a member is it.
+	// What is mounted is above the namespace's root, as in a mount that was made outside: how many
+	// groups lie between is known, and not their names. The one that has this process as a member
+	// is it.
 	up, names := climb(m.root)
 	own, rest := climb(h.group)
 	if names != "" || up <= own {
-		return "", fmt.Errorf("the process's group %s is not below %s, which is what is mounted at %s", h.group, m.root, m.point)
+		return "", fmt.Errorf("the process's group %s is not below %s, which is what is mounted "+
+			"at %s", h.group, m.root, m.point)
 	}
 	pid, err := processID(fsys)
 	if err != nil {
-		return "", fmt.Errorf("the process's group below %s, whose name is not told: %w", m.point, err)
+		return "", fmt.Errorf("the process's group below %s, whose name is not "+
+			"told: %w", m.point, err)
 	}
 	left := maxGroups
 	dir, ok := h.version.search(fsys, top, up-own, rest, pid, &left)
@@ -329,9 +344,11 @@ func (h *hierarchy) own(fsys fs.FS, m cgroupMount, top string) (string, error) {
 	case ok:
 		return dir, nil
 	case left < 0:
-		return "", fmt.Errorf("the process's group below %s, whose name is not told, is none of the first %d", m.point, maxGroups)
+		return "", fmt.Errorf("the process's group below %s, whose name is not told, is none of "+
+			"the first %d", m.point, maxGroups)
 	}
-	return "", fmt.Errorf("the process's group below %s, whose name is not told, was not found", m.point)
+	return "", fmt.Errorf("the process's group below %s, whose name is not told, was not "+
+		"found", m.point)
 }
 
 // relative returns the path from root down to group.
@@ -398,8 +415,8 @@ func (v cgroups) hasMember(fsys fs.FS, dir, pid string) bool {
 	return false
 }
 
-// isRoot says whether a directory is of the root of all groups, which has files that no other group has,
-// or lacks some.
+// isRoot says whether a directory is of the root of all groups, which has files that no other group
+// has, or lacks some.
 func (v cgroups) isRoot(fsys fs.FS, dir string) bool {
 	if v == 1 {
 		_, err := fs.Stat(fsys, path.Join(dir, "release_agent"))
@@ -515,9 +532,14 @@ func throttling(fsys fs.FS, name string) (Throttling, error) {
 	return t, nil
 }
 
-// between returns what came after an earlier reading, or an error if both can't be of the same group.
+// between returns what came after an earlier reading, or an error if both can't be of the same
+// group.
 func (t Throttling) between(before Throttling) (Throttling, error) {
-	d := Throttling{Periods: t.Periods - before.Periods, Throttled: t.Throttled - before.Throttled, Time: t.Time - before.Time}
+	d := Throttling{
+		Periods:   t.Periods - before.Periods,
+		Throttled: t.Throttled - before.Throttled,
+		Time:      t.Time - before.Time,
+	}
 	if t.Periods < before.Periods || t.Throttled < before.Throttled || d.Throttled > d.Periods {
 		return Throttling{}, errors.New("the counts of periods ran backwards")
 	}

@@ -9,8 +9,8 @@ func execCPUID(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
 
 func cpuidReader() cpuid { return execCPUID }
 
-// execXenCPUID has Xen execute CPUID: it is an invalid instruction, which Xen knows, when a guest that it
-// paravirtualises executes it. Everywhere else it ends the process.
+// execXenCPUID has Xen execute CPUID: it is an invalid instruction, which Xen knows, when a guest
+// that it paravirtualises executes it. Everywhere else it ends the process.
 //
 //go:noescape
 func execXenCPUID(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)

@@ -27,7 +27,10 @@ func cpuList(fsys fs.FS, name string) ([]int, error) {
 		}
 		from, err1 := strconv.ParseUint(first, 10, 31)
 		to, err2 := strconv.ParseUint(last, 10, 31)
-		if err1 != nil || err2 != nil || from > to || to >= maxCPU || len(cpus) > 0 && int(from) <= cpus[len(cpus)-1] {
+		if err1 != nil || err2 != nil || from > to || to >= maxCPU {
+			return bad()
+		}
+		if len(cpus) > 0 && int(from) <= cpus[len(cpus)-1] {
 			return bad()
 		}
 		for cpu := from; cpu <= to; cpu++ {

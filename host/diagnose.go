@@ -15,12 +15,15 @@ type Finding struct {
 	State State `json:"state"`
 	// Fact says how it is, or why that isn't known.
 	Fact string `json:"fact"`
+	// Unknown says what part of it is not known, although the rest is; else it is empty.
+	Unknown string `json:"unknown,omitempty"`
 	// Advice says what to do, if something is wrong; else it is empty.
 	Advice string `json:"advice,omitempty"`
 }
 
-// What is tolerable, in shares. A lock holder that is off its CPU for more than one part in a hundred of the time is met by
-// every hundredth waiter, who then waits for milliseconds and not for nanoseconds.
+// What is tolerable, in shares. A lock holder that is off its CPU for more than one part in a
+// hundred of the time is met by every hundredth waiter, who then waits for milliseconds and not for
+// nanoseconds.
 const (
 	stealTolerable    = 0.01
 	throttleTolerable = 0.01
@@ -81,17 +84,20 @@ func diagnoseFeatures(o Observed) Finding {
 	stolen, known := Stolen(Is(CPUTime{}), f.Time).Get()
 	switch {
 	case h.Name == "KVM" && told && !x.PVUnhalt && !x.Realtime:
-		d.Advice = "the guest's kernel can't let a vCPU that waits for a lock sleep: start QEMU with -cpu …,kvm-pv-unhalt=on"
+		d.Advice = "the guest's kernel can't let a vCPU that waits for a lock sleep: start QEMU " +
+			"with -cpu …,kvm-pv-unhalt=on"
 	case h.Name == "KVM" && told && !x.StealTime:
 		d.Advice = "steal time is not told: start QEMU with -cpu …,kvm-steal-time=on"
 	case p.NoStealAcc:
 		d.Advice = "steal time is not told: start the kernel without no-steal-acc"
 	case h.Name == "KVM" && x.Realtime && known && stolen > stealTolerable:
-		d.Advice = "REALTIME promises CPUs of its own to each vCPU, and yet time is stolen: the hint is wrong, take it away"
+		d.Advice = "REALTIME promises CPUs of its own to each vCPU, and yet time is stolen: the " +
+			"hint is wrong, take it away"
 	case p.NoPV && h.Name != None:
 		d.Advice = "the kernel was started with nopv: right only if its vCPUs are never preempted"
 	case p.NoPVSpin:
-		d.Advice = "the kernel was started with nopvspin: right only if its vCPUs are never preempted"
+		d.Advice = "the kernel was started with nopvspin: right only if its vCPUs are never " +
+			"preempted"
 	}
 	return d
 }
@@ -99,9 +105,11 @@ func diagnoseFeatures(o Observed) Finding {
 func diagnoseSteal(o Observed) Finding {
 	now := Stolen(o.Before.Time, o.After.Time)
 	boot := Stolen(Is(CPUTime{}), o.After.Time)
-	d := find("steal", now, fmt.Sprintf("%.1f %% now, %.1f %% since boot", 100*now.Or(0), 100*boot.Or(0)))
+	d := find("steal", now, fmt.Sprintf("%.1f %% now, %.1f %% "+
+		"since boot", 100*now.Or(0), 100*boot.Or(0)))
 	if now.Or(0) > stealTolerable || boot.Or(0) > stealTolerable {
-		d.Advice = "the hypervisor runs others on your CPUs, holders of locks lose theirs: use pv locks; ask for fewer vCPUs, or dedicated ones"
+		d.Advice = "the hypervisor runs others on your CPUs, holders of locks lose theirs: use " +
+			"pv locks; ask for fewer vCPUs, or dedicated ones"
 	}
 	return d
 }
@@ -112,36 +120,51 @@ func diagnoseQuota(o Observed) Finding {
 	if !known || q.CPUs == 0 {
 		d := find(topic, o.After.Quota, "none")
 		if s := o.stopped(); s > throttleTolerable {
-			d.Advice = fmt.Sprintf("a limit that can't be seen from here stopped the control group for %.0f %% of the time, with whatever locks it held: raise it, or lower GOMAXPROCS", 100*s)
+			d.Advice = stoppedFromAbove(s)
 		}
 		return d
 	}
-	d := find(topic, o.After.Quota, fmt.Sprintf("%.3g CPUs in each %v (%s)", q.CPUs, q.Period, q.Group))
-	lower := fmt.Sprintf("raise the quota, or lower GOMAXPROCS to %d", max(1, int(math.Min(q.CPUs, math.MaxInt32))))
+	d := find(topic, o.After.Quota, fmt.Sprintf("%.3g CPUs in each "+
+		"%v (%s)", q.CPUs, q.Period, q.Group))
+	lower := fmt.Sprintf("raise the quota, or lower GOMAXPROCS "+
+		"to %d", max(1, int(math.Min(q.CPUs, math.MaxInt32))))
 	worst, counts := q.worst()
 	if counts.State() != Known {
 		d.State, d.Fact = counts.State(), d.Fact+"; how often it was stopped is "+counts.String()
 	} else {
 		t := counts.Or(Throttling{})
-		d.Fact += fmt.Sprintf("; %s stopped in %d of %d periods, for %v", worst, t.Throttled, t.Periods, t.Time.Round(time.Millisecond))
+		d.Fact += fmt.Sprintf("; %s stopped in %d of %d periods, "+
+			"for %v", worst, t.Throttled, t.Periods, t.Time.Round(time.Millisecond))
 	}
-	if q.Unseen != "" {
-		d.Fact += "; not known: " + q.Unseen
+	if d.Unknown = q.Unseen; q.Hidden != "" && o.After.Stopped.State() != Known {
+		// Nor is it known whether a limit among them is met.
+		d.Unknown = strings.TrimPrefix(d.Unknown+"; "+q.Hidden, "; ")
 	}
 	lately := o.Throttled().Or(GroupThrottling{})
 	switch t := counts.Or(Throttling{}); {
 	case lately.often():
-		d.Advice = fmt.Sprintf("%s was stopped in %d of the last %d periods, with whatever locks it held: %s", lately.Group, lately.Throttled, lately.Periods, lower)
+		d.Advice = fmt.Sprintf("%s was stopped in %d of the last %d periods, with whatever locks "+
+			"it held: %s", lately.Group, lately.Throttled, lately.Periods, lower)
+	case q.Hidden != "" && o.stopped() > throttleTolerable:
+		d.Advice = stoppedFromAbove(o.stopped())
 	case GroupThrottling{Throttling: t}.often():
-		d.Advice = fmt.Sprintf("%s has been stopped often, with whatever locks it held: %s", worst, lower)
+		d.Advice = fmt.Sprintf("%s has been stopped often, with whatever locks it "+
+			"held: %s", worst, lower)
 	case q.CPUs < float64(o.After.GOMAXPROCS):
-		d.Advice = fmt.Sprintf("GOMAXPROCS %d can use it up before a period ends, by spinning alone: use pv locks, or lower GOMAXPROCS to %d", o.After.GOMAXPROCS, max(1, int(q.CPUs)))
+		d.Advice = fmt.Sprintf("GOMAXPROCS %d can use it up before a period ends, by spinning "+
+			"alone: use pv locks, or lower GOMAXPROCS "+
+			"to %d", o.After.GOMAXPROCS, max(1, int(q.CPUs)))
 	}
 	return d
 }
 
-// stopped returns for which share of the interval the process's control group was stopped on each CPU that it
-// may use; 0 where that isn't known.
+func stoppedFromAbove(share float64) string {
+	return fmt.Sprintf("a limit that can't be seen from here stopped the control group for %.0f %% "+
+		"of the time, with whatever locks it held: raise it, or lower GOMAXPROCS", 100*share)
+}
+
+// stopped returns for which share of the interval the process's control group was stopped on each
+// CPU that it may use; 0 where that isn't known.
 func (o Observed) stopped() float64 {
 	after, ok1 := o.After.Stopped.Get()
 	before, ok2 := o.Before.Stopped.Get()
@@ -151,8 +174,8 @@ func (o Observed) stopped() float64 {
 	return min(float64(after-before)/float64(o.Interval()*time.Duration(o.After.NumCPUs)), 1)
 }
 
-// worst returns the group that was stopped in the largest share of its periods. It isn't known if that
-// of any isn't.
+// worst returns the group that was stopped in the largest share of its periods. It isn't known if
+// that of any isn't.
 func (q Quota) worst() (group string, counts Fact[Throttling]) {
 	for _, g := range q.Groups {
 		t, ok := g.Throttling.Get()
@@ -206,7 +229,8 @@ func (o Observed) Throttled() Fact[GroupThrottling] {
 		}
 		before, ok := o.Before.Quota.Or(Quota{}).throttling(g.Group).Get()
 		if !ok {
-			return UnknownFact[GroupThrottling]("at the beginning the periods of %s were not known", g.Group)
+			return UnknownFact[GroupThrottling]("at the beginning the periods of %s were not "+
+				"known", g.Group)
 		}
 		d, err := after.between(before)
 		if err != nil {
@@ -235,7 +259,8 @@ func diagnoseProcs(f Facts) Finding {
 	d := find("GOMAXPROCS", f.CPUs, text)
 	switch {
 	case f.GOMAXPROCS > f.NumCPUs:
-		d.Advice = fmt.Sprintf("Go's threads take the CPUs from each other: lower GOMAXPROCS to %d, or use pv locks", f.NumCPUs)
+		d.Advice = fmt.Sprintf("Go's threads take the CPUs from each other: lower GOMAXPROCS to "+
+			"%d, or use pv locks", f.NumCPUs)
 	case f.GOMAXPROCS < f.NumCPUs && f.Quota.Or(Quota{}).CPUs == 0:
 		d.Advice = fmt.Sprintf("%d CPUs are never used by Go code", f.NumCPUs-f.GOMAXPROCS)
 	}
@@ -282,7 +307,8 @@ func (o Observed) Crowd() Fact[Crowd] {
 	if !ok {
 		return missing[Crowd](o.After.Online)
 	}
-	return Is(Crowd{n > float64(len(online)), fmt.Sprintf("%.1f other threads ran or were ready to, on %d CPUs, on average (procs_running; no pressure is told)", n, len(online))})
+	return Is(Crowd{n > float64(len(online)), fmt.Sprintf("%.1f other threads ran or were ready "+
+		"to, on %d CPUs, on average (procs_running; no pressure is told)", n, len(online))})
 }
 
 func diagnoseCompetition(o Observed) Finding {
@@ -290,7 +316,8 @@ func diagnoseCompetition(o Observed) Finding {
 	crowd := f.Or(Crowd{})
 	d := find("competition", f, crowd.Evidence)
 	if crowd.Crowded {
-		d.Advice = "more threads want to run than there are CPUs, so that the kernel takes them from lock holders: use pv locks; run less"
+		d.Advice = "more threads want to run than there are CPUs, so that the kernel takes them " +
+			"from lock holders: use pv locks; run less"
 	}
 	return d
 }

@@ -82,6 +82,13 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 			f.Quota = NotToldFact[Quota]("none that can be seen")
 			b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
 		}},
+		{"CPU quota", "can't be seen from here stopped the control group for 20 %", func(b, f *Facts) {
+			f.Quota = quota(8, Throttling{})
+			q := f.Quota.Or(Quota{})
+			q.Hidden = "above"
+			b.Quota, f.Quota = Is(q), Is(q)
+			b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
+		}},
 		{"GOMAXPROCS", "lower GOMAXPROCS to 4", func(_, f *Facts) { f.GOMAXPROCS = 8 }},
 		{"GOMAXPROCS", "3 CPUs are never used", func(_, f *Facts) { f.GOMAXPROCS = 1 }},
 		{"competition", "run less", func(_, f *Facts) {
@@ -100,6 +107,30 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 		}
 		if !said {
 			t.Errorf("%s: nothing says %q: %+v", c.topic, c.advice, (Observed{Before: before, After: after}).Diagnose())
+		}
+	}
+}
+
+func TestALimitDoesNotHideThatOthersAreNotKnown(t *testing.T) {
+	for _, c := range []struct {
+		name, unseen, hidden string
+		stopped              Fact[time.Duration]
+		want                 string
+	}{
+		{"all seen", "", "", Fact[time.Duration]{}, ""},
+		{"one can't be read", "/g: refused", "", Is(time.Second), "/g: refused"},
+		{"those above are hidden", "", "above /g", NotToldFact[time.Duration]("old"), "above /g"},
+		{"those above are hidden, and how long they stopped it is known", "", "above /g", Is(time.Second), ""},
+		{"both", "/g: refused", "above /g", Fact[time.Duration]{}, "/g: refused; above /g"},
+	} {
+		f := after(healthy())
+		f.Quota = Is(Quota{
+			CPUs: 4, Unseen: c.unseen, Hidden: c.hidden,
+			Groups: []LimitedGroup{{Group: "/g", CPUs: 4, Throttling: Is(Throttling{})}},
+		})
+		f.Stopped = c.stopped
+		if d := diagnoseQuota(Observed{Before: f, After: f}); d.Unknown != c.want || d.State != Known {
+			t.Errorf("%s: %+v, want %q", c.name, d, c.want)
 		}
 	}
 }

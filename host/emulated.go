@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// guestCPUID returns the CPUID that tells of the hypervisor nearest beneath: the CPU's own, or, in a
-// guest that Xen paravirtualises, Xen's. There the CPU's own isn't intercepted and tells of whatever is beneath Xen.
+// guestCPUID returns the CPUID that tells of the hypervisor nearest beneath: the CPU's own, or, in
+// a guest that Xen paravirtualises, Xen's. There the CPU's own isn't intercepted and tells of
+// whatever is beneath Xen.
 func guestCPUID(fsys fs.FS, own, xen cpuid) cpuid {
 	if own != nil && xen != nil && xenParavirtual(fsys) {
 		return xen

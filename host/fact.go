@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A Fact is a value that is known, or the reason why it is not. There are two reasons: something went
-// wrong or contradicts itself (unknown), or the platform says nothing of it (not told). A
+// A Fact is a value that is known, or the reason why it is not. There are two reasons: something
+// went wrong or contradicts itself (unknown), or the platform says nothing of it (not told). A
 // placeholder is never a value: [Fact.Get] returns whether there is one.
 //
 // The zero value is unknown. As JSON a fact is an object with one key: "value", "unknown" or
@@ -73,7 +73,8 @@ func oneLine(why string, args []any) string {
 	return strings.ReplaceAll(fmt.Sprintf(why, args...), "\n", "; ")
 }
 
-// asFact returns what was read, or why it could not be: not told where the system has no such thing.
+// asFact returns what was read, or why it could not be: not told where the system has no such
+// thing.
 func asFact[T any](value T, err error) Fact[T] {
 	switch {
 	case err == nil:

@@ -1,8 +1,8 @@
 // Package host says what is beneath this process: the CPUs it may use, the
 // hypervisor, the kernel, what has been stolen from it, and what its control group allows.
 //
-// Each fact is known, or unknown, or not told by the platform, with the reason: see [Fact]. Linux tells
-// nearly all of them, other systems few.
+// Each fact is known, or unknown, or not told by the platform, with the reason: see [Fact]. Linux
+// tells nearly all of them, other systems few.
 package host
 
 import (
@@ -34,8 +34,8 @@ type Facts struct {
 	Features Fact[Features]
 	// Parameters is what the kernel was started with.
 	Parameters Fact[Parameters]
-	// Emulated says that the CPUs are software, at whatever distance beneath: times that were measured on
-	// them say nothing of a processor.
+	// Emulated says that the CPUs are software, at whatever distance beneath: times that were
+	// measured on them say nothing of a processor.
 	Emulated bool
 	// Kernel is the operating system's release.
 	Kernel Fact[string]
@@ -43,8 +43,8 @@ type Facts struct {
 	Time Fact[CPUTime]
 	// Quota is what the control groups allow.
 	Quota Fact[Quota]
-	// Stopped is for how long the process's control group has been stopped by whatever limit, seen or
-	// not.
+	// Stopped is for how long the process's control group has been stopped by whatever limit, seen
+	// or not.
 	Stopped Fact[time.Duration]
 	// Competition is what competes for the CPUs.
 	Competition Competition
@@ -61,8 +61,8 @@ func Collect() Facts {
 	return f
 }
 
-// usable returns how many CPUs the process may run on, or the best guess: those online, or what Go's
-// runtime has found. That is 1 if it may not ask for the affinity.
+// usable returns how many CPUs the process may run on, or the best guess: those online, or what
+// Go's runtime has found. That is 1 if it may not ask for the affinity.
 func usable(f Facts, found int) int {
 	for _, cpus := range []Fact[[]int]{f.CPUs, f.Online} {
 		if list, ok := cpus.Get(); ok && len(list) > 0 {
@@ -72,7 +72,8 @@ func usable(f Facts, found int) int {
 	return found
 }
 
-// collect finds out what files and CPUID say. Id is of the hypervisor nearest beneath, own the CPU's.
+// collect finds out what files and CPUID say. Id is of the hypervisor nearest beneath, own the
+// CPU's.
 func collect(fsys fs.FS, id, own cpuid) Facts {
 	f := Facts{
 		At:          time.Now(),

@@ -3,9 +3,9 @@ package host
 // Features is what the hypervisor says about paravirtual locks: what Linux asks when it
 // chooses its own spinlock.
 type Features struct {
-	// What KVM offers: a halted vCPU can be kicked (PV_UNHALT); stolen time is told, and with it whether
-	// a vCPU is preempted (STEAL_TIME); a vCPU can yield to a preempted one (PV_SCHED_YIELD); one call
-	// sends several interrupts (PV_SEND_IPI).
+	// What KVM offers: a halted vCPU can be kicked (PV_UNHALT); stolen time is told, and with it
+	// whether a vCPU is preempted (STEAL_TIME); a vCPU can yield to a preempted one
+	// (PV_SCHED_YIELD); one call sends several interrupts (PV_SEND_IPI).
 	PVUnhalt, StealTime, PVSchedYield, PVSendIPI bool
 	// Realtime is KVM's hint that its vCPUs are never preempted: each has a physical CPU.
 	Realtime bool
@@ -58,7 +58,8 @@ func features(h Fact[Hypervisor], id cpuid) Fact[Features] {
 	case known.Name == None, known.Name == "Xen":
 		return Is(Features{}) // which have no such bits
 	case id == nil:
-		return NotToldFact[Features]("features are told by CPUID, which this build does not execute")
+		return NotToldFact[Features]("features are told by CPUID, which this build does not " +
+			"execute")
 	}
 	return Is(known.features(id))
 }

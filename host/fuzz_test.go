@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// checkObserved is what must hold of whatever files say: no share is outside of 0 to 1, all of it can be
-// written as JSON and comes back, and what is said of it has no number that is none.
+// checkObserved is what must hold of whatever files say: no share is outside of 0 to 1, all of it
+// can be written as JSON and comes back, and what is said of it has no number that is none.
 func checkObserved(t *testing.T, o Observed) {
 	t.Helper()
 	for what, f := range map[string]Fact[float64]{

@@ -100,8 +100,8 @@ func TestHosts(t *testing.T) {
 		name string
 		id   cpuid
 		fixture
-		// What is right: "0.5 of GROUP", "none", or a state; of whether the CPUs are fought for and whether stolen
-		// time is told, the state, and for the former what it says.
+		// What is right: "0.5 of GROUP", "none", or a state; of whether the CPUs are fought for and
+		// whether stolen time is told, the state, and for the former what it says.
 		quota, steal, crowd string
 	}{
 		// Distributions.

@@ -44,8 +44,8 @@ const (
 // A cpuid executes CPUID; nil where there is none.
 type cpuid func(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
 
-// remember returns a CPUID that executes each leaf once: under a hypervisor it is an exit, and several
-// facts ask for the same leaves.
+// remember returns a CPUID that executes each leaf once: under a hypervisor it is an exit, and
+// several facts ask for the same leaves.
 func remember(id cpuid) cpuid {
 	if id == nil {
 		return nil
@@ -111,8 +111,8 @@ func hypervisorBit(id cpuid) bool {
 	return ecx&(1<<31) != 0
 }
 
-// hypervisorLeaves finds the interfaces that a hypervisor offers. It is for CPUs whose hypervisor bit
-// is set: others answer for leaves that they don't have with another leaf's values.
+// hypervisorLeaves finds the interfaces that a hypervisor offers. It is for CPUs whose hypervisor
+// bit is set: others answer for leaves that they don't have with another leaf's values.
 func hypervisorLeaves(id cpuid) []Leaf {
 	var leaves []Leaf
 	for base := uint32(leafFirst); base < leafEnd; base += leafStep {

@@ -8,8 +8,8 @@ import (
 // Observed is the facts at the beginning and at the end of an interval.
 type Observed struct {
 	Before, After Facts
-	// Running is how many threads of the machine ran or were ready to, averaged over the interval, this
-	// process's one thread left out. They are counted only where no pressure is told.
+	// Running is how many threads of the machine ran or were ready to, averaged over the interval,
+	// this process's one thread left out. They are counted only where no pressure is told.
 	Running Fact[float64]
 }
 
@@ -20,8 +20,8 @@ func (o Observed) Interval() time.Duration { return o.After.At.Sub(o.Before.At) 
 // each 10 ms.
 const samples = 50
 
-// Observe collects facts, again after an interval, and counts the running threads in between if need be. It
-// ends early when ctx is done.
+// Observe collects facts, again after an interval, and counts the running threads in between if
+// need be. It ends early when ctx is done.
 func Observe(ctx context.Context, interval time.Duration) Observed {
 	o := Observed{Before: Collect()}
 	pressure := o.Before.Competition.Group.State() == Known || o.Before.Competition.Machine.State() == Known
@@ -52,7 +52,8 @@ func Observe(ctx context.Context, interval time.Duration) Observed {
 	case n > 0:
 		o.Running = Is(float64(sum) / float64(n))
 	case pressure:
-		o.Running = UnknownFact[float64]("the running threads are not counted where pressure is told")
+		o.Running = UnknownFact[float64]("the running threads are not counted where pressure " +
+			"is told")
 	case o.After.Competition.Running.State() == Known:
 		o.Running = UnknownFact[float64]("the interval was too short to count the running threads")
 	default:

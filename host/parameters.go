@@ -10,8 +10,8 @@ type Parameters struct {
 	// NoPVSpin says that whoever runs the machine wants no paravirtual locks: nopvspin, on Xen also
 	// xen_nopvspin, on Hyper-V hv_nopvspin alone.
 	NoPVSpin bool
-	// NoPV says that the kernel doesn't ask the hypervisor for anything: nopv, on Xen also xen_nopv. A
-	// guest that Xen paravirtualises can't but ask.
+	// NoPV says that the kernel doesn't ask the hypervisor for anything: nopv, on Xen also
+	// xen_nopv. A guest that Xen paravirtualises can't but ask.
 	NoPV bool
 	// NoStealAcc says that stolen time is not counted: no-steal-acc.
 	NoStealAcc bool
@@ -43,10 +43,10 @@ func parameters(fsys fs.FS, h Hypervisor) (Parameters, error) {
 	return p, nil
 }
 
-// parameterNames yields the names of a command line's parameters, with _ for -, which are the same to
-// the kernel. It goes by the kernel's rules for early parameters: blanks separate, but not between
-// quotes; a parameter may be quoted as a whole; what is before the first = is its name, and the
-// value of a switch doesn't matter; what follows -- is init's.
+// parameterNames yields the names of a command line's parameters, with _ for -, which are the same
+// to the kernel. It goes by the kernel's rules for early parameters: blanks separate, but not
+// between quotes; a parameter may be quoted as a whole; what is before the first = is its name, and
+// the value of a switch doesn't matter; what follows -- is init's.
 func parameterNames(line string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line, blanks) {

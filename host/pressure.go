@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Competition is what competes for the CPUs. It is not the load average: Linux counts threads there that
-// wait for disks, and in a container those of the whole machine.
+// Competition is what competes for the CPUs. It is not the load average: Linux counts threads there
+// that wait for disks, and in a container those of the whole machine.
 type Competition struct {
 	// Group is how long threads of the process's control group had to wait for a CPU, Machine
 	// how long any threads had to.
@@ -48,8 +48,8 @@ func competition(fsys fs.FS) Competition {
 	}
 }
 
-// groupPressure reads the pressure of the process's control group: in version 2 each has its own, below
-// the root, where it is the machine's.
+// groupPressure reads the pressure of the process's control group: in version 2 each has its own,
+// below the root, where it is the machine's.
 func groupPressure(fsys fs.FS) Fact[Pressure] {
 	h, err := unifiedHierarchy(fsys)
 	if err != nil {
@@ -98,14 +98,16 @@ func pressure(fsys fs.FS, name string) (Pressure, error) {
 			case "avg10":
 				percent, err := strconv.ParseFloat(value, 64)
 				if err != nil || !(percent >= 0 && percent <= 100) {
-					return Pressure{}, fmt.Errorf("%s: avg10 %q: want 0 to 100", absolute(name), value)
+					return Pressure{}, fmt.Errorf("%s: avg10 %q: want 0 "+
+						"to 100", absolute(name), value)
 				}
 				p.Avg10 = percent / 100
 				found++
 			case "total":
 				us, err := strconv.ParseUint(value, 10, 63)
 				if err != nil || us > math.MaxInt64/1000 {
-					return Pressure{}, fmt.Errorf("%s: total %q: want microseconds", absolute(name), value)
+					return Pressure{}, fmt.Errorf("%s: total %q: want "+
+						"microseconds", absolute(name), value)
 				}
 				p.Total = time.Duration(us) * time.Microsecond
 				found++
@@ -177,9 +179,9 @@ func running(fsys fs.FS) Fact[int] {
 	return Is(int(n))
 }
 
-// crowdTolerable is the share of the time for which threads may wait for a CPU before CPUs are taken
-// to be fought for. A machine with next to nothing to do shows 0.01 to 0.02, of threads that wake while
-// their CPU is busy for a moment. One busy thread more than there are CPUs makes it 1.
+// crowdTolerable is the share of the time for which threads may wait for a CPU before CPUs are
+// taken to be fought for. A machine with next to nothing to do shows 0.01 to 0.02, of threads that
+// wake while their CPU is busy for a moment. One busy thread more than there are CPUs makes it 1.
 const crowdTolerable = 0.1
 
 // Crowd is whether more threads want the CPUs than there are, and what says so.
@@ -188,9 +190,10 @@ type Crowd struct {
 	Evidence string
 }
 
-// Crowd says whether the CPUs are fought for, by what takes no time to read: the pressure of
-// the last ten seconds (avg10), of the process's control group and of the machine; where neither is told, the
-// threads that are running at this instant (procs_running), if they are more than the machine's CPUs.
+// Crowd says whether the CPUs are fought for, by what takes no time to read: the pressure of the
+// last ten seconds (avg10), of the process's control group and of the machine; where neither is
+// told, the threads that are running at this instant (procs_running), if they are more than the
+// machine's CPUs.
 func (f Facts) Crowd() Fact[Crowd] {
 	var quiet []string
 	for _, x := range []struct {
@@ -201,7 +204,8 @@ func (f Facts) Crowd() Fact[Crowd] {
 		if !ok {
 			continue
 		}
-		evidence := fmt.Sprintf("threads of %s waited for a CPU in %.0f %% of the last 10 s (avg10 of %s)", x.whose, 100*p.Avg10, p.File)
+		evidence := fmt.Sprintf("threads of %s waited for a CPU in %.0f %% of the last 10 s "+
+			"(avg10 of %s)", x.whose, 100*p.Avg10, p.File)
 		if p.Avg10 > crowdTolerable {
 			return Is(Crowd{true, evidence})
 		}
@@ -218,5 +222,6 @@ func (f Facts) Crowd() Fact[Crowd] {
 	if !ok {
 		return missing[Crowd](f.Online)
 	}
-	return Is(Crowd{n > len(online), fmt.Sprintf("%d threads run or are ready to on %d CPUs (procs_running; no pressure is told)", n, len(online))})
+	return Is(Crowd{n > len(online), fmt.Sprintf("%d threads run or are ready to on %d CPUs "+
+		"(procs_running; no pressure is told)", n, len(online))})
 }

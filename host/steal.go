@@ -37,8 +37,8 @@ func (t CPUTime) Steal() time.Duration {
 	return time.Duration(t.ticks[statSteal]) * (time.Second / userHz)
 }
 
-// total returns all of it, in ticks, idle and stolen time included. It is no integer: the sum of columns
-// of 64 bits may have more.
+// total returns all of it, in ticks, idle and stolen time included. It is no integer: the sum of
+// columns of 64 bits may have more.
 func (t CPUTime) total() (sum float64) {
 	for _, n := range t.ticks {
 		sum += float64(n)
@@ -73,7 +73,8 @@ func cpuTime(fsys fs.FS) (CPUTime, error) {
 		}
 		fields = fields[1:]
 		if len(fields) < statColumns {
-			return CPUTime{}, fmt.Errorf("/proc/stat: %w: %d numbers for cpu, want at least %d", errors.ErrUnsupported, len(fields), statColumns)
+			return CPUTime{}, fmt.Errorf("/proc/stat: %w: %d numbers for cpu, want at "+
+				"least %d", errors.ErrUnsupported, len(fields), statColumns)
 		}
 		for i := range t.ticks {
 			if t.ticks[i], err = strconv.ParseUint(fields[i], 10, 63); err != nil {
@@ -85,7 +86,8 @@ func cpuTime(fsys fs.FS) (CPUTime, error) {
 		return CPUTime{}, errors.New("/proc/stat: no line for cpu")
 	}
 	if t.ticks[statSteal] > uint64(math.MaxInt64/(time.Second/userHz)) {
-		return CPUTime{}, fmt.Errorf("/proc/stat: %d ticks of stolen time are more than centuries", t.ticks[statSteal])
+		return CPUTime{}, fmt.Errorf("/proc/stat: %d ticks of stolen time are more than "+
+			"centuries", t.ticks[statSteal])
 	}
 	return t, nil
 }
@@ -149,23 +151,27 @@ func steal(fsys fs.FS, f *Facts) Fact[CPUTime] {
 	case f.Emulated && h.Name != "KVM" && h.Name != "Xen":
 		return NotToldFact[CPUTime]("the CPUs are emulated, and no emulator tells of stolen time")
 	case !known:
-		return UnknownFact[CPUTime]("the counter is 0, and whether there is a hypervisor is unknown")
+		return UnknownFact[CPUTime]("the counter is 0, and whether there is a hypervisor is " +
+			"unknown")
 	case h.Name == None, xenParavirtual(fsys):
 		return Is(t)
 	case h.Name != "KVM" && h.Name != "Xen":
 		// VMware can, if its administrator has it switched on; Linux doesn't ask others.
 		return NotToldFact[CPUTime]("the counter is 0, and %s need not tell of stolen time", h.Name)
 	case !parameters:
-		return UnknownFact[CPUTime]("the counter is 0, and the kernel's parameters, which can switch it off, are unknown")
+		return UnknownFact[CPUTime]("the counter is 0, and the kernel's parameters, which can " +
+			"switch it off, are unknown")
 	case p.NoPV:
-		return NotToldFact[CPUTime]("the kernel was started with nopv: it does not ask the hypervisor")
+		return NotToldFact[CPUTime]("the kernel was started with nopv: it does not ask the " +
+			"hypervisor")
 	case h.Name == "Xen":
 		return Is(t)
 	}
 	features, ok := f.Features.Get()
 	switch {
 	case !ok:
-		return NotToldFact[CPUTime]("the counter is 0, and whether KVM offers STEAL_TIME is not told")
+		return NotToldFact[CPUTime]("the counter is 0, and whether KVM offers STEAL_TIME is " +
+			"not told")
 	case !features.StealTime:
 		return NotToldFact[CPUTime]("KVM does not offer STEAL_TIME")
 	case p.NoStealAcc:

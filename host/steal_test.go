@@ -1,18 +1,12 @@
 package host
 
 import (
-	"fmt"
 	"math"
-	"strings"
 	"testing"
 	"time"
 )
 
 const tick = 10 * time.Millisecond
-
-func cpuLine(ticks ...uint64) string {
-	return "cpu " + strings.Trim(fmt.Sprint(ticks), "[]") + "\n"
-}
 
 func TestCPUTime(t *testing.T) {
 	for _, c := range []struct {

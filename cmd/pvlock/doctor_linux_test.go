@@ -12,9 +12,9 @@ import (
 	"example.com/pvlock/host"
 )
 
-// doctored runs doctor as the last step of a shell script, in namespaces of mounts and control groups of its own, and
-// returns the report. $T is a directory of the test's, $G a new control group of the cpu controller with a
-// limit of half a CPU.
+// doctored runs doctor as the last step of a shell script, in namespaces of mounts and control
+// groups of its own, and returns the report. $T is a directory of the test's, $G a new control
+// group of the cpu controller with a limit of half a CPU.
 func doctored(t *testing.T, before, script, interval string) boot.DoctorReport {
 	t.Helper()
 	group := limitedGroup(t)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// child runs the test in a process of its own, without GOMAXPROCS in its environment unless given. It returns
-// true in that process.
+// child runs the test in a process of its own, without GOMAXPROCS in its environment unless given.
+// It returns true in that process.
 func child(t *testing.T, env ...string) bool {
 	t.Helper()
 	if os.Getenv("GOMAXPROCS_TEST") != "" {

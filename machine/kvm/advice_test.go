@@ -94,7 +94,8 @@ func TestWhatIsAtDevKVMIsSaid(t *testing.T) {
 			if _, err := exec.LookPath("setpriv"); err != nil && strings.Contains(c.script, "setpriv") {
 				t.Skip("SKIP: ", err)
 			}
-			// The test's own binary may be where the other user can't reach it, and is open already.
+			// The test's own binary may be where the other user can't reach it, and is open
+			// already.
 			cmd := exec.Command("unshare", "-m", "sh", "-ec",
 				"mount -t tmpfs none /dev; set --; "+c.script+"; \"$@\" /proc/self/fd/3 -test.run '^"+t.Name()[:strings.Index(t.Name(), "/")]+"$' 3<\"$SELF\"")
 			cmd.Env = append(os.Environ(), asChild+"=1", "SELF="+self)

@@ -2,8 +2,8 @@
 // a thread of its own, confined to some of the host's CPUs, and scheduled by the kernel, not by
 // Go.
 //
-// GOMAXPROCS is raised while they run, so that each has a P of its own. Where the runtime chose it, it
-// does so again afterwards.
+// GOMAXPROCS is raised while they run, so that each has a P of its own. Where the runtime chose it,
+// it does so again afterwards.
 package osthread
 
 import (

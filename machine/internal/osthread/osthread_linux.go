@@ -18,7 +18,8 @@ func CheckAffinity(cpus []int) error {
 	}
 	for _, cpu := range cpus {
 		if !may.IsSet(cpu) {
-			return fmt.Errorf("CPU %d is not one of the %d that this process may use", cpu, may.Count())
+			return fmt.Errorf("CPU %d is not one of the %d that this process "+
+				"may use", cpu, may.Count())
 		}
 	}
 	return nil
@@ -68,9 +69,9 @@ func become(name string, cpus []int) (putBack func() error, err error) {
 	}, err
 }
 
-// lost returns an error if the calling thread is no longer confined to just these CPUs: one has gone
-// offline, the process's CPUs were made fewer, or somebody has changed the affinity. The kernel then
-// lets the thread run elsewhere, and says nothing.
+// lost returns an error if the calling thread is no longer confined to just these CPUs: one has
+// gone offline, the process's CPUs were made fewer, or somebody has changed the affinity. The
+// kernel then lets the thread run elsewhere, and says nothing.
 func lost(cpus []int) error {
 	have, err := affinity()
 	if err != nil {
@@ -82,7 +83,8 @@ func lost(cpus []int) error {
 		}
 	}
 	if have.Count() != confined(cpus).Count() {
-		return fmt.Errorf("the affinity of a thread was changed while the machine ran on CPUs %v", cpus)
+		return fmt.Errorf("the affinity of a thread was changed while the machine ran on "+
+			"CPUs %v", cpus)
 	}
 	return nil
 }
@@ -99,8 +101,8 @@ func threadUsage() usage {
 }
 
 // runDelay returns for how long the calling thread has been ready to run and was not running, -1
-// where the kernel doesn't say (it has no CONFIG_SCHED_INFO). The file's three numbers are the time on
-// the CPU, the time waiting for one, in ns, and the number of slices.
+// where the kernel doesn't say (it has no CONFIG_SCHED_INFO). The file's three numbers are the time
+// on the CPU, the time waiting for one, in ns, and the number of slices.
 func runDelay() time.Duration {
 	text, err := os.ReadFile("/proc/thread-self/schedstat")
 	if err != nil {
