@@ -12,60 +12,67 @@
 //
 // # When not to use Mutex
 //
-//   - Where a hot lock is the problem: no lock makes one goroutine at a time into two. With critical sections of a µs and
-//     more it takes the time that sync.Mutex takes.
-//   - Where goroutines of a hot lock with sections of about 100 ns are to get equal shares within a tenth of a second: it
-//     keeps the lock on one P for longer than sync.Mutex does. (Jain's index in the table.)
-//   - Where Unlock of an unlocked mutex has to be caught in production: it is caught under the race detector and with
-//     the build tag pvlockdebug only.
-//   - Where each acquisition sleeps: a channel operation or a Sleep in the critical section. It is about as fast as
-//     sync.Mutex then, and gains nothing.
-//   - In a sandbox that refuses membarrier(2), on Linux on amd64 and 386: then the first wait on each mutex
-//     stops the world, for tens of µs, and from then on each unlock of that mutex executes a fence. A seccomp
-//     filter may return an error for it, from the start or later. A filter that kills or traps instead
-//     ends the program at the first wait, some without a message. So allow membarrier with the commands 8
-//     (PRIVATE_EXPEDITED) and 16 (its registration). The tag purego does without.
+//   - Where a hot lock is the problem: no lock makes one goroutine at a time into two. With
+//     critical sections of a µs and more it takes the time that sync.Mutex takes.
+//   - Where goroutines of a hot lock with sections of about 100 ns are to get equal shares within a
+//     tenth of a second: it keeps the lock on one P for longer than sync.Mutex does. (Jain's index
+//     in the table.)
+//   - Where Unlock of an unlocked mutex has to be caught in production: it is caught under the race
+//     detector and with the build tag pvlockdebug only.
+//   - Where each acquisition sleeps: a channel operation or a Sleep in the critical section. It is
+//     about as fast as sync.Mutex then, and gains nothing.
+//   - In a sandbox that refuses membarrier(2), on Linux on amd64 and 386: then the first wait on
+//     each mutex stops the world, for tens of µs, and from then on each unlock of that mutex
+//     executes a fence. A seccomp filter may return an error for it, from the start or later. A
+//     filter that kills or traps instead ends the program at the first wait, some without a
+//     message. So allow membarrier with the commands 8 (PRIVATE_EXPEDITED) and 16 (its
+//     registration). The tag purego does without.
 //   - On 386, where the fast paths are calls.
-//   - Where profiles are read by name: a wait on a Mutex calls itself sync.RWMutex.Lock in goroutine dumps, because
-//     the runtime's own kind of wait for mutexes may not be linked; in the block and mutex profiles it is under
-//     Mutex.Lock and Mutex.Unlock. LockContext's wait calls itself semacquire, and is not in the mutex profile.
-//   - Where the mutex profile is always on and thousands of goroutines wait: while it is on they sleep on one
-//     semaphore, as sync.Mutex's do, and collections take as long as with sync.Mutex.
-//   - Where goroutine leaks are looked for: the goroutineleak profile of Go 1.27 reports a goroutine that waits for
-//     an unreachable sync.Mutex, and never one that waits for a Mutex. The garbage collector sees no way from a
-//     Mutex, which has no pointers, to the semaphores of its waiters. They are global, so that
-//     nothing is reported that isn't leaked. A goroutine dump shows such a goroutine, and how long it has waited.
+//   - Where profiles are read by name: a wait on a Mutex calls itself sync.RWMutex.Lock in
+//     goroutine dumps, because the runtime's own kind of wait for mutexes may not be linked; in the
+//     block and mutex profiles it is under Mutex.Lock and Mutex.Unlock. LockContext's wait calls
+//     itself semacquire, and is not in the mutex profile.
+//   - Where the mutex profile is always on and thousands of goroutines wait: while it is on they
+//     sleep on one semaphore, as sync.Mutex's do, and collections take as long as with sync.Mutex.
+//   - Where goroutine leaks are looked for: the goroutineleak profile of Go 1.27 reports a
+//     goroutine that waits for an unreachable sync.Mutex, and never one that waits for a Mutex. The
+//     garbage collector sees no way from a Mutex, which has no pointers, to the semaphores of its
+//     waiters. They are global, so that nothing is reported that isn't leaked. A goroutine dump
+//     shows such a goroutine, and how long it has waited.
 //
 // # When to use Spinlock
 //
-// For short sections beside goroutines that compute: the scheduler can't take the holder away in the middle of one.
+// For short sections beside goroutines that compute: the scheduler can't take the holder away in
+// the middle of one.
 //
 // # When not to use Spinlock
 //
-//   - Where a section can panic. The program ends then ("panic holding locks"), in spite of recover and of a deferred Unlock.
-//   - Where a section blocks, or is longer than some µs: a blocked holder ends the program, and a garbage collection waits for a
-//     running one.
-//   - Where a Mutex does. It is faster, alone and contended: pinning costs three calls into the runtime, and waiters queue.
+//   - Where a section can panic. The program ends then ("panic holding locks"), in spite of recover
+//     and of a deferred Unlock.
+//   - Where a section blocks, or is longer than some µs: a blocked holder ends the program, and a
+//     garbage collection waits for a running one.
+//   - Where a Mutex does. It is faster, alone and contended: pinning costs three calls into the
+//     runtime, and waiters queue.
 //   - Against preemption by the kernel or the hypervisor. There its waiters sleep, and that is all.
 //
 // # Builds
 //
-// With the build tag purego, both do without linkname and assembly: Spinlock doesn't pin, waits are not in the mutex profile,
-// and Mutex's Unlock is an atomic store. Under the race detector all of it is built on sync/atomic, so that it is
-// understood as synchronisation.
+// With the build tag purego, both do without linkname and assembly: Spinlock doesn't pin, waits are
+// not in the mutex profile, and Mutex's Unlock is an atomic store. Under the race detector all of
+// it is built on sync/atomic, so that it is understood as synchronisation.
 //
-// With the build tag pvlockbubbles, which is for tests with testing/synctest, a wait for a Mutex blocks durably while
-// a goroutine of the same bubble holds it: the bubble's clock goes on, and a deadlock is reported.
-// A wait for a holder of another bubble, or outside, leaves the clock alone. Each acquisition takes
-// microseconds then, and waits are not in the mutex profile.
+// With the build tag pvlockbubbles, which is for tests with testing/synctest, a wait for a Mutex
+// blocks durably while a goroutine of the same bubble holds it: the bubble's clock goes on, and a
+// deadlock is reported. A wait for a holder of another bubble, or outside, leaves the clock alone.
+// Each acquisition takes microseconds then, and waits are not in the mutex profile.
 //
 //	go test -tags pvlockbubbles ./...
 //
 // # Figures
 //
-// "pvlock bench mutex" measures Mutex beside sync.Mutex, interleaved in one process, with sync.Mutex beside itself as
-// a control. On 2 vCPUs of an AMD EPYC (Zen 4), Linux 6.18, Go 1.26.8, otherwise idle, medians of 7 rounds of 100 ms, as
-// ratios to sync.Mutex, from
+// "pvlock bench mutex" measures Mutex beside sync.Mutex, interleaved in one process, with
+// sync.Mutex beside itself as a control. On 2 vCPUs of an AMD EPYC (Zen 4), Linux 6.18, Go 1.26.8,
+// otherwise idle, medians of 7 rounds of 100 ms, as ratios to sync.Mutex, from
 //
 //	pvlock bench mutex --rounds 7 --duration 100ms
 //	pvlock bench mutex --groups contended,hogs --all --rounds 7 --duration 100ms
@@ -90,13 +97,15 @@
 //	1, 2, 4 and 16 Ps, 1 and 100 mutexes, 16      1.02   1.00   0.79      0.97      0.99
 //	  8 goroutines on 4 Ps, 100 mutexes           1.19   1.09   1.00      1.20      1.02
 //
-// Where goroutines outnumber CPUs, its 99.9th percentile of waiting is 0.05 to 0.9 of sync.Mutex's with sections of a µs and
-// more, in most cells; with shorter sections it is anything from 0.3 to 7 times as long, and more where sync.Mutex's is
-// about a µs, because the lock stays on one P for longer: 100 goroutines with sections of 100 ns have a Jain's index of 0.3 in a
-// tenth of a second there, and 0.97 with sync.Mutex. Hundreds of mutexes whose cache lines wander between CPUs take 1.0 to 1.2 of
-// sync.Mutex's time: Lock looks before it takes, which fetches the line twice.
+// Where goroutines outnumber CPUs, its 99.9th percentile of waiting is 0.05 to 0.9 of sync.Mutex's
+// with sections of a µs and more, in most cells; with shorter sections it is anything from 0.3 to 7
+// times as long, and more where sync.Mutex's is about a µs, because the lock stays on one P for
+// longer: 100 goroutines with sections of 100 ns have a Jain's index of 0.3 in a tenth of a second
+// there, and 0.97 with sync.Mutex. Hundreds of mutexes whose cache lines wander between CPUs take
+// 1.0 to 1.2 of sync.Mutex's time: Lock looks before it takes, which fetches the line twice.
 //
-// Of a Spinlock, 16 goroutines on 2 Ps with sections of 100 ns wait for 11 ms at most, of the same lock unpinned for 86 to 121 ms,
-// at 0.9 of the throughput: waiters that sleep when their budget is used up need no pin to survive, and pinning costs
-// (go test -run '^$' -bench Spinlock -benchtime 500ms -count 4).
+// Of a Spinlock, 16 goroutines on 2 Ps with sections of 100 ns wait for 11 ms at most, of the same
+// lock unpinned for 86 to 121 ms, at 0.9 of the throughput: waiters that sleep when their budget is
+// used up need no pin to survive, and pinning costs (go test -run '^$' -bench Spinlock -benchtime
+// 500ms -count 4).
 package pvlock

@@ -52,7 +52,8 @@ func usePvlock(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	goIn(t, dir, "mod", "edit", "-require=example.com/pvlock@v0.0.0", "-replace=example.com/pvlock="+root)
+	goIn(t, dir, "mod", "edit", "-require=example.com/pvlock@v0.0.0",
+		"-replace=example.com/pvlock="+root)
 	goIn(t, dir, "mod", "tidy", "-e")
 }
 
@@ -89,7 +90,9 @@ func replaceMutexes(t *testing.T, name string) (places int) {
 		}
 		for i, s := range g.Specs {
 			if spec := s.(*ast.ImportSpec); spec.Path.Value == `"sync"` && spec.Name == nil {
-				ours := &ast.ImportSpec{Path: &ast.BasicLit{ValuePos: spec.Pos(), Kind: token.STRING, Value: `"example.com/pvlock"`}}
+				ours := &ast.ImportSpec{
+					Path: &ast.BasicLit{ValuePos: spec.Pos(), Kind: token.STRING,
+						Value: `"example.com/pvlock"`}}
 				if others {
 					g.Specs = slices.Insert(g.Specs, i, ast.Spec(ours))
 					g.Lparen = g.Pos()
@@ -113,14 +116,16 @@ func replaceMutexes(t *testing.T, name string) (places int) {
 // The suites of modules pass with Mutex in sync.Mutex's place.
 func TestDropInSuitesOfModules(t *testing.T) {
 	needsDropIn(t)
-	for _, m := range []struct{ module, packages string }{ // packages whose tests do not depend on how busy the machine is
+	// packages whose tests do not depend on how busy the machine is
+	for _, m := range []struct{ module, packages string }{
 		{"golang.org/x/sync@v0.24.0", "./..."},
 		{"github.com/hashicorp/golang-lru/v2@v2.0.7", "./simplelru"},
 		{"github.com/prometheus/client_golang@v1.25.0", "./prometheus"},
 	} {
 		t.Run(m.module, func(t *testing.T) {
 			var at struct{ Dir string }
-			if err := json.Unmarshal(goIn(t, ".", "mod", "download", "-json", m.module), &at); err != nil {
+			if err := json.Unmarshal(goIn(t, ".", "mod", "download", "-json", m.module),
+				&at); err != nil {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(t.TempDir(), "module")
@@ -171,7 +176,9 @@ func TestDropInGoTests(t *testing.T) {
 		case *ast.GenDecl:
 			if d.Tok == token.IMPORT {
 				d.Specs = slices.DeleteFunc(d.Specs, func(s ast.Spec) bool {
-					return slices.Contains([]string{`"fmt"`, `"internal/testenv"`, `"os"`, `"os/exec"`, `"strings"`}, s.(*ast.ImportSpec).Path.Value)
+					return slices.Contains(
+						[]string{`"fmt"`, `"internal/testenv"`, `"os"`, `"os/exec"`, `"strings"`},
+						s.(*ast.ImportSpec).Path.Value)
 				})
 				for _, s := range d.Specs {
 					if path := s.(*ast.ImportSpec).Path; path.Value == `"sync"` {
@@ -183,7 +190,8 @@ func TestDropInGoTests(t *testing.T) {
 			}
 		case *ast.FuncDecl:
 			name := d.Name.Name
-			if name == "init" || strings.Contains(name, "Semaphore") || strings.Contains(name, "Misuse") {
+			if name == "init" || strings.Contains(name, "Semaphore") ||
+				strings.Contains(name, "Misuse") {
 				continue
 			}
 			if strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Benchmark") {
@@ -206,5 +214,6 @@ func TestDropInGoTests(t *testing.T) {
 	}
 	goIn(t, dir, "mod", "init", "sync_test")
 	usePvlock(t, dir)
-	t.Logf("%d tests and benchmarks\n%s", tests, goIn(t, dir, "test", "-vet=off", "-bench=.", "-benchtime=1000x", "."))
+	t.Logf("%d tests and benchmarks\n%s", tests,
+		goIn(t, dir, "test", "-vet=off", "-bench=.", "-benchtime=1000x", "."))
 }

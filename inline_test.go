@@ -9,7 +9,8 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// The fast paths inline into the caller on 64-bit machines. (On 386 sync/atomic's operations are calls.)
+// The fast paths inline into the caller on 64-bit machines. (On 386 sync/atomic's operations are
+// calls.)
 func TestFastPathsInline(t *testing.T) {
 	if testing.Short() || checked {
 		t.Skip("compiles the package; and a build that checks is not inlined")
@@ -40,8 +41,8 @@ func lockUnlock(m *Mutex, protected *int) {
 
 var keep = lockUnlock
 
-// The fast paths are: a load of wait, a locked compare-and-swap of lock, and (after what the mutex protects) a store of all of
-// lock, a load of wait. In this order, at this width.
+// The fast paths are: a load of wait, a locked compare-and-swap of lock, and (after what the mutex
+// protects) a store of all of lock, a load of wait. In this order, at this width.
 func TestFastPathsAsMachineCode(t *testing.T) {
 	if testing.Short() || checked || !arch.StoreLoadBarrier {
 		t.Skip("disassembles the fast paths as they are on amd64")
@@ -77,6 +78,8 @@ func TestFastPathsAsMachineCode(t *testing.T) {
 
 var (
 	// What touches memory by a register other than the stack's.
-	instructionOnMemory = regexp.MustCompile(`(LOCK )?(MOV[BWLQ]|CMPXCHG[LQ]|INCQ|XCHG[LQ]|XADD[LQ]|CMP[BLQ]|TEST[BL]) [^,]*(0x\d+|\b0)\((A|B|C|D|S)[XI]\)(, \w+)?|(LOCK )?(MOV[BWLQ]|CMPXCHG[LQ]) [^,]*, (0x\d+|\b0)\((A|B|C|D|S)[XI]\)`)
-	registers           = regexp.MustCompile(`\b(R\d+|[ABCDS][XI])\b`)
+	instructionOnMemory = regexp.MustCompile(`(LOCK )?(MOV[BWLQ]|CMPXCHG[LQ]|INCQ|XCHG[LQ]|` +
+		`XADD[LQ]|CMP[BLQ]|TEST[BL]) [^,]*(0x\d+|\b0)\((A|B|C|D|S)[XI]\)(, \w+)?|(LOCK ` +
+		`)?(MOV[BWLQ]|CMPXCHG[LQ]) [^,]*, (0x\d+|\b0)\((A|B|C|D|S)[XI]\)`)
+	registers = regexp.MustCompile(`\b(R\d+|[ABCDS][XI])\b`)
 )

@@ -16,15 +16,18 @@ var misuses = []struct {
 	seen bool // this build sees it
 	says string
 }{
-	{"unlock of one never locked", func() { new(Mutex).Unlock() }, checked, "unlock of unlocked mutex"},
+	{"unlock of one never locked", func() { new(Mutex).Unlock() }, checked,
+		"unlock of unlocked mutex"},
 	{"unlock twice", func() {
 		m := new(Mutex)
 		m.Lock()
 		m.Unlock()
 		m.Unlock()
 	}, checked, "unlock of unlocked mutex"},
-	{"unlock of an unlocked Spinlock", func() { new(Spinlock).Unlock() }, SpinlockPins, notHeldMessage},
-	{"unlock of an unlocked Spinlock that doesn't pin", func() { new(Spinlock).Unlock() }, !SpinlockPins,
+	{"unlock of an unlocked Spinlock", func() { new(Spinlock).Unlock() }, SpinlockPins,
+		notHeldMessage},
+	{"unlock of an unlocked Spinlock that doesn't pin", func() { new(Spinlock).Unlock() },
+		!SpinlockPins,
 		"unlock of unlocked Spinlock"},
 	{"unlock of another Spinlock than is held", func() {
 		held, l := new(Spinlock), new(Spinlock)

@@ -51,7 +51,8 @@ func TestMutexHammer(t *testing.T) {
 	done.Wait()
 }
 
-// One goroutine wants the mutex all the time and holds it for 100 µs: the other must get it nevertheless.
+// One goroutine wants the mutex all the time and holds it for 100 µs: the other must get it
+// nevertheless.
 func TestMutexFairness(t *testing.T) {
 	var m Mutex
 	var stop atomic.Bool
@@ -175,7 +176,8 @@ func TestMutexExcludes(t *testing.T) {
 	})
 }
 
-// Every wait parks: nobody may be left asleep, whatever the interleaving of announcement and unlock.
+// Every wait parks: nobody may be left asleep, whatever the interleaving of announcement and
+// unlock.
 func TestMutexWithoutSpinning(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
@@ -235,7 +237,8 @@ func TestLockContext(t *testing.T) {
 	})
 }
 
-// Those who give up take nobody's wake-up with them, and leave the queue in order, wherever they were in it.
+// Those who give up take nobody's wake-up with them, and leave the queue in order, wherever they
+// were in it.
 func TestLockContextLeavesNoTrace(t *testing.T) {
 	withProcs(t, func(t *testing.T) {
 		var m Mutex
@@ -247,7 +250,8 @@ func TestLockContextLeavesNoTrace(t *testing.T) {
 					if g%2 == 0 {
 						m.Lock()
 					} else {
-						ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%20)*time.Microsecond)
+						ctx, cancel := context.WithTimeout(context.Background(),
+							time.Duration(i%20)*time.Microsecond)
 						err := m.LockContext(ctx)
 						cancel()
 						if err != nil {
@@ -275,7 +279,8 @@ func TestLockContextLeavesNoTrace(t *testing.T) {
 func TestLockContextThatIsNeverDoneSleepsAndWakes(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
-	for _, ctx := range []context.Context{context.Background(), context.WithoutCancel(t.Context())} {
+	for _, ctx := range []context.Context{context.Background(),
+		context.WithoutCancel(t.Context())} {
 		var m Mutex
 		m.Lock()
 		got := make(chan error)
@@ -296,7 +301,8 @@ func someoneSleeps(m *Mutex) {
 	}
 }
 
-// Who holds a Spinlock may unlock a Mutex: whoever waits for that, and however it is handed over, the P stays.
+// Who holds a Spinlock may unlock a Mutex: whoever waits for that, and however it is handed over,
+// the P stays.
 func TestUnlockOfAMutexWithASpinlock(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
@@ -326,6 +332,7 @@ func TestUnlockOfAMutexWithASpinlock(t *testing.T) {
 func TestWaitersFitBesideTheFlags(t *testing.T) {
 	all := uint32(arch.MaxWaiter<<youngestShift | flags)
 	if youngest(all) != arch.MaxWaiter || arch.MaxWaiter<<youngestShift&flags != 0 {
-		t.Errorf("waiter %#x beside all flags is %#x, and read as %#x", uint32(arch.MaxWaiter), all, youngest(all))
+		t.Errorf("waiter %#x beside all flags is %#x, and read as %#x", uint32(arch.MaxWaiter), all,
+			youngest(all))
 	}
 }

@@ -41,7 +41,8 @@ func TestMutexObserverSeesSlowPaths(t *testing.T) {
 	}
 	wait(&m)
 	have := o.Counts()
-	if have.Contended != 1 || have.GaveUp != 1 || have.Slept != 2 || have.Woken == 0 || have.Waited <= 0 {
+	if have.Contended != 1 || have.GaveUp != 1 || have.Slept != 2 || have.Woken == 0 ||
+		have.Waited <= 0 {
 		t.Errorf("one gave up asleep and one was woken: %+v", have)
 	}
 

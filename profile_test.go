@@ -146,7 +146,8 @@ func TestMutexProfileChargesWhoDelays(t *testing.T) {
 	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
 	const hold = 100 * time.Millisecond
 	for _, waiters := range []int{1, 10, 100} {
-		for name, m := range map[string]sync.Locker{"sync.Mutex": new(sync.Mutex), "Mutex": new(Mutex)} {
+		for name, m := range map[string]sync.Locker{"sync.Mutex": new(sync.Mutex),
+			"Mutex": new(Mutex)} {
 			t.Run(fmt.Sprintf("%s, %d", name, waiters), func(t *testing.T) {
 				before, heldUpBefore := charged("holdsForLong"), charged("isHeldUp")
 				var all sync.WaitGroup
@@ -171,13 +172,16 @@ func TestMutexProfileChargesWhoDelays(t *testing.T) {
 
 				holder, heldUp := charged("holdsForLong")-before, charged("isHeldUp")-heldUpBefore
 				sum := holder + heldUp
-				t.Logf("the holder is charged %.1f%%; the sum is %.2f of the waits", 100*float64(holder)/float64(sum),
+				t.Logf("the holder is charged %.1f%%; the sum is %.2f of the waits",
+					100*float64(holder)/float64(sum),
 					float64(sum)/float64(n*took))
 				if heldUp > sum/3 {
 					t.Error("those are charged who waited")
 				}
-				if sameClock := runtime.GOARCH == "amd64" && !arch.Race; sameClock && (holder < n*held/2 || sum > n*took*5/4) {
-					t.Errorf("the holder is charged %d cycles, all are %d, with %d waiters in %d", holder, sum, waiters, took)
+				if sameClock := runtime.GOARCH == "amd64" && !arch.Race; sameClock &&
+					(holder < n*held/2 || sum > n*took*5/4) {
+					t.Errorf("the holder is charged %d cycles, all are %d, with %d waiters in %d",
+						holder, sum, waiters, took)
 				}
 			})
 		}
@@ -214,7 +218,8 @@ func TestTracer(t *testing.T) {
 	}
 	trace.WithRegion(context.Background(), "contended", contended)
 	trace.Stop()
-	if !bytes.Contains(b.Bytes(), []byte("waitsForTheMutex")) || !bytes.Contains(b.Bytes(), []byte("sync")) {
+	if !bytes.Contains(b.Bytes(), []byte("waitsForTheMutex")) ||
+		!bytes.Contains(b.Bytes(), []byte("sync")) {
 		t.Error("the trace shows no wait for the mutex")
 	}
 }
@@ -234,8 +239,12 @@ func TestVetFindsCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("go.mod", "module copies\ngo 1.26\nrequire example.com/pvlock v0.0.0\nreplace example.com/pvlock => "+wd+"\n")
-	write("m.go", "package copies\nimport \"example.com/pvlock\"\nfunc F(m pvlock.Mutex) {}\nfunc G(l pvlock.Spinlock) {}\n")
+	write("go.mod",
+		"module copies\ngo 1.26\nrequire example.com/pvlock v0.0.0\nreplace example.com/pvlock => "+
+			wd+"\n")
+	write("m.go",
+		"package copies\nimport \"example.com/pvlock\"\nfunc F(m pvlock.Mutex) {}\nfunc G(l "+
+			"pvlock.Spinlock) {}\n")
 	cmd := exec.Command("go", "vet", "-mod=mod", ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off")

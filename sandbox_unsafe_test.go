@@ -27,7 +27,8 @@ func inChild(t *testing.T) (child bool, output string) {
 	if os.Getenv(key) == t.Name() {
 		return true, ""
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$",
+		"-test.v")
 	cmd.Env = append(os.Environ(), key+"="+t.Name())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -55,7 +56,8 @@ func refuseMembarrier(t *testing.T, commands uint32) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&prog)))
 	runtime.KeepAlive(program)
 	if errno != 0 {
@@ -139,7 +141,8 @@ func TestFirstWait(t *testing.T) {
 		t.Skip("needs an idle machine: PVLOCK_IDLE=1 says that it is one")
 	}
 	waits := make(map[string]time.Duration)
-	for name, m := range map[string]sync.Locker{"sync.Mutex": new(sync.Mutex), "Mutex": new(Mutex)} {
+	for name, m := range map[string]sync.Locker{"sync.Mutex": new(sync.Mutex),
+		"Mutex": new(Mutex)} {
 		for _, procs := range []int{1, 2} {
 			t.Run(fmt.Sprintf("%s, procs=%d", name, procs), func(t *testing.T) {
 				var some []time.Duration
@@ -151,7 +154,8 @@ func TestFirstWait(t *testing.T) {
 						return
 					}
 					var d time.Duration
-					if _, err := fmt.Sscan(out[strings.Index(out, "waited")+len("waited"):], &d); err != nil {
+					if _, err := fmt.Sscan(out[strings.Index(out, "waited")+len("waited"):],
+						&d); err != nil {
 						t.Fatalf("%v: %s", err, out)
 					}
 					some = append(some, d)

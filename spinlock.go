@@ -9,32 +9,37 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// A Spinlock is for short critical sections beside goroutines that compute. From Lock to Unlock the goroutine keeps its P,
-// so the Go scheduler can't take the lock's holder off its thread: beside such goroutines the longest wait is a fraction
-// of a [sync.Mutex]'s. Sections take some hundred nanoseconds. A [Mutex] is faster, alone and contended.
+// A Spinlock is for short critical sections beside goroutines that compute. From Lock to Unlock the
+// goroutine keeps its P, so the Go scheduler can't take the lock's holder off its thread: beside
+// such goroutines the longest wait is a fraction of a [sync.Mutex]'s. Sections take some hundred
+// nanoseconds. A [Mutex] is faster, alone and contended.
 //
 // Never use it where a section
 //
-//   - can panic. A panic while a Spinlock is held ends the program ("panic holding locks"), in spite of recover and of a
-//     deferred Unlock. A nil map, an index out of range and a nil pointer are such panics.
-//   - blocks: on a channel, a mutex, a system call or the network. The program ends, on a [Mutex] with
-//     "pvlock: a goroutine went to sleep that holds a Spinlock", on what is not pvlock's with the runtime's
-//     "schedule: holding locks". The traceback shows where.
+//   - can panic. A panic while a Spinlock is held ends the program ("panic holding locks"), in
+//     spite of recover and of a deferred Unlock. A nil map, an index out of range and a nil pointer
+//     are such panics.
+//   - blocks: on a channel, a mutex, a system call or the network. The program ends, on a [Mutex]
+//     with "pvlock: a goroutine went to sleep that holds a Spinlock", on what is not pvlock's with
+//     the runtime's "schedule: holding locks". The traceback shows where.
 //   - ends the goroutine, or leaves the Unlock to another one. The program ends.
-//   - takes long. Nothing else runs on the P meanwhile, and a garbage collection waits for the holder.
-//   - locks the same Spinlock again. That spins for ever; a program that is built with the tag pvlockdebug ends with a message.
+//   - takes long. Nothing else runs on the P meanwhile, and a garbage collection waits for the
+//     holder.
+//   - locks the same Spinlock again. That spins for ever; a program that is built with the tag
+//     pvlockdebug ends with a message.
 //
 // Spinlocks may be nested, always in the same order.
 //
 // The zero value is unlocked; it has 4 bytes, and must not be copied once used.
 //
-// A waiter spins for about 10 µs, without being preempted, then gives its P up and sleeps
-// until the lock is handed on. Waiters queue; newcomers pass the queue while the one at its head is being woken. (The lock is
-// [spinlock.PVQSpin]: what Linux made of the paravirtual lock of 2015.) A waiter that holds another Spinlock already
-// just spins.
+// A waiter spins for about 10 µs, without being preempted, then gives its P up and sleeps until the
+// lock is handed on. Waiters queue; newcomers pass the queue while the one at its head is being
+// woken. (The lock is [spinlock.PVQSpin]: what Linux made of the paravirtual lock of 2015.) A
+// waiter that holds another Spinlock already just spins.
 //
-// A goroutine that locks and unlocks in a loop lets the others of its P run, and collections start and stop the world, as
-// beside a loop over a [sync.Mutex]: between sections, about every 0.1 ms, Unlock sees to it.
+// A goroutine that locks and unlocks in a loop lets the others of its P run, and collections start
+// and stop the world, as beside a loop over a [sync.Mutex]: between sections, about every 0.1 ms,
+// Unlock sees to it.
 //
 // The kernel and the hypervisor can still take the CPU from the holder; then
 // waiters sleep. Where [SpinlockPins] is false the Go scheduler can as well.
@@ -43,8 +48,9 @@ import (
 // n < m.
 type Spinlock struct{ lock spinlock.PVQSpin }
 
-// SpinlockPins says whether a Spinlock's holder keeps its P. It doesn't in a program that is built with the tag
-// purego; there a Spinlock is as safe, and slower when the Go scheduler takes its holder away.
+// SpinlockPins says whether a Spinlock's holder keeps its P. It doesn't in a program that is built
+// with the tag purego; there a Spinlock is as safe, and slower when the Go scheduler takes its
+// holder away.
 const SpinlockPins = arch.CanPin
 
 // Lock takes the lock.
@@ -115,12 +121,13 @@ func (l *Spinlock) Unlock() {
 // noCPU executes what needs no more of a CPU than its instructions.
 var noCPU paravirt.CPU
 
-// lockSlow is Lock when the lock isn't free. The goroutine is pinned, and has held held Spinlocks before.
+// lockSlow is Lock when the lock isn't free. The goroutine is pinned, and has held held Spinlocks
+// before.
 func (l *Spinlock) lockSlow(c arch.Core, held uint32) {
 	if held > 0 {
-		// It can't sleep: it would take its P's other locks with it. Nor can it queue: in front of it
-		// may be one that sleeps, and has no P to wake up on while all Ps spin like this. Holders are
-		// pinned and awake, so that this ends when the kernel lets them run.
+		// It can't sleep: it would take its P's other locks with it. Nor can it queue: in front of
+		// it may be one that sleeps, and has no P to wake up on while all Ps spin like this.
+		// Holders are pinned and awake, so that this ends when the kernel lets them run.
 		for !l.lock.TrySteal(&noCPU) {
 			c.Head(0)
 			c.Delay(1)
@@ -145,7 +152,8 @@ func (l *Spinlock) lockSlow(c arch.Core, held uint32) {
 // stealLooks is how often a waiter looks for a lock that it may steal, before it queues.
 const stealLooks = 32
 
-// unpinned calls f, which may block. The goroutine is pinned once, and counts as holding one Spinlock.
+// unpinned calls f, which may block. The goroutine is pinned once, and counts as holding one
+// Spinlock.
 func unpinned(c arch.Core, f func()) {
 	p := c.Pin()
 	c.Unpin()
@@ -155,12 +163,13 @@ func unpinned(c arch.Core, f func()) {
 	c.Hold(c.Pin(), 1)
 }
 
-// freeCPUs is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others know
-// it by is the CPU. It is made when the program starts, which is in no bubble of testing/synctest: a bubble's
-// channel can't be used outside of it.
+// freeCPUs is the CPUs that waiters borrow. A waiter may sleep, and so is not on its P; what others
+// know it by is the CPU. It is made when the program starts, which is in no bubble of
+// testing/synctest: a bubble's channel can't be used outside of it.
 var freeCPUs = make(chan *paravirt.CPU, poolCPUs)
 
-// kicker is the CPU of unlockers: it only kicks, so all share it. It is there as soon as there are CPUs to borrow.
+// kicker is the CPU of unlockers: it only kicks, so all share it. It is there as soon as there are
+// CPUs to borrow.
 var kicker atomic.Pointer[paravirt.CPU]
 
 // poolCPUs is how many can wait for Spinlocks in a queue. More wait for a CPU.
@@ -194,7 +203,9 @@ func makeMachine(n int, park func(cpu *paravirt.CPU, sleeper uint32)) *paravirt.
 		CPUs: n,
 		Channel: paravirt.WordChannel(
 			func(cpu *paravirt.CPU, _ *arch.U32, _ uint32) { park(cpu, sleepers[cpu.ID()]) },
-			func(cpu *paravirt.CPU, who uint32, _ *arch.U32) { cpu.Unpark(sleepers[who], false, 0) },
+			func(cpu *paravirt.CPU, who uint32, _ *arch.U32) {
+				cpu.Unpark(sleepers[who], false, 0)
+			},
 		),
 		Tunables: paravirt.Tunables{Spin: spin, Pending: 1 << 9, PrevCheck: 8, Steal: spin},
 	})
@@ -204,8 +215,8 @@ func makeMachine(n int, park func(cpu *paravirt.CPU, sleeper uint32)) *paravirt.
 	return m
 }
 
-// spinFor is how long a waiter spins before it sleeps, in ns: short beside what a garbage collection takes to stop the
-// world anyway, since the collector waits for pinned spinners.
+// spinFor is how long a waiter spins before it sleeps, in ns: short beside what a garbage
+// collection takes to stop the world anyway, since the collector waits for pinned spinners.
 const spinFor = 10e3
 
 func borrow(c arch.Core) (cpu *paravirt.CPU) {

@@ -12,8 +12,8 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// unpinned is a Spinlock whose holder can be preempted: the same lock, on a machine whose CPUs park without
-// a P to give up.
+// unpinned is a Spinlock whose holder can be preempted: the same lock, on a machine whose CPUs park
+// without a P to give up.
 type unpinned16 struct{ lock spinlock.PVQSpin }
 
 var cpus16 = sync.OnceValue(func() chan *paravirt.CPU {
@@ -56,7 +56,8 @@ func BenchmarkSpinlock(b *testing.B) {
 							c.Work(100)
 							unlock()
 						}
-						for old := longest.Load(); most > old && !longest.CompareAndSwap(old, most); old = longest.Load() {
+						for old := longest.Load(); most > old &&
+							!longest.CompareAndSwap(old, most); old = longest.Load() {
 						}
 					})
 				})
@@ -74,8 +75,12 @@ func BenchmarkSpinlock(b *testing.B) {
 		each(func() { unpinnedLock.lock.Lock(cpu) }, func() { unpinnedLock.lock.Unlock(cpu) })
 		cpus16() <- cpu
 	})
-	run("Mutex", func(each func(lock, unlock func())) { each(mutexBeside.Lock, mutexBeside.Unlock) })
-	run("sync.Mutex", func(each func(lock, unlock func())) { each(syncBeside.Lock, syncBeside.Unlock) })
+	run("Mutex", func(each func(lock, unlock func())) {
+		each(mutexBeside.Lock, mutexBeside.Unlock)
+	})
+	run("sync.Mutex", func(each func(lock, unlock func())) {
+		each(syncBeside.Lock, syncBeside.Unlock)
+	})
 }
 
 var (

@@ -6,8 +6,9 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// checkSpinlocks says whether each P keeps a list of the Spinlocks that its goroutine holds: in a program that is built
-// with the tag pvlockdebug, where pinning makes the P's goroutine the only one that uses the list.
+// checkSpinlocks says whether each P keeps a list of the Spinlocks that its goroutine holds: in a
+// program that is built with the tag pvlockdebug, where pinning makes the P's goroutine the only
+// one that uses the list.
 const checkSpinlocks = arch.Debug && SpinlockPins
 
 // heldSpinlocks is these lists. Ps beyond share none, and check nothing.
@@ -25,14 +26,16 @@ func noteLock(c arch.Core, l *Spinlock) {
 	}
 }
 
-// mustNotHave ends the program if the goroutine, pinned to P p, is about to wait for l and holds it.
+// mustNotHave ends the program if the goroutine, pinned to P p, is about to wait for l and holds
+// it.
 func mustNotHave(c arch.Core, p int, l *Spinlock) {
 	if p < len(heldSpinlocks) && slices.Contains(heldSpinlocks[p].locks, l) {
 		c.Fatal("pvlock: a goroutine locks a Spinlock that it holds")
 	}
 }
 
-// noteUnlock notes that the goroutine, pinned to P p, unlocks l, and ends the program if it doesn't hold it.
+// noteUnlock notes that the goroutine, pinned to P p, unlocks l, and ends the program if it doesn't
+// hold it.
 func noteUnlock(c arch.Core, p int, l *Spinlock) {
 	if p >= len(heldSpinlocks) {
 		return

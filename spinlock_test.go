@@ -110,8 +110,8 @@ func TestSpinlockPins(t *testing.T) {
 	}
 }
 
-// The CPUs that waiters borrow are of use everywhere, even if the first who needed one was in a bubble of
-// testing/synctest. The first is the first of a program.
+// The CPUs that waiters borrow are of use everywhere, even if the first who needed one was in a
+// bubble of testing/synctest. The first is the first of a program.
 func TestSpinlockFirstInABubble(t *testing.T) {
 	if os.Getenv("PVLOCK_FIRST") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")

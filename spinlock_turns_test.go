@@ -13,8 +13,8 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// loopBeside loops over sections of a lock on the only P while beside runs, and returns how much time it spent in the
-// sections, in ns. It stops when that is too much.
+// loopBeside loops over sections of a lock on the only P while beside runs, and returns how much
+// time it spent in the sections, in ns. It stops when that is too much.
 func loopBeside(l sync.Locker, section int64, atMost int64, beside func()) (spent int64) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var c arch.Core
@@ -47,13 +47,15 @@ func TestSpinlockLoopLetsOthersRun(t *testing.T) {
 	const times, atMost = 2, 10 * 2 * 100e6
 	// To look whether a collection is due renews requests, too, on one P at a time.
 	defer collectionLook.Store(collectionLook.Swap(math.MaxInt64))
-	for _, section := range []time.Duration{time.Microsecond, 10 * time.Microsecond, 100 * time.Microsecond} {
+	for _, section := range []time.Duration{time.Microsecond, 10 * time.Microsecond,
+		100 * time.Microsecond} {
 		for name, beside := range map[string]func(){
 			"sleeps":      func() { time.Sleep(time.Millisecond) },
 			"collections": runtime.GC,
 		} {
 			t.Run(fmt.Sprintf("%s/%v", name, section), func(t *testing.T) {
-				for lock, l := range map[string]sync.Locker{"Spinlock": new(Spinlock), "sync.Mutex": new(sync.Mutex)} {
+				for lock, l := range map[string]sync.Locker{"Spinlock": new(Spinlock),
+					"sync.Mutex": new(sync.Mutex)} {
 					spent := loopBeside(l, int64(section), atMost, func() {
 						for range times {
 							beside()
@@ -76,7 +78,8 @@ func TestAllocationsInSpinlockSectionsAreCollected(t *testing.T) {
 	}
 	const total, size = 512 << 20, 1 << 10
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	for name, l := range map[string]sync.Locker{"Spinlock": new(Spinlock), "sync.Mutex": new(sync.Mutex)} {
+	for name, l := range map[string]sync.Locker{"Spinlock": new(Spinlock),
+		"sync.Mutex": new(sync.Mutex)} {
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -90,7 +93,8 @@ func TestAllocationsInSpinlockSectionsAreCollected(t *testing.T) {
 		grown := int64(after.HeapSys) - int64(before.HeapSys)
 		t.Logf("%s: %d collections, the heap grew by %d MB", name, collections, grown>>20)
 		if grown > total/4 {
-			t.Errorf("%s: of %d MB that were allocated in sections the heap grew by %d, in %d collections",
+			t.Errorf("%s: of %d MB that were allocated in sections the heap grew by %d, in %d "+
+				"collections",
 				name, total>>20, grown>>20, collections)
 		}
 	}

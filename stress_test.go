@@ -13,8 +13,9 @@ import (
 
 var stress = flag.Int64("stress", 2e5, "operations of TestMutexStress")
 
-// Every wait sleeps, the collector runs, and Ps are few or many: a wake-up that is lost leaves everybody asleep, which a
-// watchdog sees. (It was seen to pass without the membarrier: the model checker is what shows that it is needed.)
+// Every wait sleeps, the collector runs, and Ps are few or many: a wake-up that is lost leaves
+// everybody asleep, which a watchdog sees. (It was seen to pass without the membarrier: the model
+// checker is what shows that it is needed.)
 func TestMutexStress(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)
@@ -61,7 +62,8 @@ func TestMutexStress(t *testing.T) {
 						continue
 					}
 					var c arch.Core
-					t.Fatalf("no progress in 30 s: lock %#x, wait %#x", c.Load32(&m.lock), c.Load32(&m.wait))
+					t.Fatalf("no progress in 30 s: lock %#x, wait %#x", c.Load32(&m.lock),
+						c.Load32(&m.wait))
 				}
 				break
 			}

@@ -28,10 +28,11 @@ type Progress struct {
 }
 
 // Run measures. Command is what is recorded as the command. Progress, if not nil, is called before
-// each cell. When ctx is done Run stops cleanly and returns what was measured so
-// far, the cell that was cut short included; so it does, with an error, when a cell fails: a [Stuck] if its lock
+// each cell. When ctx is done Run stops cleanly and returns what was measured so far, the cell that
+// was cut short included; so it does, with an error, when a cell fails: a [Stuck] if its lock
 // hangs, another one if the machine beneath it fails.
-func Run(ctx context.Context, cfg Config, command []string, progress func(Progress)) (*result.Bench, error) {
+func Run(ctx context.Context, cfg Config, command []string,
+	progress func(Progress)) (*result.Bench, error) {
 	if cfg.DrainLimit == 0 {
 		cfg.DrainLimit = defaultDrain
 	}
@@ -74,7 +75,8 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 					err = fmt.Errorf("%v after its end: %w", cfg.DrainLimit, late)
 				}
 				if err != nil {
-					err = fmt.Errorf("%s at overcommit %v, round %d: %w", p.Lock, p.Overcommit, p.Round, err)
+					err = fmt.Errorf("%s at overcommit %v, round %d: %w", p.Lock, p.Overcommit,
+						p.Round, err)
 					b.Failed = line(err)
 					return b, err
 				}
@@ -86,8 +88,10 @@ func Run(ctx context.Context, cfg Config, command []string, progress func(Progre
 	return b, nil
 }
 
-// measure measures a cell, again if it was disturbed and may be repeated; left is how many repeats may be made.
-func (cfg *Config) measure(ctx context.Context, who contender, vcpus int, p Progress, left *int) (r result.Run, err error) {
+// measure measures a cell, again if it was disturbed and may be repeated; left is how many repeats
+// may be made.
+func (cfg *Config) measure(ctx context.Context, who contender, vcpus int, p Progress,
+	left *int) (r result.Run, err error) {
 	for repeat := 0; ; repeat++ {
 		// The collector's work is not the lock's.
 		runtime.GC()
@@ -101,9 +105,11 @@ func (cfg *Config) measure(ctx context.Context, who contender, vcpus int, p Prog
 		if err != nil || c.interrupted {
 			return r, err
 		}
-		r.Disturbed = disturbances(before, cfg.around(cfg.HostCPUs), cfg.Duration, c.window, len(cfg.HostCPUs))
+		r.Disturbed = disturbances(before, cfg.around(cfg.HostCPUs), cfg.Duration, c.window,
+			len(cfg.HostCPUs))
 		// What a run has found stands.
-		if r.Disturbed == nil || r.Violations > 0 || r.LostWakeups > 0 || repeat == repeatsEach || *left == 0 {
+		if r.Disturbed == nil || r.Violations > 0 || r.LostWakeups > 0 || repeat == repeatsEach ||
+			*left == 0 {
 			return r, nil
 		}
 		*left--
@@ -121,11 +127,13 @@ const defaultDrain = time.Minute
 func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {
 	r := result.Run{
 		Lock: who.kind.Name, Peer: who.peer, Machine: cfg.On,
-		CPUs: len(cfg.HostCPUs), VCPUs: len(c.clients), Overcommit: float64(len(c.clients)) / float64(len(cfg.HostCPUs)),
-		CSNanos: cfg.Critical.Nanoseconds(), NCSNanos: cfg.Think.Nanoseconds(), Round: p.Round,
+		CPUs: len(cfg.HostCPUs), VCPUs: len(c.clients),
+		Overcommit: float64(len(c.clients)) / float64(len(cfg.HostCPUs)),
+		CSNanos:    cfg.Critical.Nanoseconds(), NCSNanos: cfg.Think.Nanoseconds(), Round: p.Round,
 		Neighbours: cfg.Neighbours,
-		Seconds:    c.window.Seconds(), Jain: result.Jain(c.measured), CPUSeconds: c.usage.CPU.Seconds(),
-		NVCSW: c.usage.Voluntary, NIVCSW: c.usage.Involuntary,
+		Seconds:    c.window.Seconds(), Jain: result.Jain(c.measured),
+		CPUSeconds: c.usage.CPU.Seconds(),
+		NVCSW:      c.usage.Voluntary, NIVCSW: c.usage.Involuntary,
 		LostWakeups: uint64(c.lost), Interrupted: c.interrupted,
 		Counters: make(map[string]uint64), SpinRounds: make([]uint64, paravirt.HistBuckets),
 	}
@@ -158,8 +166,8 @@ func (cfg *Config) runOf(c *cell, who contender, p Progress) result.Run {
 	}
 	r.Contended = r.Counters[paravirt.Contended.String()]
 	r.Blocked = r.Counters[paravirt.Blocked.String()]
-	// The data that the lock protects has a say as well: an update that was lost is a violation that
-	// its victim may not have noticed.
+	// The data that the lock protects has a say as well: an update that was lost is a violation
+	// that its victim may not have noticed.
 	for _, entries := range c.entries {
 		if !c.ended {
 			break // its vCPUs still run

@@ -56,7 +56,8 @@ func check(t *testing.T, r *result.Run) {
 	t.Helper()
 	fail := func(format string, args ...any) {
 		t.Helper()
-		t.Errorf("%s, %d vCPUs, round %d: "+format, append([]any{r.Lock, r.VCPUs, r.Round}, args...)...)
+		t.Errorf("%s, %d vCPUs, round %d: "+format,
+			append([]any{r.Lock, r.VCPUs, r.Round}, args...)...)
 	}
 	if r.Violations > 0 {
 		fail("%d violations", r.Violations)
@@ -70,10 +71,12 @@ func check(t *testing.T, r *result.Run) {
 	}
 	count := func(e paravirt.Event) uint64 { return r.Counters[e.String()] }
 	if count(paravirt.EventWakeup) > count(paravirt.EventKick)+r.LostWakeups*uint64(r.VCPUs) {
-		fail("%d waits ended by a kick, but only %d kicks were sent", count(paravirt.EventWakeup), count(paravirt.EventKick))
+		fail("%d waits ended by a kick, but only %d kicks were sent", count(paravirt.EventWakeup),
+			count(paravirt.EventKick))
 	}
 	if r.Blocked > r.Contended || r.Contended > r.AcquisitionsTotal {
-		fail("of %d acquisitions %d were contended, of these %d blocked", r.AcquisitionsTotal, r.Contended, r.Blocked)
+		fail("of %d acquisitions %d were contended, of these %d blocked", r.AcquisitionsTotal,
+			r.Contended, r.Blocked)
 	}
 	var spun uint64
 	for _, n := range r.SpinRounds {
@@ -83,12 +86,14 @@ func check(t *testing.T, r *result.Run) {
 		fail("%d won by spinning and %d by blocking, of %d contended", spun, r.Blocked, r.Contended)
 	}
 	if kind != nil && !kind.Sleeps && (r.Blocked > 0 || count(paravirt.EventKick) > 0) {
-		fail("does not sleep, but blocked %d times and sent %d kicks", r.Blocked, count(paravirt.EventKick))
+		fail("does not sleep, but blocked %d times and sent %d kicks", r.Blocked,
+			count(paravirt.EventKick))
 	}
 	if r.Jain < 0 || r.Jain > 1.0000001 {
 		fail("Jain's index of %v", r.Jain)
 	}
-	if r.LatencyClosed.Max < r.LatencyClosed.P999 || r.LatencyClosed.P999 < r.LatencyClosed.P50 || r.Latency.Max < r.Latency.P999 {
+	if r.LatencyClosed.Max < r.LatencyClosed.P999 || r.LatencyClosed.P999 < r.LatencyClosed.P50 ||
+		r.Latency.Max < r.Latency.P999 {
 		fail("latencies %+v, and as seen %+v", r.Latency, r.LatencyClosed)
 	}
 }
@@ -187,7 +192,8 @@ func TestALostWakeUpIsFoundAndMadeGood(t *testing.T) {
 
 func TestAHundredAndTwentyEightVCPUs(t *testing.T) {
 	if arch.Race {
-		t.Skip("the race detector has each look of 128 spinning threads take turns: minutes, and nothing learnt")
+		t.Skip("the race detector has each look of 128 spinning threads take turns: minutes, and " +
+			"nothing learnt")
 	}
 	cfg := short(t, OnThreads)
 	cfg.Overcommit = []float64{128 / float64(len(cfg.HostCPUs))}
@@ -220,8 +226,8 @@ func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-// A lock whose holder, after a while, never lets go: the cell is given up. What its data says can't be
-// known, and is not called a violation.
+// A lock whose holder, after a while, never lets go: the cell is given up. What its data says can't
+// be known, and is not called a violation.
 func TestACellThatDoesNotEndIsGivenUp(t *testing.T) {
 	cfg := short(t, OnGoroutines)
 	cfg.DrainLimit = 50 * time.Millisecond
@@ -243,7 +249,8 @@ func TestACellThatDoesNotEndIsGivenUp(t *testing.T) {
 	r := cfg.runOf(c, stubborn, Progress{})
 	close(release)
 	if r.AcquisitionsTotal == 0 || r.Violations > 0 {
-		t.Errorf("%d acquisitions, %d violations; want some, and none", r.AcquisitionsTotal, r.Violations)
+		t.Errorf("%d acquisitions, %d violations; want some, and none", r.AcquisitionsTotal,
+			r.Violations)
 	}
 	if !errors.As(err, new(Stuck)) || !strings.Contains(err.Error(), "2 waiting") {
 		t.Errorf("error %v, want one that says that 2 wait", err)
@@ -252,11 +259,15 @@ func TestACellThatDoesNotEndIsGivenUp(t *testing.T) {
 
 func TestTheTableSaysWhoCollapsed(t *testing.T) {
 	run := func(lock string, vcpus int, ops float64) result.Run {
-		return result.Run{Lock: lock, Machine: OnThreads, CPUs: 2, VCPUs: vcpus, Overcommit: float64(vcpus) / 2, Round: 1,
-			Seconds: 1, OpsPerSecond: ops, Acquisitions: uint64(ops), AcquisitionsTotal: uint64(ops),
-			SpinRounds: make([]uint64, paravirt.HistBuckets)}
+		return result.Run{Lock: lock, Machine: OnThreads, CPUs: 2, VCPUs: vcpus,
+			Overcommit: float64(vcpus) / 2, Round: 1,
+			Seconds: 1, OpsPerSecond: ops, Acquisitions: uint64(ops),
+			AcquisitionsTotal: uint64(ops),
+			SpinRounds:        make([]uint64, paravirt.HistBuckets)}
 	}
-	b := &result.Bench{Runs: []result.Run{run("xen", 2, 3e6), run("ticket", 2, 3e6), run("xen", 8, 2.4e6), run("ticket", 8, 1e3)}}
+	b := &result.Bench{
+		Runs: []result.Run{run("xen", 2, 3e6), run("ticket", 2, 3e6), run("xen", 8, 2.4e6),
+			run("ticket", 8, 1e3)}}
 	b.Runs[3].Violations = 7
 	b.Runs = append(b.Runs, run("xen", 2, 3e6), run("ticket", 2, 3e6))
 	// A baseline of which a round got nowhere is none.
@@ -268,7 +279,9 @@ func TestTheTableSaysWhoCollapsed(t *testing.T) {
 	if strings.Contains(out.String(), "EMULATED") {
 		t.Error("figures of a real machine are said to be emulated")
 	}
-	for _, want := range []string{"xen (80.0%) kept most of it", "ticket (0.03%) collapsed", "VIOLATION: ticket at overcommit 4, round 1: 7 times", "don't agree, or are too few: qspin."} {
+	for _, want := range []string{"xen (80.0%) kept most of it", "ticket (0.03%) collapsed",
+		"VIOLATION: ticket at overcommit 4, round 1: 7 times",
+		"don't agree, or are too few: qspin."} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table doesn't say %q:\n%s", want, &out)
 		}
@@ -276,7 +289,10 @@ func TestTheTableSaysWhoCollapsed(t *testing.T) {
 }
 
 func TestTheTableSaysThatItIsOfEmulatedCPUs(t *testing.T) {
-	b := &result.Bench{Host: result.Host{Emulated: true}, Runs: []result.Run{{Lock: "xen", Machine: OnXen, CPUs: 2, VCPUs: 2, SpinRounds: make([]uint64, paravirt.HistBuckets)}}}
+	b := &result.Bench{Host: result.Host{Emulated: true},
+		Runs: []result.Run{
+			{Lock: "xen", Machine: OnXen, CPUs: 2, VCPUs: 2,
+				SpinRounds: make([]uint64, paravirt.HistBuckets)}}}
 	var out bytes.Buffer
 	if err := WriteTable(&out, b); err != nil {
 		t.Fatal(err)
@@ -291,21 +307,29 @@ func TestBadConfigsAreRefusedInOneLine(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"unknown lock":    {func(c *Config) { c.Locks = []string{"xenn"} }, `unknown lock "xenn" on threads: want one of bytelock, ticket`},
-		"unknown machine": {func(c *Config) { c.On = "mainframe" }, `unknown machine "mainframe": want one of threads, goroutines`},
-		"no CPUs":         {func(c *Config) { c.HostCPUs = nil }, "want at least 1"},
-		"undercommit":     {func(c *Config) { c.Overcommit = []float64{0.5} }, "want at least 1"},
-		"too many":        {func(c *Config) { c.Overcommit = []float64{1e9} }, "at most 16383 vCPUs"},
-		"too many for it": {func(c *Config) { c.Overcommit = []float64{500}; c.Locks = []string{"xen2008text"} }, "xen2008text is for at most 32 vCPUs"},
-		"no time":         {func(c *Config) { c.Duration = 0 }, "duration of 0s: want 1ms to 1h0m0s"},
-		"negative":        {func(c *Config) { c.Critical = -1 }, "critical section of -1ns: want 0s to 1s"},
-		"no rounds":       {func(c *Config) { c.Rounds = 0 }, "0 rounds: want 1 to 10000"},
+		"unknown lock": {func(c *Config) { c.Locks = []string{"xenn"} },
+			`unknown lock "xenn" on threads: want one of bytelock, ticket`},
+		"unknown machine": {func(c *Config) { c.On = "mainframe" },
+			`unknown machine "mainframe": want one of threads, goroutines`},
+		"no CPUs":     {func(c *Config) { c.HostCPUs = nil }, "want at least 1"},
+		"undercommit": {func(c *Config) { c.Overcommit = []float64{0.5} }, "want at least 1"},
+		"too many": {func(c *Config) { c.Overcommit = []float64{1e9} },
+			"at most 16383 vCPUs"},
+		"too many for it": {func(c *Config) {
+			c.Overcommit = []float64{500}
+			c.Locks = []string{"xen2008text"}
+		}, "xen2008text is for at most 32 vCPUs"},
+		"no time": {func(c *Config) { c.Duration = 0 }, "duration of 0s: want 1ms to 1h0m0s"},
+		"negative": {func(c *Config) { c.Critical = -1 },
+			"critical section of -1ns: want 0s to 1s"},
+		"no rounds": {func(c *Config) { c.Rounds = 0 }, "0 rounds: want 1 to 10000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := short(t, OnThreads)
 			tt.change(&cfg)
 			err := cfg.Check()
-			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), tt.want) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want one line with %q", err, tt.want)
 			}
 		})
@@ -313,7 +337,8 @@ func TestBadConfigsAreRefusedInOneLine(t *testing.T) {
 }
 
 func TestSmallNumbersKeepADigit(t *testing.T) {
-	for x, want := range map[float64]string{0: "0.000", 1: "1.000", 0.0123456: "0.012", 0.00051: "0.0005", 0.00000719: "0.000007"} {
+	for x, want := range map[float64]string{0: "0.000", 1: "1.000", 0.0123456: "0.012",
+		0.00051: "0.0005", 0.00000719: "0.000007"} {
 		if got := digits(x); got != want {
 			t.Errorf("%v is written %s, want %s", x, got, want)
 		}

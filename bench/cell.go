@@ -18,13 +18,15 @@ type cell struct {
 	usage    machine.Usage
 	window   time.Duration // from the end of the warm-up to the stop
 	measured []uint64      // acquisitions of each vCPU within the window
-	waits    []uint64      // their waits, and those that were under way at the stop, by workload.Bucket
-	clients  []workload.Client
-	pv       *paravirt.Machine
-	lost     int // wake-ups that the watchdog found lost, and made good
+	// their waits, and those that were under way at the stop, by workload.Bucket
+	waits   []uint64
+	clients []workload.Client
+	pv      *paravirt.Machine
+	lost    int // wake-ups that the watchdog found lost, and made good
 
 	interrupted bool
-	// entries is how often the lock's data says that it was taken. It is known once the cell has ended.
+	// entries is how often the lock's data says that it was taken. It is known once the cell has
+	// ended.
 	entries [2]uint32
 	ended   bool
 }
@@ -37,13 +39,15 @@ const look = 10 * time.Millisecond
 type Stuck struct{ phases map[workload.Phase]int }
 
 func (e Stuck) Error() string {
-	return fmt.Sprintf("the vCPUs don't come to an end: %d thinking, %d waiting, %d holding, %d unlocking, %d done",
+	return fmt.Sprintf("the vCPUs don't come to an end: %d thinking, %d waiting, %d holding, %d "+
+		"unlocking, %d done",
 		e.phases[workload.Thinking], e.phases[workload.Locking], e.phases[workload.Holding],
 		e.phases[workload.Unlocking], e.phases[workload.Done])
 }
 
 // run measures one cell.
-func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint64) (_ *cell, err error) {
+func (cfg *Config) run(ctx context.Context, who contender, vcpus int,
+	seed uint64) (_ *cell, err error) {
 	mcfg := machine.Config{
 		VCPUs: vcpus, HostCPUs: cfg.HostCPUs,
 		Tunables: who.kind.Tunables, Wait: who.kind.Wait, Kick: who.kind.Kick, Stats: true,
@@ -56,7 +60,8 @@ func (cfg *Config) run(ctx context.Context, who contender, vcpus int, seed uint6
 		return nil, err
 	}
 	var (
-		c       = &cell{clients: make([]workload.Client, vcpus), pv: m.Paravirt(), measured: make([]uint64, vcpus), waits: make([]uint64, workload.Buckets)}
+		c = &cell{clients: make([]workload.Client, vcpus), pv: m.Paravirt(),
+			measured: make([]uint64, vcpus), waits: make([]uint64, workload.Buckets)}
 		shared  = new(workload.Shared)
 		ops     = who.ops()
 		params  = cfg.params(seed)
@@ -120,7 +125,8 @@ const warmUp = 0.1
 // watch lets the clients run for the duration, stops them, and sees them to their
 // end; all the while it looks for lost wake-ups, and makes them good. Ended says that the machine's
 // run is over.
-func (c *cell) watch(ctx context.Context, cfg *Config, shared *workload.Shared, ended <-chan struct{}, failed chan<- error) {
+func (c *cell) watch(ctx context.Context, cfg *Config, shared *workload.Shared,
+	ended <-chan struct{}, failed chan<- error) {
 	var (
 		began   time.Time // zero while they warm up
 		stopped time.Time // zero while they run

@@ -92,7 +92,8 @@ func (cfg *Config) checkNumbers() error {
 	for i, o := range cfg.Overcommit {
 		for _, other := range cfg.Overcommit[:i] {
 			if n := cfg.vcpus(o); n == cfg.vcpus(other) {
-				return fmt.Errorf("overcommit %v and %v of %d CPUs are both %d vCPUs: want one of the two", other, o, len(cfg.HostCPUs), n)
+				return fmt.Errorf("overcommit %v and %v of %d CPUs are both %d vCPUs: want one "+
+					"of the two", other, o, len(cfg.HostCPUs), n)
 			}
 		}
 	}
@@ -130,11 +131,13 @@ func (cfg *Config) selected() ([]contender, error) {
 	for _, name := range cfg.Locks {
 		i := slices.IndexFunc(all, func(c contender) bool { return c.kind.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("unknown lock %q on %s: want one of %s", name, cfg.On, strings.Join(Locks(cfg.On), ", "))
+			return nil, fmt.Errorf("unknown lock %q on %s: want one of %s", name, cfg.On,
+				strings.Join(Locks(cfg.On), ", "))
 		}
 		most := slices.Max(cfg.Overcommit)
 		if n := cfg.vcpus(most); n > all[i].kind.MaxCPUs {
-			return nil, fmt.Errorf("lock %s is for at most %d vCPUs, not the %d of overcommit %v", name, all[i].kind.MaxCPUs, n, most)
+			return nil, fmt.Errorf("lock %s is for at most %d vCPUs, not the %d of overcommit %v",
+				name, all[i].kind.MaxCPUs, n, most)
 		}
 		if slices.ContainsFunc(chosen, func(c contender) bool { return c.kind.Name == name }) {
 			return nil, fmt.Errorf("lock %s is given twice: its rounds would count double", name)

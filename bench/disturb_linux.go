@@ -32,8 +32,8 @@ func lookAround(cpus []int) *surroundings {
 	return s
 }
 
-// busy returns for how long some CPUs have computed since boot, by /proc/stat; known is false if that
-// doesn't tell of each of them.
+// busy returns for how long some CPUs have computed since boot, by /proc/stat; known is false if
+// that doesn't tell of each of them.
 func busy(stat string, cpus []int) (sum time.Duration, known bool) {
 	const (
 		tick = time.Second / 100 // USER_HZ

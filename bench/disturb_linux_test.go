@@ -6,7 +6,8 @@ import (
 )
 
 func TestBusyCountsTheCPUsThatItIsAskedFor(t *testing.T) {
-	const stat = "cpu  1 1 1 1 1 1 1 1\ncpu0 10 1 2 1000 50 3 4 5 0 0\ncpu1 100 0 0 0 0 0 0 0 0 0\ncpu10 7 7 7 7 7 7 7 7 0 0\nintr 1\n"
+	const stat = "cpu  1 1 1 1 1 1 1 1\ncpu0 10 1 2 1000 50 3 4 5 0 0\ncpu1 100 0 0 0 0 0 0 0 0 " +
+		"0\ncpu10 7 7 7 7 7 7 7 7 0 0\nintr 1\n"
 	for _, tt := range []struct {
 		cpus  []int
 		want  time.Duration

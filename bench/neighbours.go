@@ -9,8 +9,9 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// neighbours starts a virtual machine on the same CPUs as the one that is measured, whose vCPUs never
-// rest: what the hypervisor has taken from a guest is steal, and this is who got it. Stop ends it.
+// neighbours starts a virtual machine on the same CPUs as the one that is measured, whose vCPUs
+// never rest: what the hypervisor has taken from a guest is steal, and this is who got it. Stop
+// ends it.
 func (cfg *Config) neighbours() (stop func() error, err error) {
 	if cfg.Neighbours == 0 {
 		return func() error { return nil }, nil

@@ -32,14 +32,18 @@ func contenders(on string) []contender {
 		return all
 	}
 	all = append(all, contender{
-		kind: spinlock.Kind{Name: syncName, About: "Go's mutex", From: "peer", MaxCPUs: paravirt.MaxCPUs},
+		kind: spinlock.Kind{Name: syncName, About: "Go's mutex", From: "peer",
+			MaxCPUs: paravirt.MaxCPUs},
 		peer: true, ops: syncMutex,
 	})
 	if arch.HasFutex && (on == OnThreads || on == OnXen) {
 		// On goroutines a sleeping thread would be more than the goroutine that waits.
 		all = append(all, contender{
-			kind: spinlock.Kind{Name: "futex", About: "three-state futex mutex, 100 rounds", From: "peer", MaxCPUs: paravirt.MaxCPUs},
-			peer: true, ops: func() workload.Ops { return workload.Ops{Lock: futexLock, Unlock: futexUnlock} },
+			kind: spinlock.Kind{Name: "futex", About: "three-state futex mutex, 100 rounds",
+				From: "peer", MaxCPUs: paravirt.MaxCPUs},
+			peer: true, ops: func() workload.Ops {
+				return workload.Ops{Lock: futexLock, Unlock: futexUnlock}
+			},
 		})
 	}
 	return all

@@ -92,19 +92,28 @@ func (t *table) heading(out *strings.Builder, b *result.Bench) {
 		r.Machine, r.CPUs, b.Host.CPU, b.Host.Hypervisor, b.Host.GOOS, b.Host.Kernel,
 		time.Duration(r.CSNanos), time.Duration(r.NCSNanos))
 	if b.Host.Emulated {
-		fmt.Fprint(out, "EMULATED CPUs: no time here says anything of a processor; don't compare with a table of real ones\n")
+		fmt.Fprint(out,
+			"EMULATED CPUs: no time here says anything of a processor; don't compare with a "+
+				"table of real ones\n")
 	}
-	fmt.Fprintf(out, "medians of %d rounds of %.2gs; a spin round (PAUSE and a look) costs %.3g ns; * is a peer\n",
+	fmt.Fprintf(out,
+		"medians of %d rounds of %.2gs; a spin round (PAUSE and a look) costs %.3g ns; * is a "+
+			"peer\n",
 		len(t.cells[at{t.rows[0], t.cols[0]}].Runs), r.Seconds, b.Host.PauseNanos)
 	if r.Neighbours > 0 {
-		fmt.Fprintf(out, "beside a virtual machine of %d vCPUs that compute all the time\n", r.Neighbours)
+		fmt.Fprintf(out, "beside a virtual machine of %d vCPUs that compute all the time\n",
+			r.Neighbours)
 	}
-	fmt.Fprint(out, "waits are corrected for coordinated omission: a stall counts for each request that would have come meanwhile\n\n")
+	fmt.Fprint(out,
+		"waits are corrected for coordinated omission: a stall counts for each request that "+
+			"would have come meanwhile\n\n")
 }
 
 // throughput writes who gets how much done.
 func (t *table) throughput(out *strings.Builder) {
-	fmt.Fprint(out, "Throughput, relative to the best of the column (and in million acquisitions per second)\n\n")
+	fmt.Fprint(out,
+		"Throughput, relative to the best of the column (and in million acquisitions per "+
+			"second)\n\n")
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "overcommit\t")
 	for _, col := range t.cols {
@@ -146,7 +155,9 @@ func (t *table) details(out *strings.Builder, vcpus int) {
 		}
 		median := func(of func(r *result.Run) float64) float64 { return c.Median(of) }
 		share := func(part func(r *result.Run) uint64) string {
-			return percent(median(func(r *result.Run) float64 { return ratio(part(r), r.AcquisitionsTotal) }))
+			return percent(median(func(r *result.Run) float64 {
+				return ratio(part(r), r.AcquisitionsTotal)
+			}))
 		}
 		contended, blocked := "-", "-"
 		if lock != syncName {
@@ -188,17 +199,24 @@ func (t *table) finding(out *strings.Builder) {
 			said[s] = append(said[s], fmt.Sprintf("%s (%s)", lock, percent(share)))
 		}
 	}
-	fmt.Fprintf(out, "\nFrom overcommit %s to %s, what is left of a lock's own throughput: %s kept most of it; %s collapsed.\n",
-		t.overcommit(first), t.overcommit(last), list(said[result.Kept]), list(said[result.Collapsed]))
+	fmt.Fprintf(out,
+		"\nFrom overcommit %s to %s, what is left of a lock's own throughput: %s kept most of "+
+			"it; %s collapsed.\n",
+		t.overcommit(first), t.overcommit(last), list(said[result.Kept]),
+		list(said[result.Collapsed]))
 	if noisy := said[result.Noisy]; noisy != nil {
-		fmt.Fprintf(out, "Too noisy to say, since the rounds at overcommit %s don't agree, or are too few: %s.\n", t.overcommit(first), list(noisy))
+		fmt.Fprintf(out,
+			"Too noisy to say, since the rounds at overcommit %s don't agree, or are too few: "+
+				"%s.\n", t.overcommit(first), list(noisy))
 	}
 }
 
-// promise writes what the 2008 seed promised: that 98% of locks are taken within 2^16 rounds, and so
-// the slow path is entered by 2%.
+// promise writes what the 2008 seed promised: that 98% of locks are taken within 2^16 rounds, and
+// so the slow path is entered by 2%.
 func (t *table) promise(out *strings.Builder) {
-	fmt.Fprint(out, "\nThe 2008 seed expects 98% of contended acquisitions within 2^16 rounds, and 2% on the slow way. Here, of the contended ones:\n\n")
+	fmt.Fprint(out,
+		"\nThe 2008 seed expects 98% of contended acquisitions within 2^16 rounds, and 2% on the "+
+			"slow way. Here, of the contended ones:\n\n")
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "\tovercommit\twithin 2^10\twithin 2^16\tslow way\t")
 	for _, lock := range t.rows {
@@ -211,9 +229,15 @@ func (t *table) promise(out *strings.Builder) {
 				continue
 			}
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t\n", t.label(lock), t.overcommit(col),
-				percent(c.Median(func(r *result.Run) float64 { return ratio(within(r, 10), r.Contended) })),
-				percent(c.Median(func(r *result.Run) float64 { return ratio(within(r, 16), r.Contended) })),
-				percent(c.Median(func(r *result.Run) float64 { return ratio(r.Blocked, r.Contended) })))
+				percent(c.Median(func(r *result.Run) float64 {
+					return ratio(within(r, 10), r.Contended)
+				})),
+				percent(c.Median(func(r *result.Run) float64 {
+					return ratio(within(r, 16), r.Contended)
+				})),
+				percent(c.Median(func(r *result.Run) float64 {
+					return ratio(r.Blocked, r.Contended)
+				})))
 		}
 	}
 	tw.Flush()
@@ -233,22 +257,28 @@ func (t *table) faults(out *strings.Builder, b *result.Bench) {
 	for i := range b.Runs {
 		r := &b.Runs[i]
 		if r.Violations > 0 {
-			fmt.Fprintf(out, "\nVIOLATION: %s at overcommit %s, round %d: %d times two vCPUs held it at once.\n",
+			fmt.Fprintf(out,
+				"\nVIOLATION: %s at overcommit %s, round %d: %d times two vCPUs held it at once.\n",
 				r.Lock, t.overcommit(r.VCPUs), r.Round, r.Violations)
 		}
 		if r.TimedOut {
-			fmt.Fprintf(out, "\nHANGS: %s at overcommit %s, round %d did not come to its end.\n", r.Lock, t.overcommit(r.VCPUs), r.Round)
+			fmt.Fprintf(out, "\nHANGS: %s at overcommit %s, round %d did not come to its end.\n",
+				r.Lock, t.overcommit(r.VCPUs), r.Round)
 		}
 		if n := r.Counters[result.Unbound]; n > 0 {
-			fmt.Fprintf(out, "\n%s at overcommit %s, round %d: %d of the vCPUs had no event channel, and spun where they would have slept.\n",
+			fmt.Fprintf(out,
+				"\n%s at overcommit %s, round %d: %d of the vCPUs had no event channel, and spun "+
+					"where they would have slept.\n",
 				r.Lock, t.overcommit(r.VCPUs), r.Round, n)
 		}
 		if r.Interrupted {
-			fmt.Fprintf(out, "\nInterrupted: %s at overcommit %s, round %d ran for %.2gs only.\n", r.Lock, t.overcommit(r.VCPUs), r.Round, r.Seconds)
+			fmt.Fprintf(out, "\nInterrupted: %s at overcommit %s, round %d ran for %.2gs only.\n",
+				r.Lock, t.overcommit(r.VCPUs), r.Round, r.Seconds)
 		}
 	}
 	if lines := b.Disturbances(disturbedShown); lines != nil {
-		fmt.Fprintf(out, "\n! marks what was measured while something else went on.\n%s\n", strings.Join(lines, "\n"))
+		fmt.Fprintf(out, "\n! marks what was measured while something else went on.\n%s\n",
+			strings.Join(lines, "\n"))
 	}
 	if s := b.Ending.String(); s != "" {
 		fmt.Fprintf(out, "\n%s\n", s)

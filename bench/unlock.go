@@ -39,7 +39,8 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) 
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	m, err := paravirt.New(paravirt.Config{CPUs: 1, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}})
+	m, err := paravirt.New(
+		paravirt.Config{CPUs: 1, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,8 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) 
 	defer counter.close()
 
 	l, c := new(spinlock.Queued), m.CPU(0)
-	pairs, releases, ratios := make([][]float64, len(ways)), make([][]float64, len(ways)), make([][]float64, len(ways))
+	pairs, releases, ratios := make([][]float64, len(ways)), make([][]float64,
+		len(ways)), make([][]float64, len(ways))
 	counts := make([]float64, len(ways))
 	for range cfg.Rounds {
 		if out.Interrupted = ctx.Err() != nil; out.Interrupted {
@@ -88,7 +90,8 @@ func RunUnlocks(ctx context.Context, cfg UnlockConfig) (*result.Unlocks, error) 
 		return nil, fmt.Errorf("before the first round's end: %w", ctx.Err())
 	}
 	for i, w := range ways {
-		way := result.UnlockWay{Name: w.name, PairNS: median(pairs[i]), UnlockNS: median(releases[i]), PairToDirect: median(ratios[i]), Instructions: counts[i]}
+		way := result.UnlockWay{Name: w.name, PairNS: median(pairs[i]),
+			UnlockNS: median(releases[i]), PairToDirect: median(ratios[i]), Instructions: counts[i]}
 		way.CallerBytes, way.CallerStack = callerCost(reflect.ValueOf(w.site).Pointer())
 		out.Ways = append(out.Ways, way)
 	}
@@ -107,7 +110,8 @@ func patchUnlocks(ways []unlockWay) ([]textpatch.Patch, error) {
 			return nil, err
 		}
 		if len(sites) == 0 {
-			return nil, fmt.Errorf("the text has no call of %s", runtime.FuncForPC(textpatch.Entry(w.called)).Name())
+			return nil, fmt.Errorf("the text has no call of %s",
+				runtime.FuncForPC(textpatch.Entry(w.called)).Name())
 		}
 		for _, s := range sites {
 			if w.store && unlockMayBeStore {
@@ -134,15 +138,16 @@ func median(x []float64) float64 {
 	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
-// callerCost returns the size of a function, and how many of its instructions go to the stack; 0 where it
-// can't be disassembled.
+// callerCost returns the size of a function, and how many of its instructions go to the stack; 0
+// where it can't be disassembled.
 func callerCost(entry uintptr) (size, stack int) {
 	for at := entry; ; {
 		lines, err := textpatch.Disassemble(at, 1)
 		if err != nil {
 			return 0, 0
 		}
-		if f := runtime.FuncForPC(at); f == nil || f.Entry() != entry || strings.HasPrefix(lines[0].Text, "INT") {
+		if f := runtime.FuncForPC(at); f == nil || f.Entry() != entry ||
+			strings.HasPrefix(lines[0].Text, "INT") {
 			return size, stack
 		}
 		if strings.HasPrefix(lines[0].Text, "MOV") && strings.Contains(lines[0].Text, "(SP)") {
@@ -156,18 +161,22 @@ func callerCost(entry uintptr) (size, stack int) {
 // WriteUnlockTable writes it for people.
 func WriteUnlockTable(out io.Writer, u *result.Unlocks) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "lock+unlock\tto direct\tunlock alone\tinstructions\tcaller's bytes\tof it, stack moves\t")
+	fmt.Fprintln(w,
+		"lock+unlock\tto direct\tunlock alone\tinstructions\tcaller's bytes\tof it, stack moves\t")
 	for _, x := range u.Ways {
 		count := "?"
 		if x.Instructions > 0 {
 			count = fmt.Sprintf("%.1f", x.Instructions)
 		}
-		fmt.Fprintf(w, "%.2f ns\t%.3f\t%.2f ns\t%s\t%d\t%d\t  %s\n", x.PairNS, x.PairToDirect, x.UnlockNS, count, x.CallerBytes, x.CallerStack, x.Name)
+		fmt.Fprintf(w, "%.2f ns\t%.3f\t%.2f ns\t%s\t%d\t%d\t  %s\n", x.PairNS, x.PairToDirect,
+			x.UnlockNS, count, x.CallerBytes, x.CallerStack, x.Name)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nMedians of %d interleaved rounds, on one thread, nobody else wants the lock.\n", u.Rounds)
+	fmt.Fprintf(out,
+		"\nMedians of %d interleaved rounds, on one thread, nobody else wants the lock.\n",
+		u.Rounds)
 	if s := u.Ending.String(); s != "" {
 		fmt.Fprintln(out, s)
 	}

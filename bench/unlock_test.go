@@ -27,7 +27,8 @@ func TestEachWayToUnlockIsMeasured(t *testing.T) {
 		}
 	}
 	var text bytes.Buffer
-	if err := WriteUnlockTable(&text, u); err != nil || !strings.Contains(text.String(), "3 interleaved rounds") {
+	if err := WriteUnlockTable(&text, u); err != nil ||
+		!strings.Contains(text.String(), "3 interleaved rounds") {
 		t.Errorf("%v\n%s", err, &text)
 	}
 	for _, bad := range []UnlockConfig{{Rounds: 0, Pairs: 1000}, {Rounds: 1, Pairs: 10}} {

@@ -8,9 +8,9 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// The ways to release a lock, each in the loops that measure it. They are written out, because what is
-// compared is what the compiler makes of each. What is measured patched is the same code as
-// is measured through the table, in the same place, patched for its turns.
+// The ways to release a lock, each in the loops that measure it. They are written out, because what
+// is compared is what the compiler makes of each. What is measured patched is the same code as is
+// measured through the table, in the same place, patched for its turns.
 //
 // A loop of pairs takes the lock and releases it; a loop of releases makes the word 1 by a
 // plain store, and releases it. How long that store takes alone is measured too, and taken off.
@@ -45,12 +45,14 @@ type loop func(n int, l *spinlock.Queued, c *paravirt.CPU)
 
 // unlockWay is one way to release a lock.
 type unlockWay struct {
-	name           string
-	pair, release  loop
-	site           func(p *[4]uint64, l *spinlock.Queued, c *paravirt.CPU) // a typical caller
-	called         func(l *spinlock.Queued, c *paravirt.CPU)               // nil if nothing is called that is patched
+	name          string
+	pair, release loop
+	site          func(p *[4]uint64, l *spinlock.Queued, c *paravirt.CPU) // a typical caller
+	// nil if nothing is called that is patched
+	called         func(l *spinlock.Queued, c *paravirt.CPU)
 	patched, store bool
-	direct         func(l *spinlock.Queued, c *paravirt.CPU) // what is called when it is patched, and no store
+	// what is called when it is patched, and no store
+	direct func(l *spinlock.Queued, c *paravirt.CPU)
 }
 
 var unlockWays = []unlockWay{
@@ -88,11 +90,16 @@ var unlockWays = []unlockWay{
 				}
 			}
 		}},
-	{name: "native, table", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative},
-	{name: "native, patched", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative, patched: true, store: true, direct: unlockNative.Unlock},
-	{name: "native, patched to a call", site: siteNative, called: unlockNativeTable, pair: pairsNative, release: releasesNative, patched: true, direct: unlockNative.Unlock},
-	{name: "paravirtual, table", site: sitePV, called: unlockPVTable, pair: pairsPV, release: releasesPV},
-	{name: "paravirtual, patched", site: sitePV, called: unlockPVTable, pair: pairsPV, release: releasesPV, patched: true, direct: unlockPV.Unlock},
+	{name: "native, table", site: siteNative, called: unlockNativeTable, pair: pairsNative,
+		release: releasesNative},
+	{name: "native, patched", site: siteNative, called: unlockNativeTable, pair: pairsNative,
+		release: releasesNative, patched: true, store: true, direct: unlockNative.Unlock},
+	{name: "native, patched to a call", site: siteNative, called: unlockNativeTable,
+		pair: pairsNative, release: releasesNative, patched: true, direct: unlockNative.Unlock},
+	{name: "paravirtual, table", site: sitePV, called: unlockPVTable, pair: pairsPV,
+		release: releasesPV},
+	{name: "paravirtual, patched", site: sitePV, called: unlockPVTable, pair: pairsPV,
+		release: releasesPV, patched: true, direct: unlockPV.Unlock},
 }
 
 func pairsNative(n int, l *spinlock.Queued, c *paravirt.CPU) {

@@ -1,7 +1,7 @@
 // Package boot chooses, at a program's start, whether its spinlocks are native, paravirtual, or
 // test-and-set: it finds out what is beneath the process, decides, fills the tables of package
-// spinlock's front doors ([spinlock.Queued], [spinlock.Ticket], [spinlock.Raw]), and, if asked to, patches the
-// program's own text so that the tables cost nothing.
+// spinlock's front doors ([spinlock.Queued], [spinlock.Ticket], [spinlock.Raw]), and, if asked to,
+// patches the program's own text so that the tables cost nothing.
 //
 //	func main() {
 //		if _, err := boot.Boot(boot.Config{}); err != nil {
@@ -9,24 +9,26 @@
 //		}
 //
 // Importing the package does nothing. The environment has its say: PVLOCK=auto|native|pv|tas,
-// PVLOCK_PATCH=0|1|calls (TestWhatIsSetGoesBeforeTheEnvironment, TestTheEnvironmentIsChecked). PVLOCK
-// also names single tables, among them those of the two documents' locks: PVLOCK=native,xen2008
-// (TestATableIsInstalledByNameAndAllItsCallsArePatched).
+// PVLOCK_PATCH=0|1|calls (TestWhatIsSetGoesBeforeTheEnvironment, TestTheEnvironmentIsChecked).
+// PVLOCK also names single tables, among them those of the two documents' locks:
+// PVLOCK=native,xen2008 (TestATableIsInstalledByNameAndAllItsCallsArePatched).
 //
-// A decision takes no time, so it goes by what the kernel has counted already. Whether the CPUs are fought
-// for is read from the pressure-stall information of the process's control group and of the machine: the
-// share of the last ten seconds (avg10) for which some thread had no CPU. Where the kernel tells no
-// pressure, the number of threads that run at this instant (procs_running) is held against the CPUs online; where
-// it tells neither, competition decides nothing. See [host.Facts.Crowd].
+// A decision takes no time, so it goes by what the kernel has counted already. Whether the CPUs are
+// fought for is read from the pressure-stall information of the process's control group and of the
+// machine: the share of the last ten seconds (avg10) for which some thread had no CPU. Where the
+// kernel tells no pressure, the number of threads that run at this instant (procs_running) is held
+// against the CPUs online; where it tells neither, competition decides nothing. See
+// [host.Facts.Crowd].
 //
-// What patched calls mean is what the tables say: locks exclude, wake their sleepers, and panic at the
-// same lines (TestEachModeInstallsItsTablesAndItsLocksExclude, TestAnUnlockThatFindsASleeperKicksIt,
-// TestANilLockPanicsAtItsLine), and all calls are patched (TestPatchingIsNotSilentlyLeftOut). Threads may
-// take free locks and release them all the while (TestUnlocksThroughoutBoot).
+// What patched calls mean is what the tables say: locks exclude, wake their sleepers, and panic at
+// the same lines (TestEachModeInstallsItsTablesAndItsLocksExclude,
+// TestAnUnlockThatFindsASleeperKicksIt, TestANilLockPanicsAtItsLine), and all calls are patched
+// (TestPatchingIsNotSilentlyLeftOut). Threads may take free locks and release them all the while
+// (TestUnlocksThroughoutBoot).
 //
 // Text is written live, or, under a debugger and where there is no other way, while the other
-// goroutines stand still; see package textpatch, and the tests under gdb, delve, an emulator, probes and a
-// sandbox: TestUnderGDBItIsPatchedQuietly, TestUnderDelveItIsPatchedQuietly,
+// goroutines stand still; see package textpatch, and the tests under gdb, delve, an emulator,
+// probes and a sandbox: TestUnderGDBItIsPatchedQuietly, TestUnderDelveItIsPatchedQuietly,
 // TestUnderAnEmulatorTheLocksGoByTheTables, TestAProbeOnACallComesAndGoes,
 // TestTextThatNoFileIsMappedToIsLeftAsItIs, TestInASandboxThatRefusesACallTheLocksWork.
 package boot
@@ -41,13 +43,13 @@ import (
 	"example.com/pvlock/textpatch"
 )
 
-// Config says what is wanted. What is unset is left to the environment; what is set goes before it. The zero
-// value, in an empty environment, decides by the facts and doesn't patch.
+// Config says what is wanted. What is unset is left to the environment; what is set goes before it.
+// The zero value, in an empty environment, decides by the facts and doesn't patch.
 type Config struct {
 	Mode  Mode
 	Patch Patching
-	// Raw and Queued name tables of these doors in place of the mode's: see [spinlock.RawTables] and
-	// [spinlock.QueuedTables]. Empty ones leave it to the mode.
+	// Raw and Queued name tables of these doors in place of the mode's: see [spinlock.RawTables]
+	// and [spinlock.QueuedTables]. Empty ones leave it to the mode.
 	Raw, Queued string
 	// Show is how many sites of each call are to be disassembled, before and after, for a
 	// report.
@@ -73,11 +75,11 @@ var booted struct {
 	result *Result
 }
 
-// Boot decides and installs, in one step, before the first CPU comes up: later it returns an
-// error that wraps [spinlock.ErrSealed], or, once text is patched, [spinlock.ErrPatched], and
-// has done nothing (TestNothingChangesOnceACPUHasComeUp, TestNothingChangesOnceSomebodyHasWaited,
-// TestPatchedTextFixesTheTables). Asked for again what it has done already, it returns the same result
-// at any time.
+// Boot decides and installs, in one step, before the first CPU comes up: later it returns an error
+// that wraps [spinlock.ErrSealed], or, once text is patched, [spinlock.ErrPatched], and has done
+// nothing (TestNothingChangesOnceACPUHasComeUp, TestNothingChangesOnceSomebodyHasWaited,
+// TestPatchedTextFixesTheTables). Asked for again what it has done already, it returns the same
+// result at any time.
 //
 // That text can't be patched is not an error: the calls stay, mean the same, and take longer.
 // The result says why.
@@ -162,5 +164,6 @@ func operations(d Decision) (ops spinlock.Ops, err error) {
 	return ops, nil
 }
 
-// NativeUnlock reports whether the queued lock's unlock is the native one: the seed's pv_is_native_spin_unlock.
+// NativeUnlock reports whether the queued lock's unlock is the native one: the seed's
+// pv_is_native_spin_unlock.
 func NativeUnlock() bool { return spinlock.NativeUnlock() }

@@ -52,14 +52,17 @@ func TestEachModeInstallsItsTablesAndItsLocksExclude(t *testing.T) {
 	for _, e := range r.After {
 		have[e.Op] = opName(e.Func)
 	}
-	if got := [3]string{have["Queued.SlowPath"], have["Ticket.Kick"], have["Raw.Lock"]}; got != want {
+	if got := [3]string{have["Queued.SlowPath"], have["Ticket.Kick"],
+		have["Raw.Lock"]}; got != want {
 		t.Errorf("the tables have %v, want %v", got, want)
 	}
-	if native := os.Getenv(EnvMode) != "pv"; NativeUnlock() != native || r.Decision.Mode.String() != os.Getenv(EnvMode) {
+	if native := os.Getenv(EnvMode) != "pv"; NativeUnlock() != native ||
+		r.Decision.Mode.String() != os.Getenv(EnvMode) {
 		t.Errorf("native unlock: %v, decision %v", NativeUnlock(), r.Decision)
 	}
 	found, patched, unsure := r.Patch.Sites()
-	t.Logf("%d calls, %d patched, %d unsure, in %v: %+v", found, patched, unsure, r.Patch.Took, r.Patch.Calls)
+	t.Logf("%d calls, %d patched, %d unsure, in %v: %+v", found, patched, unsure, r.Patch.Took,
+		r.Patch.Calls)
 	contend(t)
 }
 
@@ -71,7 +74,8 @@ func opName(name string) string {
 
 // What a table's name stands for: the functions of the lock of that name, and no others.
 var tableFuncs = map[string]string{
-	"ticket": "(*NativeTicket).", "byte": "(*ByteLock).", "xen2008": "(*Xen2008).", "xen2008text": "(*Xen2008Text).", "xen": "(*Xen).",
+	"ticket": "(*NativeTicket).", "byte": "(*ByteLock).", "xen2008": "(*Xen2008).",
+	"xen2008text": "(*Xen2008Text).", "xen": "(*Xen).",
 }
 
 func TestATableIsInstalledByNameAndAllItsCallsArePatched(t *testing.T) {
@@ -93,7 +97,8 @@ func TestATableIsInstalledByNameAndAllItsCallsArePatched(t *testing.T) {
 		case "virt":
 			want["Queued.SlowPath"], want["Queued.Unlock"] = "queuedVirtSlow", "queuedNativeUnlock"
 		case "pvqspin2015":
-			want["Queued.SlowPath"], want["Queued.Unlock"] = "queuedPVSlow2015", "queuedPVUnlock2015"
+			want["Queued.SlowPath"], want["Queued.Unlock"] = "queuedPVSlow2015",
+				"queuedPVUnlock2015"
 			want["Queued.Wait"], want["Queued.Kick"] = "WaitEvent2015", "KickEvent2015"
 		case "pvqspin":
 			want["Queued.SlowPath"], want["Queued.Wait"] = "queuedPVSlow", "(*CPU).Wait"
@@ -115,15 +120,16 @@ func TestATableIsInstalledByNameAndAllItsCallsArePatched(t *testing.T) {
 		}
 		for _, c := range r.Patch.Calls {
 			if c.Became == "" {
-				t.Errorf("%s is not patched: its operation does not count as the package's own", c.Name)
+				t.Errorf("%s is not patched: its operation does not count as the package's own",
+					c.Name)
 			}
 		}
 	}
 	contend(t)
 }
 
-// canPatch says that this build, on this machine, must be able to: else a test that finds nothing patched
-// would show nothing.
+// canPatch says that this build, on this machine, must be able to: else a test that finds nothing
+// patched would show nothing.
 func canPatch(t *testing.T) bool {
 	if !textpatch.Supported {
 		return false
@@ -136,11 +142,13 @@ func canPatch(t *testing.T) bool {
 	return true
 }
 
-// TestPatchingIsNotSilentlyLeftOut is for the fault of the 2015 seed, whose 32-bit half was compiled out by a misspelt
-// option, and nobody noticed.
+// TestPatchingIsNotSilentlyLeftOut is for the fault of the 2015 seed, whose 32-bit half was
+// compiled out by a misspelt option, and nobody noticed.
 func TestPatchingIsNotSilentlyLeftOut(t *testing.T) {
 	if !inChild(t) {
-		if want := runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "386" || runtime.GOARCH == "arm64"); textpatch.Supported != want && !purego {
+		if want := runtime.GOOS == "linux" &&
+			(runtime.GOARCH == "amd64" || runtime.GOARCH == "386" ||
+				runtime.GOARCH == "arm64"); textpatch.Supported != want && !purego {
 			t.Errorf("patching is in this build: %v, want %v", textpatch.Supported, want)
 		}
 		for _, patch := range []string{"1", "calls"} {
@@ -164,20 +172,24 @@ func TestPatchingIsNotSilentlyLeftOut(t *testing.T) {
 	}
 	native := NativeUnlock()
 	for _, c := range r.Patch.Calls {
-		// What this file's functions call at least, and the slow paths: two waits and a kick of the lock of
-		// today, and two and two of the seed's.
-		least := map[string]int{"Queued.Lock's slow path": 1, "Queued.Unlock": 2, "Queued's wait": 4, "Queued's kick": 3,
+		// What this file's functions call at least, and the slow paths: two waits and a kick of the
+		// lock of today, and two and two of the seed's.
+		least := map[string]int{"Queued.Lock's slow path": 1, "Queued.Unlock": 2,
+			"Queued's wait": 4, "Queued's kick": 3,
 			"Ticket's spinning": 1, "Ticket's kick": 1, "Raw.Lock": 1, "Raw.Unlock": 1}[c.Name]
 		if c.Found < least || c.Patched != c.Found {
-			t.Errorf("%s: %d found, %d patched, want all, and at least %d", c.Name, c.Found, c.Patched, least)
+			t.Errorf("%s: %d found, %d patched, want all, and at least %d", c.Name, c.Found,
+				c.Patched, least)
 		}
 		want := "call"
 		switch {
 		case textpatch.Bodies:
 			want = "body"
-		case native && c.Name == "Queued.Unlock" && !raceEnabled && !arch.Debug && os.Getenv(EnvPatch) != "calls":
+		case native && c.Name == "Queued.Unlock" && !raceEnabled && !arch.Debug &&
+			os.Getenv(EnvPatch) != "calls":
 			want = "store"
-		case native && (strings.HasPrefix(c.Name, "Queued's") || strings.HasPrefix(c.Name, "Ticket's")):
+		case native &&
+			(strings.HasPrefix(c.Name, "Queued's") || strings.HasPrefix(c.Name, "Ticket's")):
 			want = "nop"
 		}
 		if c.Became != want {
@@ -213,7 +225,8 @@ func TestNothingChangesOnceACPUHasComeUp(t *testing.T) {
 	if r, err := Boot(Config{Mode: Paravirtual}); !errors.Is(err, spinlock.ErrSealed) || r != nil {
 		t.Errorf("another mode: %v, %v", r, err)
 	}
-	if r, err := Boot(Config{Mode: TestAndSet, Patch: PatchOn}); !errors.Is(err, spinlock.ErrSealed) || r != nil {
+	if r, err := Boot(Config{Mode: TestAndSet, Patch: PatchOn}); !errors.Is(err,
+		spinlock.ErrSealed) || r != nil {
 		t.Errorf("patching: %v, %v", r, err)
 	}
 	if r, err := Boot(Config{Mode: TestAndSet}); err != nil || r != second {
@@ -258,8 +271,12 @@ func TestNothingChangesOnceSomebodyHasWaited(t *testing.T) {
 
 // bareMachine returns a machine of whose CPUs none is up.
 func bareMachine(t *testing.T) *paravirt.Machine {
-	m, err := paravirt.New(paravirt.Config{CPUs: 2, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) { t.Error("a CPU that is not up slept") }},
-		Tunables: paravirt.Tunables{Spin: 100, Pending: 1 << 9}})
+	m, err := paravirt.New(
+		paravirt.Config{CPUs: 2,
+			Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {
+				t.Error("a CPU that is not up slept")
+			}},
+			Tunables: paravirt.Tunables{Spin: 100, Pending: 1 << 9}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,8 +309,8 @@ func TestAnUnlockThatFindsASleeperKicksIt(t *testing.T) {
 	}
 }
 
-// sleepingMachine returns a machine of two CPUs, of which CPU 1 may wait: that closes asleep, and lasts until CPU 1 is
-// kicked.
+// sleepingMachine returns a machine of two CPUs, of which CPU 1 may wait: that closes asleep, and
+// lasts until CPU 1 is kicked.
 func sleepingMachine(t *testing.T) (m *paravirt.Machine, asleep chan bool) {
 	t.Helper()
 	asleep = make(chan bool)
@@ -358,7 +375,8 @@ func TestANilLockPanicsAtItsLine(t *testing.T) {
 	shared.queued.Lock(m.CPU(0))
 	line := unlockNil(&shared.queued, m.CPU(0)) + 1
 	defer func() {
-		if err, ok := recover().(runtime.Error); !ok || !strings.Contains(err.Error(), "nil pointer") {
+		if err, ok := recover().(runtime.Error); !ok ||
+			!strings.Contains(err.Error(), "nil pointer") {
 			t.Fatalf("recovered %v", err)
 		}
 		var pcs [32]uintptr
@@ -380,7 +398,9 @@ func TestANilLockPanicsAtItsLine(t *testing.T) {
 
 func TestTheEnvironmentIsChecked(t *testing.T) {
 	for _, c := range []struct{ mode, patch, want string }{
-		{"nonsense", "", `PVLOCK: "nonsense" is neither a mode nor a table: want auto, native, pv, tas or ticket, byte, xen2008, xen2008text, xen, virt, pvqspin2015, pvqspin`},
+		{"nonsense", "",
+			`PVLOCK: "nonsense" is neither a mode nor a table: want auto, native, pv, tas or ` +
+				`ticket, byte, xen2008, xen2008text, xen, virt, pvqspin2015, pvqspin`},
 		{"native,pv", "", `PVLOCK: "native,pv" has two modes: want one`},
 		{"xen,byte", "", `PVLOCK: "xen,byte" has two tables of Raw: want one`},
 		{"", "yes", `PVLOCK_PATCH="yes": want 0, 1 or calls`},
@@ -390,7 +410,8 @@ func TestTheEnvironmentIsChecked(t *testing.T) {
 		if _, err := Environment(); err == nil || err.Error() != c.want {
 			t.Errorf("%v, want %s", err, c.want)
 		}
-		if _, err := Boot(Config{Mode: Native}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Boot(Config{Mode: Native}); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("Boot: %v", err)
 		}
 	}
@@ -410,8 +431,8 @@ func TestWhatIsSetGoesBeforeTheEnvironment(t *testing.T) {
 	}
 }
 
-// What is behind the front doors alone becomes nothing when that is native: the catalogue's paravirtual lock,
-// and the root package's Spinlock, sleep and are woken as ever.
+// What is behind the front doors alone becomes nothing when that is native: the catalogue's
+// paravirtual lock, and the root package's Spinlock, sleep and are woken as ever.
 func TestAfterANativePatchedBootPVQSpinAndSpinlockStillSleep(t *testing.T) {
 	if !inChild(t) {
 		mustPass(t, "PVLOCK=native", "PVLOCK_PATCH=1")
@@ -434,8 +455,8 @@ func TestAfterANativePatchedBootPVQSpinAndSpinlockStillSleep(t *testing.T) {
 	l.Unlock(m.CPU(0))
 	<-done
 
-	// Waiters that spin are not waiting for the runtime, which says how many are without stopping the
-	// holder. That can't be stopped: a collection would wait for it, and hold up the waiters.
+	// Waiters that spin are not waiting for the runtime, which says how many are without stopping
+	// the holder. That can't be stopped: a collection would wait for it, and hold up the waiters.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	runtime.GC()
 	const waiters = 16

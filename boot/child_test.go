@@ -11,12 +11,12 @@ import (
 
 const childOf = "PVLOCK_TEST_CHILD"
 
-// What is chosen is chosen once in a process. So each choice is tested in a process of its own: inChild says
-// whether this is it.
+// What is chosen is chosen once in a process. So each choice is tested in a process of its own:
+// inChild says whether this is it.
 func inChild(t *testing.T) bool { return os.Getenv(childOf) == t.Name() }
 
-// runChild runs the test in a process of its own, with these settings and no others of pvlock's, and returns its exit code
-// and what it printed.
+// runChild runs the test in a process of its own, with these settings and no others of pvlock's,
+// and returns its exit code and what it printed.
 func runChild(t *testing.T, env ...string) (code int, out string) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -44,6 +44,7 @@ func mustPass(t *testing.T, env ...string) {
 
 func clean(env []string) []string {
 	return slices.DeleteFunc(env, func(s string) bool {
-		return len(s) > len(EnvMode) && s[:len(EnvMode)] == EnvMode && (s[len(EnvMode)] == '=' || s[len(EnvMode)] == '_')
+		return len(s) > len(EnvMode) && s[:len(EnvMode)] == EnvMode &&
+			(s[len(EnvMode)] == '=' || s[len(EnvMode)] == '_')
 	})
 }

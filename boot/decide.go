@@ -15,8 +15,9 @@ type Decision struct {
 	Queued string `json:"queued,omitempty"`
 }
 
-// Decisions are two answers to one question, which differ because a kernel's wait and kick are the hypervisor's, and
-// a process's are its kernel's: a futex, or a parked goroutine. These always work.
+// Decisions are two answers to one question, which differ because a kernel's wait and kick are the
+// hypervisor's, and a process's are its kernel's: a futex, or a parked goroutine. These always
+// work.
 type Decisions struct {
 	// Kernel is what a Linux kernel on these CPUs would choose for its own spinlocks.
 	Kernel Decision `json:"kernel"`
@@ -27,20 +28,26 @@ type Decisions struct {
 // Decide chooses by the facts alone.
 func Decide(f host.Facts) Decisions { return Decisions{Kernel: kernel(f), Process: process(f)} }
 
-// process decides by whether something takes this process's CPUs away: it is native only where nothing is known
-// to. Test-and-set is never right for it: a waiter that sleeps holds nobody up either, and gives
-// its CPU to the holder. The affinity of now may be widened or narrowed later; being paravirtual is right with
-// either, so that a single CPU of now decides nothing away.
+// process decides by whether something takes this process's CPUs away: it is native only where
+// nothing is known to. Test-and-set is never right for it: a waiter that sleeps holds nobody up
+// either, and gives its CPU to the holder. The affinity of now may be widened or narrowed later;
+// being paravirtual is right with either, so that a single CPU of now decides nothing away.
 func process(f host.Facts) Decision {
 	quota, crowd := f.Quota.Or(host.Quota{}), f.Crowd().Or(host.Crowd{})
 	h, known := f.Hypervisor.Get()
 	switch {
 	case quota.CPUs > 0 && quota.CPUs < float64(f.NumCPUs):
-		return because(Paravirtual, "the control group's quota is %.3g CPUs of %d: when it is used up, holders are stopped, and spinning uses it up", quota.CPUs, f.NumCPUs)
+		return because(Paravirtual,
+			"the control group's quota is %.3g CPUs of %d: when it is used up, holders are "+
+				"stopped, and spinning uses it up", quota.CPUs, f.NumCPUs)
 	case f.GOMAXPROCS > f.NumCPUs:
-		return because(Paravirtual, "GOMAXPROCS is %d on %d CPUs: the process's threads take them from each other", f.GOMAXPROCS, f.NumCPUs)
+		return because(Paravirtual,
+			"GOMAXPROCS is %d on %d CPUs: the process's threads take them from each other",
+			f.GOMAXPROCS, f.NumCPUs)
 	case f.NumCPUs == 1:
-		return because(Paravirtual, "the process may use 1 CPU%s: a waiter that spins keeps the holder off it", ofPossible(f))
+		return because(Paravirtual,
+			"the process may use 1 CPU%s: a waiter that spins keeps the holder off it",
+			ofPossible(f))
 	case crowd.Crowded:
 		return because(Paravirtual, "%s: holders lose theirs", crowd.Evidence)
 	case !known:
@@ -50,7 +57,9 @@ func process(f host.Facts) Decision {
 	case f.Features.Or(host.Features{}).Realtime:
 		return because(Native, "%s hints REALTIME: each vCPU has a physical CPU", h.Name)
 	}
-	return because(Paravirtual, "%s may take a vCPU away, and a waiter can sleep whatever that offers: by its kernel", nameOf(h))
+	return because(Paravirtual,
+		"%s may take a vCPU away, and a waiter can sleep whatever that offers: by its kernel",
+		nameOf(h))
 }
 
 // ofPossible says how many CPUs the process may come to use, if that is more than one.
@@ -66,8 +75,8 @@ func because(m Mode, format string, args ...any) Decision {
 }
 
 // kernel decides by Linux's rules for its own spinlock, in their present order: kvm_spinlock_init,
-// xen_init_spinlocks, hv_init_spinlocks, and the key of virt_spin_lock. It goes by the CPUs that may ever come online:
-// of one, nobody spins for another.
+// xen_init_spinlocks, hv_init_spinlocks, and the key of virt_spin_lock. It goes by the CPUs that
+// may ever come online: of one, nobody spins for another.
 func kernel(f host.Facts) Decision {
 	h, known := f.Hypervisor.Get()
 	switch {
@@ -86,7 +95,9 @@ func kernel(f host.Facts) Decision {
 	case "Hyper-V":
 		return hyperv(f)
 	}
-	return because(TestAndSet, "%s offers no wait and kick: without a queue, no waiter that lost its CPU holds others up", nameOf(h))
+	return because(TestAndSet,
+		"%s offers no wait and kick: without a queue, no waiter that lost its CPU holds others up",
+		nameOf(h))
 }
 
 func nameOf(h host.Hypervisor) string {
@@ -109,9 +120,11 @@ func kvm(f host.Facts) Decision {
 	case noPVSpin(f):
 		return because(Native, "the kernel was started with nopvspin")
 	case !x.PVUnhalt:
-		// The last question since 2025: before that, a guest with CPUs of its own on a host without PV_UNHALT
-		// got test-and-set.
-		return because(TestAndSet, "KVM without PV_UNHALT: a sleeping vCPU can't be kicked; without a queue, no waiter that lost its CPU holds others up")
+		// The last question since 2025: before that, a guest with CPUs of its own on a host without
+		// PV_UNHALT got test-and-set.
+		return because(TestAndSet,
+			"KVM without PV_UNHALT: a sleeping vCPU can't be kicked; without a queue, no waiter "+
+				"that lost its CPU holds others up")
 	}
 	return because(Paravirtual, "KVM with PV_UNHALT: vCPUs are taken away, and can be kicked")
 }
@@ -130,11 +143,16 @@ func hyperv(f host.Facts) Decision {
 	x := f.Features.Or(host.Features{})
 	switch {
 	case noPVSpin(f):
-		return because(TestAndSet, "Hyper-V, and the kernel was started with hv_nopvspin: no queue, so no waiter that lost its CPU holds others up")
+		return because(TestAndSet,
+			"Hyper-V, and the kernel was started with hv_nopvspin: no queue, so no waiter that "+
+				"lost its CPU holds others up")
 	case !x.ClusterIPI || !x.GuestIdle:
-		return because(TestAndSet, "Hyper-V without CLUSTER_IPI_RECOMMENDED and GUEST_IDLE: a vCPU can't sleep and be kicked; without a queue, no waiter that lost its CPU holds others up")
+		return because(TestAndSet,
+			"Hyper-V without CLUSTER_IPI_RECOMMENDED and GUEST_IDLE: a vCPU can't sleep and be "+
+				"kicked; without a queue, no waiter that lost its CPU holds others up")
 	}
-	return because(Paravirtual, "Hyper-V with GUEST_IDLE: vCPUs are taken away, can sleep, and can be kicked")
+	return because(Paravirtual,
+		"Hyper-V with GUEST_IDLE: vCPUs are taken away, can sleep, and can be kicked")
 }
 
 // noPVSpin says whether the kernel was told to have no paravirtual locks; an unknown command line

@@ -30,8 +30,8 @@ func takesAndReleasesTicket(l *spinlock.Ticket, c *paravirt.CPU) {
 	l.Unlock(c)
 }
 
-// From a caller of Queued.Lock and Queued.Unlock to the entries of the table's Wait and Kick no call is
-// indirect once the text is patched, and none of Ticket's pair; unpatched, some are.
+// From a caller of Queued.Lock and Queued.Unlock to the entries of the table's Wait and Kick no
+// call is indirect once the text is patched, and none of Ticket's pair; unpatched, some are.
 func TestNoIndirectCallIsLeftOnTheWayToTheTablesWaitAndKick(t *testing.T) {
 	if !inChild(t) {
 		for _, table := range []string{"pv", "pv,pvqspin2015"} {
@@ -75,7 +75,8 @@ func TestNoIndirectCallIsLeftOnTheWayToTheTablesWaitAndKick(t *testing.T) {
 			}
 		}
 	} else if len(w.indirect) < 4 || slices.Contains(slices.Collect(maps.Values(ends)), true) {
-		t.Errorf("unpatched, %d indirect calls, and came to %v: want the doors' at least, and to none", len(w.indirect), ends)
+		t.Errorf("unpatched, %d indirect calls, and came to %v: want the doors' at least, and to "+
+			"none", len(w.indirect), ends)
 	}
 }
 

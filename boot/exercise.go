@@ -45,7 +45,8 @@ func Exercise(rounds int) error {
 		return fmt.Errorf("boot: %w", err)
 	}
 	if want := cpus * rounds; counted != [3]int{want, want, want} {
-		return fmt.Errorf("boot: Queued, Ticket and Raw counted %v, want %d each: a lock doesn't exclude", counted, want)
+		return fmt.Errorf("boot: Queued, Ticket and Raw counted %v, want %d each: a lock doesn't "+
+			"exclude", counted, want)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ const (
 	generatedCalls = 10 // unlocks in each
 )
 
-// generate writes a program with thousands of calls. It boots, with patching, runs each of its calls, and
-// prints what it found.
+// generate writes a program with thousands of calls. It boots, with patching, runs each of its
+// calls, and prints what it found.
 func generate() string {
 	var b strings.Builder
 	b.WriteString(`package main
@@ -95,7 +95,10 @@ func TestAProgramWithThousandsOfCallsIsPatchedWholeHoweverItIsBuilt(t *testing.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "testdata", "generated", "main.go"): source}})
+	overlay, err :=
+		json.Marshal(
+			map[string]map[string]string{
+				"Replace": {filepath.Join(here, "testdata", "generated", "main.go"): source}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,12 +118,15 @@ func TestAProgramWithThousandsOfCallsIsPatchedWholeHoweverItIsBuilt(t *testing.T
 		{name: "stripped", args: []string{"-ldflags=-s -w", "-trimpath"}},
 		{name: "position-independent", args: []string{"-buildmode=pie"}},
 		{name: "with the race detector", args: []string{"-race"}, cgo: true},
-		{name: "linked by the C compiler", args: []string{"-ldflags=-linkmode=external"}, cgo: true},
+		{name: "linked by the C compiler", args: []string{"-ldflags=-linkmode=external"},
+			cgo: true},
 		{name: "with AVX2 instructions", env: []string{"GOAMD64=v3"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			exe := filepath.Join(dir, strings.ReplaceAll(c.name, " ", "_"))
-			build := exec.Command("go", append(append([]string{"build", "-overlay", overlayFile, "-o", exe}, c.args...), "./testdata/generated")...)
+			build := exec.Command("go",
+				append(append([]string{"build", "-overlay", overlayFile, "-o", exe}, c.args...),
+					"./testdata/generated")...)
 			build.Env = append(os.Environ(), c.env...)
 			if c.cgo {
 				if _, err := exec.LookPath("gcc"); err != nil || runtime.GOARCH != "amd64" {
@@ -157,10 +163,13 @@ func TestAProgramWithThousandsOfCallsIsPatchedWholeHoweverItIsBuilt(t *testing.T
 				}
 				for _, c := range r.Patch.Calls {
 					if c.Name == "Queued.Unlock" {
-						t.Logf("%s: %d of %d unlocks became a %s; all took %d µs", mode, c.Patched, c.Found, c.Became, r.Patch.TookUS)
+						t.Logf("%s: %d of %d unlocks became a %s; all took %d µs", mode, c.Patched,
+							c.Found, c.Became, r.Patch.TookUS)
 						// And those of Exercise, if it is linked in.
-						if c.Found != c.Patched || c.Found < generatedFuncs*generatedCalls || c.Found > generatedFuncs*generatedCalls+10 {
-							t.Errorf("%s: %d found, %d patched, of %d", mode, c.Found, c.Patched, generatedFuncs*generatedCalls)
+						if c.Found != c.Patched || c.Found < generatedFuncs*generatedCalls ||
+							c.Found > generatedFuncs*generatedCalls+10 {
+							t.Errorf("%s: %d found, %d patched, of %d", mode, c.Found, c.Patched,
+								generatedFuncs*generatedCalls)
 						}
 					}
 				}

@@ -80,8 +80,9 @@ func tableNames() []string {
 	return names
 }
 
-// Parse returns the configuration that a list asks for: words with commas between, a mode at most, and a table
-// for each of the doors at most, as in "native,xen2008". An error is one line that says what is allowed.
+// Parse returns the configuration that a list asks for: words with commas between, a mode at most,
+// and a table for each of the doors at most, as in "native,xen2008". An error is one line that says
+// what is allowed.
 func Parse(list string) (c Config, err error) {
 	for word := range strings.SplitSeq(list, ",") {
 		place, door := &c.Raw, "Raw"
@@ -120,8 +121,8 @@ const (
 	PatchCalls
 )
 
-// The environment's variables: PVLOCK is what [Parse] takes, PVLOCK_PATCH is 0, 1 or calls. An empty
-// one is as none.
+// The environment's variables: PVLOCK is what [Parse] takes, PVLOCK_PATCH is 0, 1 or calls. An
+// empty one is as none.
 const (
 	EnvMode  = "PVLOCK"
 	EnvPatch = "PVLOCK_PATCH"

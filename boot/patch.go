@@ -74,7 +74,8 @@ func (r *Result) patchCalls(calls []spinlock.Call) bool {
 	if len(r.patch.Edits()) == 0 {
 		r.Patch.Why = "the program's text has no calls of these locks"
 		if _, _, unsure := r.Patch.Sites(); unsure > 0 {
-			r.Patch.Why = fmt.Sprintf("none of the %d places that look like calls is sure to be one: breakpoints or probes are on them", unsure)
+			r.Patch.Why = fmt.Sprintf("none of the %d places that look like calls is sure to be "+
+				"one: breakpoints or probes are on them", unsure)
 		}
 		return false
 	}
@@ -138,8 +139,10 @@ func byTarget(sites []textpatch.Site) map[uintptr][]textpatch.Site {
 	return of
 }
 
-func (r *Result) planCall(c spinlock.Call, sites []textpatch.Site, unsure int) (PatchedCall, error) {
-	p := PatchedCall{Name: c.Name, Found: len(sites) + unsure, Unsure: unsure, sites: sites, entry: c.Door}
+func (r *Result) planCall(c spinlock.Call, sites []textpatch.Site,
+	unsure int) (PatchedCall, error) {
+	p := PatchedCall{Name: c.Name, Found: len(sites) + unsure, Unsure: unsure, sites: sites,
+		entry: c.Door}
 	if c.Op == 0 {
 		return p, nil
 	}
@@ -152,7 +155,8 @@ func (r *Result) planCall(c spinlock.Call, sites []textpatch.Site, unsure int) (
 	if is == spinlock.AStore && r.config.Patch == PatchCalls {
 		is = spinlock.ACall
 	}
-	p.Became = map[spinlock.CallIs]string{spinlock.ACall: "call", spinlock.AStore: "store", spinlock.Nothing: "nop"}[is]
+	p.Became = map[spinlock.CallIs]string{spinlock.ACall: "call", spinlock.AStore: "store",
+		spinlock.Nothing: "nop"}[is]
 	for _, s := range sites {
 		var err error
 		switch {

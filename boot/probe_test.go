@@ -52,39 +52,43 @@ func TestAProbeOnACallComesAndGoes(t *testing.T) {
 		{"native", "1", true},
 		{"pv", "1", true},
 	} {
-		t.Run(fmt.Sprintf("PVLOCK=%s PVLOCK_PATCH=%s, before: %v", c.mode, c.patch, c.before), func(t *testing.T) {
-			w := startSteps(t, EnvMode+"="+c.mode, EnvPatch+"="+c.patch)
-			defer w.end()
-			_, offset := w.site()
-			w.do("run")
-			var p uprobe.Probe
-			if c.before {
-				p = w.attach(offset)
-			}
-			booted, _ := answers(t, w.do("boot"))
-			if len(booted) != 1 || !booted[0].Done || booted[0].Patched+booted[0].Unsure != booted[0].Found || (booted[0].Unsure == 1) != c.before || booted[0].Unsure > 1 {
-				t.Errorf("%+v", booted)
-			}
-			code := w.do("code")
-			if !c.before {
-				p = w.attach(offset)
-			}
-			if there := w.do("code"); !strings.HasPrefix(there, "cc") {
-				t.Errorf("no probe in %q", there)
-			}
-			if held := w.do("run"); held != "held: false" || hits(t, p) != 1000 {
-				t.Errorf("%s, %d hits of 1000", held, hits(t, p))
-			}
-			if err := p.Detach(); err != nil {
-				t.Fatal(err)
-			}
-			if again := w.do("code"); !c.before && again != code {
-				t.Errorf("the code is % s after the probe, and was %s", again, code)
-			}
-			if held, all := w.do("run"), w.do("exercise"); held != "held: false" || all != "excluded" {
-				t.Errorf("%s, %s", held, all)
-			}
-		})
+		t.Run(fmt.Sprintf("PVLOCK=%s PVLOCK_PATCH=%s, before: %v", c.mode, c.patch, c.before),
+			func(t *testing.T) {
+				w := startSteps(t, EnvMode+"="+c.mode, EnvPatch+"="+c.patch)
+				defer w.end()
+				_, offset := w.site()
+				w.do("run")
+				var p uprobe.Probe
+				if c.before {
+					p = w.attach(offset)
+				}
+				booted, _ := answers(t, w.do("boot"))
+				if len(booted) != 1 || !booted[0].Done ||
+					booted[0].Patched+booted[0].Unsure != booted[0].Found ||
+					(booted[0].Unsure == 1) != c.before || booted[0].Unsure > 1 {
+					t.Errorf("%+v", booted)
+				}
+				code := w.do("code")
+				if !c.before {
+					p = w.attach(offset)
+				}
+				if there := w.do("code"); !strings.HasPrefix(there, "cc") {
+					t.Errorf("no probe in %q", there)
+				}
+				if held := w.do("run"); held != "held: false" || hits(t, p) != 1000 {
+					t.Errorf("%s, %d hits of 1000", held, hits(t, p))
+				}
+				if err := p.Detach(); err != nil {
+					t.Fatal(err)
+				}
+				if again := w.do("code"); !c.before && again != code {
+					t.Errorf("the code is % s after the probe, and was %s", again, code)
+				}
+				if held, all := w.do("run"), w.do("exercise"); held != "held: false" ||
+					all != "excluded" {
+					t.Errorf("%s, %s", held, all)
+				}
+			})
 	}
 }
 
@@ -106,7 +110,8 @@ func TestAProbeThatGoesFromAStoreLeavesNoCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code := w.do("code"); code != "e8 c6 40 00 00" {
-		t.Errorf("the code is %s after the probe: the documentation of PVLOCK_PATCH says otherwise", code)
+		t.Errorf("the code is %s after the probe: the documentation of PVLOCK_PATCH says otherwise",
+			code)
 	}
 	w.end() // without running it
 }

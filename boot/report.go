@@ -63,7 +63,8 @@ func beneath(f host.Facts, crowd host.Fact[host.Crowd]) Beneath {
 		Hypervisor: host.Of(f.Hypervisor, func(h host.Hypervisor) string { return h.Name }),
 		Source:     f.Hypervisor.Or(host.Hypervisor{}).Source,
 		Features:   host.Of(f.Features, host.Features.List),
-		CPUs:       host.Of(f.CPUs, count), Online: host.Of(f.Online, count), Possible: host.Of(f.Possible, count), GOMAXPROCS: f.GOMAXPROCS,
+		CPUs:       host.Of(f.CPUs, count), Online: host.Of(f.Online, count),
+		Possible: host.Of(f.Possible, count), GOMAXPROCS: f.GOMAXPROCS,
 		QuotaCPUs: host.Of(f.Quota, func(q host.Quota) float64 { return q.CPUs }),
 		Crowded:   host.Of(crowd, func(c host.Crowd) bool { return c.Crowded }),
 	}
@@ -91,7 +92,8 @@ type CallReport struct {
 
 // Report returns the result as a report.
 func (r *Result) Report() PatchReport {
-	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Facts.Crowd()), Decision: r.Decision, Kernel: r.Kernel}
+	p := PatchReport{Schema: PatchSchema, Machine: beneath(r.Facts, r.Facts.Crowd()),
+		Decision: r.Decision, Kernel: r.Kernel}
 	for i, e := range r.After {
 		p.Tables = append(p.Tables, OpEntry{e.Op, short(r.Before[i].Func), short(e.Func)})
 	}
@@ -103,7 +105,8 @@ func (r *Result) Report() PatchReport {
 	p.Patch.TookUS = r.Patch.Took.Microseconds()
 	p.Patch.Calls = []CallReport{}
 	for _, c := range r.Patch.Calls {
-		p.Patch.Calls = append(p.Patch.Calls, CallReport{c.Name, short(c.Op), c.Became, c.Found, c.Patched, c.Unsure, c.Shown})
+		p.Patch.Calls = append(p.Patch.Calls,
+			CallReport{c.Name, short(c.Op), c.Became, c.Found, c.Patched, c.Unsure, c.Shown})
 	}
 	return p
 }
@@ -152,7 +155,8 @@ func (p PatchReport) WriteText(out io.Writer) error {
 		fmt.Fprintf(w, "text\tnot patched: %s\n", p.Patch.Why)
 		fmt.Fprintf(w, "\teach call goes through the table, and means the same\n")
 	} else {
-		fmt.Fprintf(w, "text\t%d calls found, %d patched, %d unsure, in %v\n", p.Patch.Found, p.Patch.Patched, p.Patch.Unsure, time.Duration(p.Patch.TookUS)*time.Microsecond)
+		fmt.Fprintf(w, "text\t%d calls found, %d patched, %d unsure, in %v\n", p.Patch.Found,
+			p.Patch.Patched, p.Patch.Unsure, time.Duration(p.Patch.TookUS)*time.Microsecond)
 		if p.Patch.NotLive != "" {
 			fmt.Fprintf(w, "\twhile nothing else ran: %s\n", p.Patch.NotLive)
 		}
@@ -167,7 +171,8 @@ func (p PatchReport) WriteText(out io.Writer) error {
 	for _, c := range p.Patch.Calls {
 		for _, s := range c.Shown {
 			if _, err := fmt.Fprintf(out, "\n%s: %s\n  before  %s\n  after   %s\n", c.Name, s.Where,
-				strings.Join(s.Before, "\n          "), strings.Join(s.After, "\n          ")); err != nil {
+				strings.Join(s.Before, "\n          "), strings.Join(s.After,
+					"\n          ")); err != nil {
 				return err
 			}
 		}
@@ -224,8 +229,9 @@ type Throttled struct {
 func Examine(o host.Observed) DoctorReport {
 	d := Decide(o.After)
 	return DoctorReport{
-		Schema: DoctorSchema, Machine: beneath(o.After, o.Crowd()), IntervalMS: o.Interval().Milliseconds(),
-		Stolen: host.Stolen(o.Before.Time, o.After.Time),
+		Schema: DoctorSchema, Machine: beneath(o.After, o.Crowd()),
+		IntervalMS: o.Interval().Milliseconds(),
+		Stolen:     host.Stolen(o.Before.Time, o.After.Time),
 		Throttled: host.Of(o.Throttled(), func(t host.GroupThrottling) Throttled {
 			return Throttled{t.Group, t.Periods, t.Throttled}
 		}),

@@ -35,7 +35,8 @@ const all = 1<<32 - 1
 func enter(t *testing.T, refusals []refusal) {
 	t.Helper()
 	const (
-		load, and  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+		load, and = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_ALU | unix.BPF_AND |
+			unix.BPF_K
 		equal, ret = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 		argsAt     = 16 // in struct seccomp_data
 	)
@@ -52,16 +53,19 @@ func enter(t *testing.T, refusals []refusal) {
 			if a.not {
 				jump.Jt, jump.Jf = left, 0
 			}
-			program = append(program, unix.SockFilter{Code: load, K: at}, unix.SockFilter{Code: and, K: a.mask}, jump)
+			program = append(program, unix.SockFilter{Code: load, K: at},
+				unix.SockFilter{Code: and, K: a.mask}, jump)
 		}
-		program = append(program, unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(r.errno)})
+		program = append(program,
+			unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(r.errno)})
 	}
 	program = append(program, unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ALLOW})
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	runtime.KeepAlive(program)
 	if errno != 0 {
 		t.Skipf("SKIPPED: no seccomp here: %v", errno)
@@ -86,47 +90,65 @@ func TestInASandboxThatRefusesACallTheLocksWork(t *testing.T) {
 		}},
 		{name: "making memory executable",
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_MPROTECT, []argument{{2, unix.PROT_EXEC, unix.PROT_EXEC, false}}, unix.EACCES}
+				return refusal{unix.SYS_MPROTECT,
+					[]argument{{2, unix.PROT_EXEC, unix.PROT_EXEC, false}}, unix.EACCES}
 			}},
 		{name: "mapping executable memory",
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_MMAP, []argument{{2, unix.PROT_EXEC, unix.PROT_EXEC, false}}, unix.EACCES}
+				return refusal{unix.SYS_MMAP,
+					[]argument{{2, unix.PROT_EXEC, unix.PROT_EXEC, false}}, unix.EACCES}
 			}},
 		{name: "making memory writable",
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_MPROTECT, []argument{{2, unix.PROT_WRITE, unix.PROT_WRITE, false}}, unix.EACCES}
+				return refusal{unix.SYS_MPROTECT,
+					[]argument{{2, unix.PROT_WRITE, unix.PROT_WRITE, false}}, unix.EACCES}
 			}},
 		{name: "membarrier", why: []string{"SYNC_CORE", "not implemented"},
-			refused: func(uint32) refusal { return refusal{call: unix.SYS_MEMBARRIER, errno: unix.ENOSYS} }},
+			refused: func(uint32) refusal {
+				return refusal{call: unix.SYS_MEMBARRIER, errno: unix.ENOSYS}
+			}},
 		{name: "the registration for membarrier", why: []string{"SYNC_CORE", "not permitted"},
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_MEMBARRIER, []argument{{0, all, register, false}}, unix.EPERM}
+				return refusal{unix.SYS_MEMBARRIER, []argument{{0, all, register, false}},
+					unix.EPERM}
 			}},
 		{name: "membarrier, but not the registration", why: []string{"SYNC_CORE", "not permitted"},
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_MEMBARRIER, []argument{{0, all, syncCore, false}}, unix.EPERM}
+				return refusal{unix.SYS_MEMBARRIER, []argument{{0, all, syncCore, false}},
+					unix.EPERM}
 			}},
-		{name: "writing text, as a kernel does that lets nobody", why: []string{"writing", "input/output error"},
-			refused: func(uint32) refusal { return refusal{call: unix.SYS_PWRITE64, errno: unix.EIO} }},
+		{name: "writing text, as a kernel does that lets nobody",
+			why: []string{"writing", "input/output error"},
+			refused: func(uint32) refusal {
+				return refusal{call: unix.SYS_PWRITE64, errno: unix.EIO}
+			}},
 		{name: "opening for writing", why: []string{"can't be written", "permission denied"},
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_OPENAT, []argument{{2, unix.O_ACCMODE, unix.O_RDWR, false}}, unix.EACCES}
+				return refusal{unix.SYS_OPENAT, []argument{{2, unix.O_ACCMODE, unix.O_RDWR, false}},
+					unix.EACCES}
 			}},
 		{name: "reading text", why: []string{"reading", "not permitted"},
-			refused: func(uint32) refusal { return refusal{call: unix.SYS_PREAD64, errno: unix.EPERM} }},
+			refused: func(uint32) refusal {
+				return refusal{call: unix.SYS_PREAD64, errno: unix.EPERM}
+			}},
 		{name: "a handler for SIGTRAP", notLive: "SIGTRAP",
 			refused: func(uint32) refusal {
-				return refusal{unix.SYS_RT_SIGACTION, []argument{{0, all, uint32(unix.SIGTRAP), false}, {1, all, 0, true}}, unix.EPERM}
+				return refusal{unix.SYS_RT_SIGACTION,
+					[]argument{{0, all, uint32(unix.SIGTRAP), false}, {1, all, 0, true}},
+					unix.EPERM}
 			}},
-		{name: "live, one call's first byte", why: []string{"live", "input/output error"}, touched: true,
+		{name: "live, one call's first byte", why: []string{"live", "input/output error"},
+			touched: true,
 			refused: func(site uint32) refusal {
 				return refusal{unix.SYS_PWRITE64, []argument{{3, all, site, false}}, unix.EIO}
 			}},
-		{name: "live, one call's other bytes", why: []string{"live", "input/output error"}, touched: true,
+		{name: "live, one call's other bytes", why: []string{"live", "input/output error"},
+			touched: true,
 			refused: func(site uint32) refusal {
 				return refusal{unix.SYS_PWRITE64, []argument{{3, all, site + 1, false}}, unix.EIO}
 			}},
-		{name: "quietly, one call", why: []string{"writing", "input/output error"}, touched: true, ways: quiet,
+		{name: "quietly, one call", why: []string{"writing", "input/output error"}, touched: true,
+			ways: quiet,
 			refused: func(site uint32) refusal {
 				return refusal{unix.SYS_PWRITE64, []argument{{3, all, site, false}}, unix.EIO}
 			}},
@@ -154,7 +176,8 @@ func TestInASandboxThatRefusesACallTheLocksWork(t *testing.T) {
 				// more.
 				other := map[Mode]Mode{Native: Paravirtual, Paravirtual: Native}[mode]
 				_, err = Boot(Config{Mode: other, Patch: PatchOff})
-				if fixed := errors.Is(err, spinlock.ErrPatched); fixed != (c.touched || r.Patch.Done) {
+				if fixed := errors.Is(err,
+					spinlock.ErrPatched); fixed != (c.touched || r.Patch.Done) {
 					t.Errorf("other tables afterwards: %v", err)
 				}
 				contend(t)
@@ -166,7 +189,8 @@ func TestInASandboxThatRefusesACallTheLocksWork(t *testing.T) {
 func checkPatch(t *testing.T, p PatchResult, why []string, notLive string) {
 	t.Helper()
 	_, patched, _ := p.Sites()
-	if p.Done != (why == nil) || (patched > 0) != p.Done || strings.Contains(p.Why+p.NotLive, "\n") {
+	if p.Done != (why == nil) || (patched > 0) != p.Done ||
+		strings.Contains(p.Why+p.NotLive, "\n") {
 		t.Errorf("patched %d, %v: %q", patched, p.Done, p.Why)
 	}
 	for _, w := range why {

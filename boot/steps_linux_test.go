@@ -27,7 +27,8 @@ var buildSteps = sync.OnceValues(func() (exe string, err error) {
 	}
 	exe = filepath.Join(stepsDir, "steps")
 	// As a debugger and a probe want it: with symbols, and where its file says.
-	if out, err := exec.Command("go", "build", "-buildmode=exe", "-o", exe, "./testdata/steps").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildmode=exe", "-o", exe, "./testdata/steps").
+		CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return exe, nil
@@ -76,7 +77,8 @@ func answers(t *testing.T, out string) (boots []patched, rest []string) {
 	t.Helper()
 	for line := range strings.Lines(out) {
 		var p patched
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &p) == nil {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "{") &&
+			json.Unmarshal([]byte(line), &p) == nil {
 			boots = append(boots, p)
 		} else {
 			rest = append(rest, line)
@@ -142,8 +144,10 @@ func TestUnderGDBItIsPatchedQuietly(t *testing.T) {
 		for _, c := range append(commands, "run <"+input) {
 			args = append(args, "-ex", c)
 		}
-		out := walk(t, "", []string{EnvMode + "=native", EnvPatch + "=1"}, append(args, "-ex", "info breakpoints", exe)...)
-		if strings.Contains(out, "not being run") || strings.Contains(out, "ptrace: Operation not permitted") {
+		out := walk(t, "", []string{EnvMode + "=native", EnvPatch + "=1"},
+			append(args, "-ex", "info breakpoints", exe)...)
+		if strings.Contains(out, "not being run") ||
+			strings.Contains(out, "ptrace: Operation not permitted") {
 			t.Skipf("SKIPPED: gdb may not trace here:\n%s", out)
 		}
 		if strings.Contains(out, "SIGTRAP") || !strings.Contains(out, "exited normally") {
@@ -166,7 +170,8 @@ func TestUnderGDBItIsPatchedQuietly(t *testing.T) {
 	}
 	out = debug(fmt.Sprintf("break *%#x", site), "ignore 1 1000000")
 	b, _ := answers(t, out)
-	if len(b) != 1 || len(p) != 1 || !b[0].Done || b[0].Found != p[0].Found || b[0].Unsure != 1 || b[0].Patched != b[0].Found-1 {
+	if len(b) != 1 || len(p) != 1 || !b[0].Done || b[0].Found != p[0].Found || b[0].Unsure != 1 ||
+		b[0].Patched != b[0].Found-1 {
 		t.Errorf("with a breakpoint on a call: %+v, and without: %+v\n%s", b, p, out)
 	}
 	// More, if a signal came in between and the instruction was begun again.
@@ -190,9 +195,12 @@ func TestUnderDelveItIsPatchedQuietly(t *testing.T) {
 		}
 	}
 	out := walk(t, "", []string{EnvMode + "=native", EnvPatch + "=1"},
-		dlv, "exec", exe, "--allow-non-terminal-interactive=true", "--init", script, "-r", "stdin:"+input)
+		dlv, "exec", exe, "--allow-non-terminal-interactive=true", "--init", script, "-r",
+		"stdin:"+input)
 	ran(t, out)
-	if p, _ := answers(t, out); len(p) != 1 || !p[0].whole("quiet") || !strings.Contains(p[0].NotLive, "under a debugger") || !strings.Contains(out, "exited with status 0") {
+	if p, _ := answers(t, out); len(p) != 1 || !p[0].whole("quiet") ||
+		!strings.Contains(p[0].NotLive, "under a debugger") ||
+		!strings.Contains(out, "exited with status 0") {
 		t.Errorf("%s", out)
 	}
 }
@@ -217,14 +225,16 @@ func TestUnderAnEmulatorTheLocksGoByTheTables(t *testing.T) {
 	exe := steps(t)
 	qemu := found(t, "qemu-x86_64", "apt-get install qemu-user")
 	for _, mode := range []string{"native", "pv"} {
-		left(t, walk(t, allSteps, []string{EnvMode + "=" + mode, EnvPatch + "=1"}, qemu, exe), "has no effect", "emulator")
+		left(t, walk(t, allSteps, []string{EnvMode + "=" + mode, EnvPatch + "=1"}, qemu, exe),
+			"has no effect", "emulator")
 	}
 }
 
 func TestTextThatNoFileIsMappedToIsLeftAsItIs(t *testing.T) {
 	exe := steps(t)
 	for _, move := range []string{"move\n", "move half\n"} {
-		left(t, walk(t, move+allSteps, []string{EnvMode + "=pv", EnvPatch + "=1"}, exe), "no file is mapped to")
+		left(t, walk(t, move+allSteps, []string{EnvMode + "=pv", EnvPatch + "=1"}, exe),
+			"no file is mapped to")
 	}
 }
 

@@ -21,7 +21,8 @@ import (
 	"example.com/pvlock/textpatch"
 )
 
-var children = flag.Int("boot.children", 5, "how many processes boot, in each mode and way of writing, while threads unlock")
+var children = flag.Int("boot.children", 5,
+	"how many processes boot, in each mode and way of writing, while threads unlock")
 
 // TestUnlocksThroughoutBoot boots while CPUs that never came up lock and unlock on all threads. The
 // moment the tables have changed others want the same locks, and sleep until they are kicked: a
@@ -33,7 +34,8 @@ func TestUnlocksThroughoutBoot(t *testing.T) {
 	}
 	for _, mode := range []string{"native", "pv"} {
 		for _, when := range []string{"never", "live", "quiet"} {
-			if when == "live" && runtime.GOARCH != "amd64" || when != "never" && !textpatch.Supported {
+			if when == "live" && runtime.GOARCH != "amd64" ||
+				when != "never" && !textpatch.Supported {
 				continue
 			}
 			t.Run(mode+", written "+when, func(t *testing.T) {
@@ -157,7 +159,8 @@ func unlockThroughoutBoot(t *testing.T) {
 	running.Wait()
 	for i := range locks {
 		if l := &locks[i]; l.IsLocked(m.CPU(0)) || l.count < 2*rounds {
-			t.Errorf("lock %d: held: %v, counted %d, want at least %d", i, l.IsLocked(m.CPU(0)), l.count, 2*rounds)
+			t.Errorf("lock %d: held: %v, counted %d, want at least %d", i, l.IsLocked(m.CPU(0)),
+				l.count, 2*rounds)
 		}
 	}
 	if r.Patch.Done {

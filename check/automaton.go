@@ -9,12 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// A CPU's text is run as rarely as possible. What a CPU does next is a function of the results that its
-// events have returned since it last forgot, so its text is an automaton: a node is a place where it
-// waits for a result, an edge is a result. The automaton is made while it is explored; only
-// an edge that was never taken before runs the text, in a coroutine that is brought
-// to the node by feeding it the results on the way there. States hold node
-// numbers, and exploring them is table look-up.
+// A CPU's text is run as rarely as possible. What a CPU does next is a function of the results that
+// its events have returned since it last forgot, so its text is an automaton: a node is a place
+// where it waits for a result, an edge is a result. The automaton is made while it is explored;
+// only an edge that was never taken before runs the text, in a coroutine that is brought to the
+// node by feeding it the results on the way there. States hold node numbers, and exploring them is
+// table look-up.
 
 // node is a place in a CPU's text, with all that its future depends on.
 type node struct {
@@ -57,7 +57,8 @@ func (x *model) automaton(cpu int) *automaton {
 func (a *automaton) arrive(co *coroutine, from *node, in input) *node {
 	if n := a.by[co.req.hist]; n != nil {
 		if !n.ev.same(&co.req.ev) {
-			panic(fmt.Sprintf("check: %s or %s: reached in two ways from one head, and it isn't the same: a Head forgets too much",
+			panic(fmt.Sprintf("check: %s or %s: reached in two ways from one head, and it isn't "+
+				"the same: a Head forgets too much",
 				n.ev.site.pos(), co.req.ev.site.pos()))
 		}
 		co.stop()
@@ -121,8 +122,8 @@ func (a *automaton) rebuild(n *node) *coroutine {
 }
 
 // audit goes, from every place that was reached in more than one way, the way by which it was not
-// first reached, and on along known edges at random: the text must do the same as it does from there
-// otherwise, or a Head forgets too much.
+// first reached, and on along known edges at random: the text must do the same as it does from
+// there otherwise, or a Head forgets too much.
 func (a *automaton) audit(steps int) error {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, hist := range slices.Sorted(maps.Keys(a.by)) {
@@ -137,7 +138,8 @@ func (a *automaton) audit(steps int) error {
 			for range steps {
 				if !co.req.ev.same(&n.ev) {
 					co.stop()
-					return fmt.Errorf("CPU %d by way of %s: %s, and otherwise %s", a.cpu, e.to.ev.site.pos(), co.req.ev.site.pos(), n.ev.site.pos())
+					return fmt.Errorf("CPU %d by way of %s: %s, and otherwise %s", a.cpu,
+						e.to.ev.site.pos(), co.req.ev.site.pos(), n.ev.site.pos())
 				}
 				on := *n.edges.Load()
 				if len(on) == 0 {
@@ -187,10 +189,10 @@ func (x *model) register(n *node) {
 
 func (x *model) node(id int32) *node { return x.nodes[id/nodeChunk].Load()[id%nodeChunk] }
 
-// Facts about a cell's bytes: a bit for each CPU that accesses it, and whether it is written
-// after boot. What only one CPU accesses is private, and what nobody writes is constant: such steps commute with
-// all others'. Facts are found out on the way; an exploration
-// that has used one which turns out to be wrong begins again.
+// Facts about a cell's bytes: a bit for each CPU that accesses it, and whether it is written after
+// boot. What only one CPU accesses is private, and what nobody writes is constant: such steps
+// commute with all others'. Facts are found out on the way; an exploration that has used one which
+// turns out to be wrong begins again.
 const factWritten = 1 << 8
 
 func (x *model) note(n *node) {
@@ -198,7 +200,8 @@ func (x *model) note(n *node) {
 	if !ev.cells || n.meta.boot {
 		return
 	}
-	if ev.region >= regionMachine && x.hashRegion == ev.region && ev.width == 8 && !slices.Contains(x.hashCells, ev.addr) {
+	if ev.region >= regionMachine && x.hashRegion == ev.region && ev.width == 8 &&
+		!slices.Contains(x.hashCells, ev.addr) {
 		x.hashCells = append(x.hashCells, ev.addr)
 		grains := slices.Clone(*x.hashGrains.Load())
 		grains = append(grains, ev.grain)

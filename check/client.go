@@ -26,8 +26,8 @@ type Config struct {
 	Spurious bool
 	// Interrupts is how many interrupts come at most, on whichever CPUs; Nesting how deep they go.
 	Interrupts, Nesting int
-	// WordChannel builds event channels from parked threads (paravirt.WordChannel), so that that protocol is
-	// explored too. Otherwise a channel is a primitive of the machine.
+	// WordChannel builds event channels from parked threads (paravirt.WordChannel), so that that
+	// protocol is explored too. Otherwise a channel is a primitive of the machine.
 	WordChannel bool
 	// Size is how many bytes are the lock's; 0 means 4.
 	Size int
@@ -189,7 +189,8 @@ func (c *Config) machine() paravirt.Config {
 	for entries < 4*c.CPUs {
 		entries *= 2
 	}
-	m := paravirt.Config{CPUs: c.CPUs, Channel: channel(), Wait: c.Lock.Wait, Kick: c.Lock.Kick, Tunables: t, HashEntries: entries}
+	m := paravirt.Config{CPUs: c.CPUs, Channel: channel(), Wait: c.Lock.Wait, Kick: c.Lock.Kick,
+		Tunables: t, HashEntries: entries}
 	if c.WordChannel {
 		m.Channel = paravirt.WordChannel(
 			func(c *paravirt.CPU, word *arch.U32, v uint32) { c.ParkThread(word, v) },
@@ -238,7 +239,8 @@ func (p *Proc) Lock(l int) {
 	outer := p.meta
 	p.meta.inLock++
 	who := p.x.cfg.Client.Interrupted
-	p.meta.irq = l == 0 && (who == 0 || who>>p.ID&1 != 0) // the other locks are what interrupts take
+	// the other locks are what interrupts take
+	p.meta.irq = l == 0 && (who == 0 || who>>p.ID&1 != 0)
 	p.x.cfg.Lock.Lock(p.word(l), p.CPU)
 	p.taken(l, outer)
 }
@@ -294,8 +296,8 @@ func (p *Proc) Say(i int) { p.CPU.Store32(p.w.words[i].Whole(), 1) }
 // Await waits until a word is set.
 func (p *Proc) Await(i int) { p.CPU.SpinWhile32(p.w.words[i].Whole(), 1, 0, arch.Forever) }
 
-// Take is an acquisition with everything that belongs to it: lock, critical section, and release; the last
-// of a CPU's gives up its use of the lock.
+// Take is an acquisition with everything that belongs to it: lock, critical section, and release;
+// the last of a CPU's gives up its use of the lock.
 func (p *Proc) take(l, users int, last, try bool) {
 	if try {
 		if p.TryLock(l) {
@@ -343,8 +345,8 @@ func Trying(n, k int) Client {
 	}
 }
 
-// Nested is Plain with interrupts of waiters. An interrupt takes another lock, which the last
-// CPU takes as well, within its first critical section, so that there is contention for it while the
+// Nested is Plain with interrupts of waiters. An interrupt takes another lock, which the last CPU
+// takes as well, within its first critical section, so that there is contention for it while the
 // interrupted one waits.
 func Nested(n, k int) Client {
 	return Client{
@@ -373,8 +375,8 @@ func Nested(n, k int) Client {
 	}
 }
 
-// NestedSame is Plain with interrupts of CPUs that sleep or spin, and which take the same lock. Only a lock without
-// a queue allows that.
+// NestedSame is Plain with interrupts of CPUs that sleep or spin, and which take the same lock.
+// Only a lock without a queue allows that.
 func NestedSame(n, k int) Client {
 	c := Client{
 		Name: fmt.Sprintf("%d×%d nested same", n, k),
@@ -395,8 +397,9 @@ func NestedSame(n, k int) Client {
 	return c
 }
 
-// Late is Plain with three acquisitions, and the last CPU comes up between them: the first has no event
-// channel, the second has one and the CPU isn't online, the third is that of a CPU that is up.
+// Late is Plain with three acquisitions, and the last CPU comes up between them: the first has no
+// event channel, the second has one and the CPU isn't online, the third is that of a CPU that is
+// up.
 func Late(n int) Client {
 	const k = 3
 	return Client{
@@ -477,7 +480,8 @@ func kickFirst() Client {
 	}
 }
 
-// heldByWaiter is kickFirst with an interrupt that waits itself: for a lock that CPU 1 holds while it waits.
+// heldByWaiter is kickFirst with an interrupt that waits itself: for a lock that CPU 1 holds while
+// it waits.
 func heldByWaiter() Client {
 	return Client{
 		Name:        "interrupt waits for a waiter's lock",

@@ -16,7 +16,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// needStates bounds each exploration of a necessity table, if nothing else is asked for: there are some hundreds of them.
+// needStates bounds each exploration of a necessity table, if nothing else is asked for: there are
+// some hundreds of them.
 const needStates = 20_000
 
 // What can be asked for.
@@ -27,12 +28,13 @@ const (
 
 // Options are what the command can be asked for.
 type Options struct {
-	// Locks are the names of locks; none means all of the catalogue that ought to be right, and the mutex, as far
-	// as they can run the client.
+	// Locks are the names of locks; none means all of the catalogue that ought to be right, and the
+	// mutex, as far as they can run the client.
 	Locks []string
 	// Full asks for the full set of clients.
 	Full bool
-	// Client, CPUs, Times, Spin and Interrupts ask for one client instead of a set. Spin is 0, 1, or any.
+	// Client, CPUs, Times, Spin and Interrupts ask for one client instead of a set. Spin is 0, 1,
+	// or any.
 	Client      string
 	CPUs, Times int
 	Spin        string
@@ -43,7 +45,8 @@ type Options struct {
 	Scenarios []string
 	// Necessity asks for the necessity table.
 	Necessity bool
-	// Buffer, Workers, States and MemoryMB bound each exploration; 0 is the default, and of states no bound.
+	// Buffer, Workers, States and MemoryMB bound each exploration; 0 is the default, and of states
+	// no bound.
 	Buffer, Workers  int
 	States, MemoryMB int64
 	// Timeout bounds all of them; 0 means no bound.
@@ -78,7 +81,8 @@ func (o *Options) plan() (p plan, err error) {
 	case o.MemoryMB < 0 || o.MemoryMB > maxMemoryMB:
 		return p, fmt.Errorf("a bound of %d MB: want 1 to %d", o.MemoryMB, maxMemoryMB)
 	case o.Workers < 0 || o.Workers > maxWorkers:
-		return p, fmt.Errorf("%d workers: want 1 to %d, or 0 for one on each CPU", o.Workers, maxWorkers)
+		return p, fmt.Errorf("%d workers: want 1 to %d, or 0 for one on each CPU", o.Workers,
+			maxWorkers)
 	case o.Buffer < 0 || o.Buffer > maxBuffer:
 		return p, fmt.Errorf("store buffers of %d: want 1 to %d", o.Buffer, maxBuffer)
 	case o.Timeout < 0:
@@ -122,7 +126,8 @@ func (o *Options) plan() (p plan, err error) {
 			}
 		}
 		for _, c := range set {
-			c.Model, c.Buffer, c.Workers, c.States, c.Memory = model, o.Buffer, o.Workers, states, o.MemoryMB<<20
+			c.Model, c.Buffer, c.Workers, c.States, c.Memory = model, o.Buffer, o.Workers, states,
+				o.MemoryMB<<20
 			checked := c
 			if err := checked.complete(); err != nil {
 				return p, err
@@ -152,7 +157,8 @@ func (o *Options) scenarios() ([]Scenario, error) {
 			return nil, errors.New("all and other scenarios: want all alone, or some")
 		}
 		if !found {
-			return nil, fmt.Errorf("no scenario %q: want all, or some of %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("no scenario %q: want all, or some of %s", name,
+				strings.Join(names, ", "))
 		}
 	}
 	return some, nil
@@ -177,18 +183,22 @@ func (o *Options) one(k spinlock.Kind) (c Config, err error) {
 		return c, err
 	}
 	if o.Interrupts > 0 && client.Handler == nil {
-		return c, fmt.Errorf("client %q has no handler for interrupts: want --interrupts 0", o.Client)
+		return c, fmt.Errorf("client %q has no handler for interrupts: want --interrupts 0",
+			o.Client)
 	}
 	if k.Name == mutexName {
 		if !slices.Contains(mutexClients, o.Client) {
-			return c, fmt.Errorf("client %q is not for the mutex: want one of %v", o.Client, mutexClients)
+			return c, fmt.Errorf("client %q is not for the mutex: want one of %v", o.Client,
+				mutexClients)
 		}
 		return Config{Lock: k, CPUs: o.CPUs, Client: Goroutines(client), Spin: budget}, nil
 	}
 	if o.Client == givingUp {
-		return c, fmt.Errorf("client %q is for the mutex: want one of %v for %s", o.Client, slices.DeleteFunc(Clients(), func(s string) bool { return s == givingUp }), k.Name)
+		return c, fmt.Errorf("client %q is for the mutex: want one of %v for %s", o.Client,
+			slices.DeleteFunc(Clients(), func(s string) bool { return s == givingUp }), k.Name)
 	}
-	return Config{Lock: k, CPUs: o.CPUs, Client: client, Spin: budget, Spurious: true, Interrupts: o.Interrupts, Bypass: o.Client == "passing"}, nil
+	return Config{Lock: k, CPUs: o.CPUs, Client: client, Spin: budget, Spurious: true,
+		Interrupts: o.Interrupts, Bypass: o.Client == "passing"}, nil
 }
 
 // Main does what the options ask for, and writes each thing to w as it is done. What is
@@ -280,7 +290,9 @@ func summary(w io.Writer, r *result.Check, took time.Duration) error {
 			cut = append(cut, fmt.Sprintf("%s, %s: %s", x.Lock, x.Client, x.Bound))
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d explorations, %d states, %.0f s: %d complete and clean, %d with a violation, %d cut by a bound\n",
+	_, err := fmt.Fprintf(w,
+		"%d explorations, %d states, %.0f s: %d complete and clean, %d with a violation, %d cut "+
+			"by a bound\n",
 		len(r.Runs), states, took.Seconds(), complete, found, len(cut))
 	for _, c := range cut {
 		if err == nil {
@@ -390,7 +402,8 @@ func printNeeds(w io.Writer, lock string, needs []result.Need, seconds float64) 
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "%s: %d weakenings in %.0f s; %d are not found, cut by a bound\n", lock, len(needs), seconds, open); err != nil || open == 0 {
+	if _, err := fmt.Fprintf(w, "%s: %d weakenings in %.0f s; %d are not found, cut by a bound\n",
+		lock, len(needs), seconds, open); err != nil || open == 0 {
 		return err
 	}
 	for cut, n := range cuts(needs) {
@@ -401,7 +414,8 @@ func printNeeds(w io.Writer, lock string, needs []result.Need, seconds float64) 
 	return nil
 }
 
-// cuts counts what bound cut which client in how many weakenings that were not found, in the order of their names.
+// cuts counts what bound cut which client in how many weakenings that were not found, in the order
+// of their names.
 func cuts(needs []result.Need) iter.Seq2[string, int] {
 	count := make(map[string]int)
 	for _, n := range needs {

@@ -73,7 +73,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		e := &explorer{model: x, stopped: ctx}
 		res := e.run()
 		if x.full.Load() {
-			return nil, fmt.Errorf("check: %s, %s, on %d CPUs touches more than %d bytes of shared memory: want fewer CPUs or locks", c.Lock.Name, c.describe(), c.CPUs, c.grains*8)
+			return nil, fmt.Errorf("check: %s, %s, on %d CPUs touches more than %d bytes of "+
+				"shared memory: want fewer CPUs or locks", c.Lock.Name, c.describe(), c.CPUs,
+				c.grains*8)
 		}
 		if res == nil {
 			continue // what was taken for private or constant isn't
@@ -119,7 +121,8 @@ const chunkBytes = 1 << 15
 // shortest way. It returns nil if it has to be done again.
 func (e *explorer) run() *Result {
 	res := &Result{Exploration: result.Exploration{
-		Lock: e.cfg.Lock.Name, Client: e.cfg.describe(), Model: e.cfg.Model.String(), Change: e.cfg.weak.String(),
+		Lock: e.cfg.Lock.Name, Client: e.cfg.describe(), Model: e.cfg.Model.String(),
+		Change: e.cfg.weak.String(),
 	}}
 	if e.cfg.weak.What == NoChange {
 		res.Change = ""
@@ -189,7 +192,8 @@ func (e *explorer) room() string {
 	e.model.mu.Lock()
 	nodes := e.numNodes
 	e.model.mu.Unlock()
-	bytes := e.seen.count.Load()*visitBytes*3/2 + e.settled + e.fresh.Load() + int64(nodes)*nodeBytes
+	bytes := e.seen.count.Load()*visitBytes*3/2 + e.settled + e.fresh.Load() +
+		int64(nodes)*nodeBytes
 	switch {
 	case bytes > e.cfg.Memory:
 		return fmt.Sprintf("%d MB of memory", e.cfg.Memory>>20)
@@ -308,7 +312,10 @@ func (w *worker) expand(rec []byte) []byte {
 	if e.cfg.Busy {
 		for i := range e.cfg.CPUs {
 			if w.busy(&w.from, i) {
-				w.report(badState{Violation{Kind: BusyWait, Text: fmt.Sprintf("CPU %d, left alone, goes round and does not sleep", i)}, fp, -1})
+				w.report(badState{
+					Violation{Kind: BusyWait,
+						Text: fmt.Sprintf("CPU %d, left alone, goes round and does not sleep", i)},
+					fp, -1})
 			}
 		}
 	}
@@ -371,7 +378,8 @@ func (w *worker) report(b badState) {
 func (x *model) encode(b []byte, s *state, fp uint64, id uint32) []byte {
 	b = binary.LittleEndian.AppendUint64(b, fp)
 	b = binary.LittleEndian.AppendUint32(b, id)
-	b = append(b, s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits, s.sleepBy)
+	b = append(b, s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits,
+		s.sleepBy)
 	for i := range x.cfg.CPUs {
 		b = binary.AppendUvarint(b, uint64(s.node[i]))
 		b = append(b, s.filled[i], s.kicked[i])
@@ -396,7 +404,8 @@ func (x *model) decode(b []byte, s *state) (rest []byte, fp uint64, id uint32) {
 	*s = state{}
 	fp, id = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])
 	b = b[12:]
-	s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits, s.sleepBy = b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8]
+	s.pending, s.bound, s.freed, s.passed, s.refs[0], s.refs[1], s.irqs, s.permits, s.sleepBy =
+		b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8]
 	b = b[9:]
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)
@@ -469,7 +478,10 @@ func (e *explorer) trapped() {
 		}
 	}
 	if first != nil {
-		e.worst = &badState{Violation{Kind: Livelock, Text: "from here the clients can't come to their end, whatever happens"}, first.fp, -1}
+		e.worst = &badState{
+			Violation{Kind: Livelock,
+				Text: "from here the clients can't come to their end, whatever happens"}, first.fp,
+			-1}
 	}
 }
 

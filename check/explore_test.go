@@ -102,8 +102,11 @@ func TestBrokenLocksAreCaught(t *testing.T) {
 			}
 			c.Store32(w.Whole(), 0)
 		}), DoubleHash},
-		{"a crash", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) { c.Machine().Node(c.Load32(w.Whole()) - 1) }), Misuse},
-		{"a fatal error", broken(nil, func(w *spinlock.Word, c *paravirt.CPU) { c.Fatal("misused") }), Misuse},
+		{"a crash", broken(nil,
+			func(w *spinlock.Word, c *paravirt.CPU) { c.Machine().Node(c.Load32(w.Whole()) - 1) }),
+			Misuse},
+		{"a fatal error",
+			broken(nil, func(w *spinlock.Word, c *paravirt.CPU) { c.Fatal("misused") }), Misuse},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			r := explore(t, Config{Lock: b.lock, CPUs: 2, Client: Plain(2, 1)})
@@ -185,7 +188,8 @@ func TestLitmus(t *testing.T) {
 
 func TestRunsRepeat(t *testing.T) {
 	for _, c := range []Config{
-		{Lock: lock("pvticket"), CPUs: 2, Client: Nested(2, 1), Spin: AnySpin, Spurious: true, Interrupts: 1},
+		{Lock: lock("pvticket"), CPUs: 2, Client: Nested(2, 1), Spin: AnySpin, Spurious: true,
+			Interrupts: 1},
 		{Lock: lock("xen2008"), CPUs: 2, Client: keep(Plain(2, 2)), Spin: AnySpin},
 		{Lock: lock("pvqspin2015"), CPUs: 2, Client: keep(Plain(2, 2)), Spin: AnySpin},
 	} {
@@ -201,8 +205,10 @@ func TestRunsRepeat(t *testing.T) {
 			a, _ := json.Marshal(first)
 			b, _ := json.Marshal(r)
 			if !bytes.Equal(a, b) {
-				t.Errorf("%s with %d workers: %d states, %d transitions, %d places, and not %d, %d, %d; or another counterexample",
-					r.Lock, workers, r.States, r.Transitions, r.Places, first.States, first.Transitions, first.Places)
+				t.Errorf("%s with %d workers: %d states, %d transitions, %d places, and not %d, "+
+					"%d, %d; or another counterexample",
+					r.Lock, workers, r.States, r.Transitions, r.Places, first.States,
+					first.Transitions, first.Places)
 			}
 		}
 	}
@@ -237,7 +243,8 @@ func TestCounterexamplesReplay(t *testing.T) {
 	if err := PrintFinding(&b, r.Finding); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"CPU 0", "CPU 1", "spinlock/xen2008.go:", "A.byte0", "reaches memory", "lost wake-up: "} {
+	for _, want := range []string{"CPU 0", "CPU 1", "spinlock/xen2008.go:", "A.byte0",
+		"reaches memory", "lost wake-up: "} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the counterexample doesn't show %q:\n%s", want, b.String())
 		}
@@ -259,7 +266,8 @@ func TestHeadsForgetNothingThatMatters(t *testing.T) {
 	with := explore(t, c)
 	c.noHeads = true
 	without := explore(t, c)
-	if without.Finding == nil || with.Finding == nil || with.Finding.Kind != without.Finding.Kind || with.Finding.Steps != without.Finding.Steps {
+	if without.Finding == nil || with.Finding == nil || with.Finding.Kind != without.Finding.Kind ||
+		with.Finding.Steps != without.Finding.Steps {
 		t.Errorf("with heads %+v, without %+v", with.Finding, without.Finding)
 	}
 }
@@ -322,9 +330,11 @@ func TestBoundsAreSaid(t *testing.T) {
 	}
 }
 
-// A bound on memory is kept within a level too: what is used exceeds it by no more than each worker's piece of a level.
+// A bound on memory is kept within a level too: what is used exceeds it by no more than each
+// worker's piece of a level.
 func TestMemoryBoundWithinALevel(t *testing.T) {
-	c := Config{Lock: lock("pvqspin"), CPUs: 3, Client: Plain(3, 1), Spin: AnySpin, Spurious: true, Memory: 40 << 20, Workers: 2}
+	c := Config{Lock: lock("pvqspin"), CPUs: 3, Client: Plain(3, 1), Spin: AnySpin, Spurious: true,
+		Memory: 40 << 20, Workers: 2}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +365,8 @@ func TestTooMuchSharedMemoryIsAnError(t *testing.T) {
 	for _, grains := range []int{1, 3, 6} {
 		c := Config{Lock: lock("pvqspin"), CPUs: 2, Client: Plain(2, 1), grains: grains}
 		r, err := Run(t.Context(), c)
-		if want := fmt.Sprintf("more than %d bytes of shared memory", 8*grains); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if want := fmt.Sprintf("more than %d bytes of shared memory", 8*grains); err == nil ||
+			!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%d grains: %v, %+v; want one line with %q", grains, err, r, want)
 		}
 	}
@@ -364,16 +375,19 @@ func TestTooMuchSharedMemoryIsAnError(t *testing.T) {
 // The command's output says how far it went, and what cut it.
 func TestOutputSaysWhatWasCut(t *testing.T) {
 	var b strings.Builder
-	if _, err := Main(t.Context(), Options{Locks: []string{"tas", "pvqspin"}, States: 500}, &b); err != nil {
+	if _, err := Main(t.Context(), Options{Locks: []string{"tas", "pvqspin"}, States: 500},
+		&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"explorations, ", "cut by a bound\n", "  cut: pvqspin, 2×3, spin any, spurious: 500 states\n"} {
+	for _, want := range []string{"explorations, ", "cut by a bound\n",
+		"  cut: pvqspin, 2×3, spin any, spurious: 500 states\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in:\n%s", want, b.String())
 		}
 	}
 	b.Reset()
-	rep, err := Main(t.Context(), Options{Locks: []string{"mutex"}, States: 200, Necessity: true}, &b)
+	rep, err := Main(t.Context(), Options{Locks: []string{"mutex"}, States: 200, Necessity: true},
+		&b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,11 +396,13 @@ func TestOutputSaysWhatWasCut(t *testing.T) {
 		if n.Breaks == "" && !n.Complete {
 			open++
 			if len(n.Cut) == 0 {
-				t.Errorf("%s %s: neither found nor explored to the end, and nothing says why", n.At, n.Change)
+				t.Errorf("%s %s: neither found nor explored to the end, and nothing says why", n.At,
+					n.Change)
 			}
 		}
 	}
-	if want := fmt.Sprintf("%d are not found, cut by a bound\n", open); open == 0 || !strings.Contains(b.String(), want) || !strings.Contains(b.String(), ": 200 states, ") {
+	if want := fmt.Sprintf("%d are not found, cut by a bound\n", open); open == 0 ||
+		!strings.Contains(b.String(), want) || !strings.Contains(b.String(), ": 200 states, ") {
 		t.Errorf("no %q in:\n%s", want, b.String())
 	}
 }
@@ -394,7 +410,8 @@ func TestOutputSaysWhatWasCut(t *testing.T) {
 // How far a waiter is passed over: fair locks serve it next, unfair ones when it happens.
 func TestPassing(t *testing.T) {
 	const times = 4
-	for name, most := range map[string]int{"ticket": 1, "pvticket": 1, "qspin": 1, "bytelock": times, "xen": times} {
+	for name, most := range map[string]int{"ticket": 1, "pvticket": 1, "qspin": 1,
+		"bytelock": times, "xen": times} {
 		c := Config{Lock: lock(name), CPUs: 2, Client: Passing(times), Spurious: true, Bypass: true}
 		r := explore(t, c)
 		clean(t, r)
@@ -405,19 +422,23 @@ func TestPassing(t *testing.T) {
 }
 
 // A vCPU that was kicked twice for one acquisition is waste, and no violation: 2015's lock kicks at
-// the head of the queue, and again at the unlock. With the kick delayed to the unlock a CPU is kicked again
-// only when another has taken the lock past it.
+// the head of the queue, and again at the unlock. With the kick delayed to the unlock a CPU is
+// kicked again only when another has taken the lock past it.
 func TestWaste(t *testing.T) {
 	at := place("spinlock/pvqspin2015.go", "pvUnlockSlow2015", "c.Load8(node.State()) == halted")
-	r := explore(t, Config{Lock: lock("pvqspin2015"), CPUs: 3, Client: keep(Plain(3, 1)), Kicks: true, Change: Change{At: at, What: Return, Value: 1}})
+	r := explore(t,
+		Config{Lock: lock("pvqspin2015"), CPUs: 3, Client: keep(Plain(3, 1)), Kicks: true,
+			Change: Change{At: at, What: Return, Value: 1}})
 	if r.Finding != nil || r.Kicks != 2 {
-		t.Errorf("pvqspin2015: %d kicks for one acquisition at most, want 2; found %+v", r.Kicks, r.Finding)
+		t.Errorf("pvqspin2015: %d kicks for one acquisition at most, want 2; found %+v", r.Kicks,
+			r.Finding)
 	}
 }
 
 // Without names, a client is run over the locks that it is for.
 func TestClientsFindTheirLocks(t *testing.T) {
-	for client, want := range map[string]struct{ mutex, others bool }{"plain": {true, true}, "nested": {false, true}, "giving-up": {true, false}} {
+	for client, want := range map[string]struct{ mutex, others bool }{"plain": {true, true},
+		"nested": {false, true}, "giving-up": {true, false}} {
 		o := Options{Client: client, CPUs: 2, Times: 1}
 		p, err := o.plan()
 		if err != nil {
@@ -448,12 +469,15 @@ func TestBadOptions(t *testing.T) {
 		{Options{Client: "nested", CPUs: 2, Times: 1, Interrupts: 9}, "want 0 to 4"},
 		{Options{Buffer: 99}, "want 1 to 8"},
 		{Options{States: -1}, "want 0 (none) or more"},
-		{Options{Locks: []string{"mutex"}, Client: "nested", CPUs: 2, Times: 1}, "want one of [plain try giving-up]"},
-		{Options{Locks: []string{"xen"}, Client: "giving-up", CPUs: 2, Times: 1}, "is for the mutex"},
+		{Options{Locks: []string{"mutex"}, Client: "nested", CPUs: 2, Times: 1},
+			"want one of [plain try giving-up]"},
+		{Options{Locks: []string{"xen"}, Client: "giving-up", CPUs: 2, Times: 1},
+			"is for the mutex"},
 		{Options{Scenarios: []string{"nosuch"}}, "want all, or some of xen2008-fence"},
 	} {
 		err := c.o.Check()
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: %v, want one line with %q", c.o, err, c.want)
 		}
 	}

@@ -14,8 +14,9 @@ import (
 	"example.com/pvlock/internal/twin/spinlock"
 )
 
-// The locks that are kept to the letter make these accesses, of these widths, in this order, and no others. Each
-// script in testdata/letter is what some CPUs do, one at a time, and beside each access what the document has there.
+// The locks that are kept to the letter make these accesses, of these widths, in this order, and no
+// others. Each script in testdata/letter is what some CPUs do, one at a time, and beside each
+// access what the document has there.
 func TestLetter(t *testing.T) {
 	for name, script := range map[string]func(s *stage){
 		"xen2008":     sleepsAndIsWoken,
@@ -76,8 +77,8 @@ func spinsUntilItIsFree(s *stage) {
 	s.run(1, "unlock")
 }
 
-// sleepsAndIsWoken has two CPUs sleep, of which an unlock wakes the first; one that finds the lock free when
-// it has announced itself; and one that has no event channel.
+// sleepsAndIsWoken has two CPUs sleep, of which an unlock wakes the first; one that finds the lock
+// free when it has announced itself; and one that has no event channel.
 func sleepsAndIsWoken(s *stage) {
 	s.run(0, "try")
 	s.run(1, "lock")
@@ -99,11 +100,12 @@ func sleepsAndIsWoken(s *stage) {
 	s.run(2, "lock")
 }
 
-// Where the machine says nothing, a waiter spins as long as its lock's document says; that is what the catalogue says,
-// too. What the machine says goes before it, and none is none.
+// Where the machine says nothing, a waiter spins as long as its lock's document says; that is what
+// the catalogue says, too. What the machine says goes before it, and none is none.
 func TestLetterBudgets(t *testing.T) {
 	for name, own := range map[string]uint32{
-		"xen2008": 1 << 10, "xen2008text": 1 << 16, "xen": 1 << 10, "pvticket": 1 << 15, "pvqspin2015": 1 << 15, "pvqspin": 1 << 15,
+		"xen2008": 1 << 10, "xen2008text": 1 << 16, "xen": 1 << 10, "pvticket": 1 << 15,
+		"pvqspin2015": 1 << 15, "pvqspin": 1 << 15,
 	} {
 		if have := lock(name).Tunables.Spin; have != own {
 			t.Errorf("%s: the catalogue says %d rounds, want %d", name, have, own)
@@ -113,13 +115,15 @@ func TestLetterBudgets(t *testing.T) {
 			s.run(0, "lock")
 			s.run(1, "lock")
 			if !slices.Contains(s.log, "poll") || s.spun != uint64(want) {
-				t.Errorf("%s: with %d set a waiter spins %d rounds before it sleeps, want %d", name, set, s.spun, want)
+				t.Errorf("%s: with %d set a waiter spins %d rounds before it sleeps, want %d", name,
+					set, s.spun, want)
 			}
 		}
 	}
 }
 
-// stage executes the text of some CPUs, each until it sleeps or has done, and writes down what it does.
+// stage executes the text of some CPUs, each until it sleeps or has done, and writes down what it
+// does.
 type stage struct {
 	t      *testing.T
 	kind   spinlock.Kind
@@ -131,7 +135,8 @@ type stage struct {
 	log    []string
 	spun   uint64 // rounds of bounded spins
 
-	// at is what happens when a CPU comes to a spin, or to clearing its channel: the first time, the second, and so on.
+	// at is what happens when a CPU comes to a spin, or to clearing its channel: the first time,
+	// the second, and so on.
 	at map[string][]func()
 }
 
@@ -156,7 +161,8 @@ func newStage(t *testing.T, name string, cpus int, tune paravirt.Tunables) *stag
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, kind: k, m: m, memory: map[uintptr]uint8{}, names: map[uintptr]string{}, at: map[string][]func(){}}
+	s := &stage{t: t, kind: k, m: m, memory: map[uintptr]uint8{}, names: map[uintptr]string{},
+		at: map[string][]func(){}}
 	for i := range cpus {
 		a := &actor{s: s, cpu: i}
 		s.actors = append(s.actors, a)
@@ -166,12 +172,14 @@ func newStage(t *testing.T, name string, cpus int, tune paravirt.Tunables) *stag
 		}
 		slot, node := m.Slot(uint32(i)), m.Node(paravirt.TailCode(uint32(i), 0))
 		s.names[address(&slot.Lock)] = fmt.Sprintf("lock_spinners of %d", i)
-		for cell, name := range map[any]string{&node.Next: "next", &node.Locked: "locked", &node.CPU: "cpu", node.State(): "state"} {
+		for cell, name := range map[any]string{&node.Next: "next", &node.Locked: "locked",
+			&node.CPU: "cpu", node.State(): "state"} {
 			s.names[address(cell)] = fmt.Sprintf("%s of node %d", name, i)
 		}
 	}
 	for i := range m.Hash() {
-		s.names[address(&m.Hash()[i].Lock)], s.names[address(&m.Hash()[i].Node)] = "lock of entry", "node of entry"
+		s.names[address(&m.Hash()[i].Lock)], s.names[address(&m.Hash()[i].Node)] = "lock of entry",
+			"node of entry"
 	}
 	s.names[address(&m.Online()[0])] = "online mask"
 	s.log = nil
@@ -258,7 +266,9 @@ func (a *actor) Exec(e arch.Event) (v uint64, rounds uint32) {
 		}
 	}
 	bits := func(v uint64) uint64 { return v & (1<<(8*e.Width) - 1) }
-	named := func(what string) string { return fmt.Sprintf("%s%d %s", what, 8*uint(e.Width), s.cell(at)) }
+	named := func(what string) string {
+		return fmt.Sprintf("%s%d %s", what, 8*uint(e.Width), s.cell(at))
+	}
 	switch e.Kind {
 	case arch.Load:
 		s.say("%s", named("load"))

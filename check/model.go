@@ -103,8 +103,9 @@ type state struct {
 	refs    [maxLocks]uint8 // CPUs that are done with a lock
 	freed   uint8           // locks whose memory is gone
 	passed  uint8           // see Config.Bypass
-	permits uint8           // goroutines whose sleep, or next sleep, is ended: a bit for each and for each way to sleep
-	sleepBy uint8           // the way in which each is roused
+	// goroutines whose sleep, or next sleep, is ended: a bit for each and for each way to sleep
+	permits uint8
+	sleepBy uint8 // the way in which each is roused
 }
 
 // entry is a store on its way to memory: the node that stored, and what.
@@ -114,7 +115,9 @@ type entry struct {
 }
 
 func (x *model) fingerprint(s *state) uint64 {
-	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48|uint64(s.permits)<<56, 0xfeed|uint64(s.sleepBy)<<16)
+	h := mix(uint64(s.pending)|uint64(s.bound)<<8|uint64(s.freed)<<16|uint64(s.passed)<<24|
+		uint64(s.refs[0])<<32|uint64(s.refs[1])<<40|uint64(s.irqs)<<48|uint64(s.permits)<<56,
+		0xfeed|uint64(s.sleepBy)<<16)
 	for g := range int(x.numGrains.Load()) {
 		if v := s.mem[g]; v != 0 {
 			h += mix(x.grainKey[g].Load(), v)
@@ -143,9 +146,10 @@ type ViolationKind = result.ViolationKind
 
 // The kinds of violations.
 const (
-	TwoHolders   ViolationKind = "two holders"
-	LostWakeup   ViolationKind = "lost wake-up"
-	NotFound     ViolationKind = "waiter not online" // a lost wake-up of a CPU that announced itself before it could be found
+	TwoHolders ViolationKind = "two holders"
+	LostWakeup ViolationKind = "lost wake-up"
+	// a lost wake-up of a CPU that announced itself before it could be found
+	NotFound     ViolationKind = "waiter not online"
 	EndlessAwait ViolationKind = "await without end"
 	Livelock     ViolationKind = "livelock"
 	Freed        ViolationKind = "freed lock touched"
@@ -219,7 +223,8 @@ func (r *runner) write(s *state, i int, ev *event, v uint64) {
 		}
 	case ev.owner >= 0 && int(ev.owner) != i:
 		if o := r.x.node(s.node[ev.owner]); o.meta.inLock <= ev.slot {
-			r.violated(NodeTouched, "CPU %d writes %s, and CPU %d isn't waiting there any more", i, r.x.w.name(ev.addr, ev.width), ev.owner)
+			r.violated(NodeTouched, "CPU %d writes %s, and CPU %d isn't waiting there any more", i,
+				r.x.w.name(ev.addr, ev.width), ev.owner)
 		}
 	case ev.region == r.x.hashRegion && ev.width == 8 && v != 0:
 		entries := 0
@@ -241,7 +246,8 @@ func (r *runner) alive(s *state, i int, ev *event) {
 	}
 	_, l, _ := r.x.w.regionOf(ev.addr)
 	if s.freed&(1<<l) != 0 {
-		r.violated(Freed, "CPU %d accesses %s after its last user was done with it", i, r.x.w.name(ev.addr, ev.width))
+		r.violated(Freed, "CPU %d accesses %s after its last user was done with it", i,
+			r.x.w.name(ev.addr, ev.width))
 	}
 }
 
@@ -295,7 +301,9 @@ func (r *runner) flush(s *state, i int) {
 	n := r.x.node(e.node)
 	r.write(s, i, &n.ev, e.v)
 	if r.rows != nil {
-		r.row(s, i, n, fmt.Sprintf("  %s = %s reaches memory", r.x.w.name(n.ev.addr, n.ev.width), r.x.value(e.v)), true)
+		r.row(s, i, n,
+			fmt.Sprintf("  %s = %s reaches memory", r.x.w.name(n.ev.addr, n.ev.width),
+				r.x.value(e.v)), true)
 	}
 }
 
@@ -365,7 +373,8 @@ func (r *runner) enabled(s *state, i int) (acts uint32) {
 
 // interruptible says whether an interrupt may come to a CPU at a node.
 func (r *runner) interruptible(s *state, i int, n *node) bool {
-	if !n.meta.irq || int(s.irqs) >= r.x.cfg.Interrupts || int(n.meta.depth) >= max(1, r.x.cfg.Nesting) || n.ev.kind == evHang {
+	if !n.meta.irq || int(s.irqs) >= r.x.cfg.Interrupts ||
+		int(n.meta.depth) >= max(1, r.x.cfg.Nesting) || n.ev.kind == evHang {
 		return false
 	}
 	if r.x.cfg.Client.OnlyAsleep {
@@ -418,7 +427,8 @@ func (r *runner) execute(s *state, i int, n *node, giveUp bool) {
 	ev := &n.ev
 	var v, rounds uint64
 	if ev.place {
-		r.violated(WrongPlace, "CPU %d accesses %s, of %d bytes, outside what is the lock's", i, r.x.w.name(ev.addr, ev.width), ev.width)
+		r.violated(WrongPlace, "CPU %d accesses %s, of %d bytes, outside what is the lock's", i,
+			r.x.w.name(ev.addr, ev.width), ev.width)
 		return
 	}
 	switch ev.kind {
@@ -490,7 +500,8 @@ func (r *runner) execute(s *state, i int, n *node, giveUp bool) {
 	case arch.Rouse:
 		p := permit(ev.a, s.sleepBy>>(ev.a-1)&1)
 		if s.permits&p != 0 {
-			r.violated(WokenTwice, "CPU %d wakes CPU %d, which has been woken and doesn't know yet", i, ev.a-1)
+			r.violated(WokenTwice, "CPU %d wakes CPU %d, which has been woken and doesn't know yet",
+				i, ev.a-1)
 		}
 		s.permits |= p
 	case arch.SleepBy:
@@ -527,7 +538,8 @@ func (r *runner) settle(s *state) {
 			for r.bad == nil && r.local(s, i) {
 				again = true
 				if steps++; steps > 100_000 {
-					r.violated(Livelock, "CPU %d runs on without looking at anything that another CPU writes", i)
+					r.violated(Livelock,
+						"CPU %d runs on without looking at anything that another CPU writes", i)
 				}
 			}
 		}
@@ -566,7 +578,8 @@ func (r *runner) local(s *state, i int) bool {
 	ok := false
 	switch ev.kind {
 	case arch.Store:
-		ok = int(s.filled[i]) < r.x.cfg.Buffer && (r.x.cfg.Model == TSO || ev.region != regionLocks && r.x.private(ev, i))
+		ok = int(s.filled[i]) < r.x.cfg.Buffer &&
+			(r.x.cfg.Model == TSO || ev.region != regionLocks && r.x.private(ev, i))
 	case arch.Load:
 		ok = ev.region != regionLocks && r.x.private(ev, i)
 	case arch.Xchg, arch.Cmpxchg, arch.Cas, arch.Add, arch.Or, arch.And:
@@ -606,7 +619,8 @@ func (r *runner) stuck(s *state) *Violation {
 		case arch.Poll, evParked, arch.Sleep:
 			asleep += fmt.Sprintf(", CPU %d sleeps", i)
 			if !r.online(s, i) && r.announced(s, i) {
-				offline = fmt.Sprintf("CPU %d has said what it waits for, and nobody looks for it: it isn't online", i)
+				offline = fmt.Sprintf("CPU %d has said what it waits for, and nobody looks for "+
+					"it: it isn't online", i)
 			}
 		case evHang:
 			waits += fmt.Sprintf(", CPU %d runs without looking", i)

@@ -33,7 +33,8 @@ func TestMutexFencesMatterUnderTSOAlone(t *testing.T) {
 	if err := PrintFinding(&b, explore(t, named).Finding); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"A.lock 0 → 1", "A.wait is 0", "waiters[", "].Older = 0", "mutex/mutex_queue.go:"} {
+	for _, want := range []string{"A.lock 0 → 1", "A.wait is 0", "waiters[", "].Older = 0",
+		"mutex/mutex_queue.go:"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the counterexample doesn't show %q:\n%s", want, b.String())
 		}
@@ -63,14 +64,25 @@ func TestMutexMutantsAreCaught(t *testing.T) {
 		change Change
 		c      Config
 	}{
-		{"Lock is a plain compare and store", Change{At: place("mutex/mutex.go", "tryLock", "c.Take("), What: Split}, plain},
-		{"nobody looks after he has entered", Change{At: place(slow, "dequeueNext", "c.Load32(&m.lock) != free"), What: Return, Value: 1}, plain},
-		{"the heir takes it by a plain store", Change{At: place(slow, "spinAsHeir", "c.Cas32(&m.lock, free, held)"), What: Split}, plain},
-		{"entered by a plain store", Change{At: place(queue, "enqueue", "c.Cas32(&m.wait, b, n)"), What: Split}, three},
-		{"nobody is roused", Change{At: place(slow, "wakeNext", "c.Unpark(x, handoff, 0)"), What: Drop}, plain},
-		{"who gives up takes his wake-up with him", Change{At: place(slow, "cancelWait", "c.ParkUntil(w.node, arch.Done{})"), What: Drop}, giving},
-		{"it isn't said how who may give up sleeps", Change{At: place(slow, "queueUp", "c.MayGiveUp(w.node, w.done)"), What: Drop}, giving},
-		{"two wake at once", Change{At: place(slow, "dequeueNext", "b|heirAwake|editing"), What: Split}, three},
+		{"Lock is a plain compare and store",
+			Change{At: place("mutex/mutex.go", "tryLock", "c.Take("), What: Split}, plain},
+		{"nobody looks after he has entered",
+			Change{At: place(slow, "dequeueNext", "c.Load32(&m.lock) != free"), What: Return,
+				Value: 1}, plain},
+		{"the heir takes it by a plain store",
+			Change{At: place(slow, "spinAsHeir", "c.Cas32(&m.lock, free, held)"), What: Split},
+			plain},
+		{"entered by a plain store",
+			Change{At: place(queue, "enqueue", "c.Cas32(&m.wait, b, n)"), What: Split}, three},
+		{"nobody is roused",
+			Change{At: place(slow, "wakeNext", "c.Unpark(x, handoff, 0)"), What: Drop}, plain},
+		{"who gives up takes his wake-up with him",
+			Change{At: place(slow, "cancelWait", "c.ParkUntil(w.node, arch.Done{})"), What: Drop},
+			giving},
+		{"it isn't said how who may give up sleeps",
+			Change{At: place(slow, "queueUp", "c.MayGiveUp(w.node, w.done)"), What: Drop}, giving},
+		{"two wake at once",
+			Change{At: place(slow, "dequeueNext", "b|heirAwake|editing"), What: Split}, three},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			m.c.Change = m.change
@@ -114,7 +126,8 @@ func TestMutexHeadsAreHeads(t *testing.T) {
 	without := explore(t, c)
 	c.noHeads = false
 	with := explore(t, c)
-	if with.Finding == nil || without.Finding == nil || with.Finding.Kind != without.Finding.Kind || with.Finding.Steps != without.Finding.Steps {
+	if with.Finding == nil || without.Finding == nil || with.Finding.Kind != without.Finding.Kind ||
+		with.Finding.Steps != without.Finding.Steps {
 		t.Errorf("with heads %+v, without %+v", with.Finding, without.Finding)
 	}
 }

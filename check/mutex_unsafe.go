@@ -11,8 +11,8 @@ import (
 	"example.com/pvlock/internal/twin/spinlock"
 )
 
-// The root package's mutex. Its goroutines are the model's CPUs: each has a store buffer of its own, which
-// allows more than real ones can do, whose changes from CPU to CPU are fences.
+// The root package's mutex. Its goroutines are the model's CPUs: each has a store buffer of its
+// own, which allows more than real ones can do, whose changes from CPU to CPU are fences.
 
 const (
 	mutexName = "mutex"
@@ -47,16 +47,16 @@ func (p *Proc) LockContext(l int, done arch.Done) bool {
 	return false
 }
 
-// Goroutines is a client whose CPUs are goroutines: there is nothing to come up, and a mutex's memory
-// is not freed.
+// Goroutines is a client whose CPUs are goroutines: there is nothing to come up, and a mutex's
+// memory is not freed.
 func Goroutines(c Client) Client {
 	c.Keep, c.Late = true, 1<<maxCPUs-1
 	return c
 }
 
-// GivingUp is n goroutines that each take a mutex k times. Goroutine i may give
-// up at any time if bit i of who is set. Otherwise it waits without a context, except that goroutine
-// 1 waits with one that is never done.
+// GivingUp is n goroutines that each take a mutex k times. Goroutine i may give up at any time if
+// bit i of who is set. Otherwise it waits without a context, except that goroutine 1 waits with one
+// that is never done.
 func GivingUp(n, k int, who uint8) Client {
 	return Goroutines(Client{
 		Name: fmt.Sprintf("%d×%d, %d may give up", n, k, bits.OnesCount8(who)),
@@ -83,9 +83,9 @@ func GivingUp(n, k int, who uint8) Client {
 // Waiter returns a waiter of the table.
 func (p *Proc) Waiter(i uint32) *arch.Waiter { return &p.w.waiters[i] }
 
-// An hour is what a waiter's clock says: it waits for a short or a long time, and in each for a moment or
-// longer. These are all the differences that the text makes; within an acquisition the hour only grows, but for
-// a sleep, after which a moment is a moment again.
+// An hour is what a waiter's clock says: it waits for a short or a long time, and in each for a
+// moment or longer. These are all the differences that the text makes; within an acquisition the
+// hour only grows, but for a sleep, after which a moment is a moment again.
 type hour struct {
 	asked bool
 	at    uint8 // of hours
@@ -103,15 +103,17 @@ func (h hour) hash() uint64 {
 // nanotime is the clock of an acquisition. It begins when it is first asked.
 func (p *Proc) nanotime(at *site) uint64 {
 	if p.hour.asked && int(p.hour.at) < len(hours)-1 {
-		later, _ := p.do(event{kind: arch.Clock, n: uint32(len(hours)) - uint32(p.hour.at), a: uint64(p.hour.at), site: at, owner: -1})
+		later, _ := p.do(
+			event{kind: arch.Clock, n: uint32(len(hours)) - uint32(p.hour.at), a: uint64(p.hour.at),
+				site: at, owner: -1})
 		p.hour.at += uint8(later)
 	}
 	p.hour.asked = true
 	return hours[p.hour.at]
 }
 
-// guesser returns a CPU that is about to guess, or to look at its clock or whether to give up: nobody
-// else sees that. It returns -1 if there is none.
+// guesser returns a CPU that is about to guess, or to look at its clock or whether to give up:
+// nobody else sees that. It returns -1 if there is none.
 func (x *model) guesser(s *state) int {
 	for i := range x.cfg.CPUs {
 		switch x.node(s.node[i]).ev.kind {
@@ -142,7 +144,8 @@ func (r *runner) left(s *state) *Violation {
 		return nil
 	}
 	if lock, wait := r.mutex(s, 0); !pvlock.Idle(lock, wait) {
-		return &Violation{Kind: LeftOver, Text: fmt.Sprintf("nobody uses the mutex, and it is %d %08x", lock, wait)}
+		return &Violation{Kind: LeftOver,
+			Text: fmt.Sprintf("nobody uses the mutex, and it is %d %08x", lock, wait)}
 	}
 	if s.permits != 0 {
 		return &Violation{Kind: LeftOver, Text: "a waiter that nobody uses any more has been woken"}

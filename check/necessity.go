@@ -15,9 +15,9 @@ import (
 // what breaks. The clients must find nothing in the text as it stands.
 //
 // What is weakened: each fence is dropped; each locked instruction becomes a load and a store; each
-// look at a cell that the CPU has read or written before in the same acquisition is skipped; each store
-// takes place after the store or locked instruction that follows it; each operation of the event channel is
-// dropped.
+// look at a cell that the CPU has read or written before in the same acquisition is skipped; each
+// store takes place after the store or locked instruction that follows it; each operation of the
+// event channel is dropped.
 func Necessity(ctx context.Context, clients []Config) ([]result.Need, error) {
 	changes, err := weakenings(clients)
 	if err != nil {
@@ -59,7 +59,8 @@ func Necessity(ctx context.Context, clients []Config) ([]result.Need, error) {
 	return table, nil
 }
 
-// weakenings are the changes that weaken something that the clients execute, found by running them as they are.
+// weakenings are the changes that weaken something that the clients execute, found by running them
+// as they are.
 func weakenings(clients []Config) ([]Change, error) {
 	var all []Change
 	add := func(c Change) {
@@ -102,7 +103,8 @@ func (x *model) weaken(n *node, add func(Change)) {
 	pairs := func() {
 		for _, e := range *n.edges.Load() {
 			to := &e.to.ev
-			if !e.in.irq && e.to.meta == n.meta && to.write && to.site != nil && inText(to.site.Pos) && to.addr != ev.addr {
+			if !e.in.irq && e.to.meta == n.meta && to.write && to.site != nil &&
+				inText(to.site.Pos) && to.addr != ev.addr {
 				add(Change{At: ev.site.Pos, What: Delay, Past: to.site.Pos})
 			}
 		}
@@ -133,8 +135,8 @@ func (x *model) weaken(n *node, add func(Change)) {
 	}
 }
 
-// inText says whether a place is in the text of a lock, or of how its waiters sleep and are found. How
-// a CPU comes up belongs to neither.
+// inText says whether a place is in the text of a lock, or of how its waiters sleep and are found.
+// How a CPU comes up belongs to neither.
 func inText(pos string) bool {
 	file, _, _ := strings.Cut(pos, ":")
 	switch file {
@@ -160,7 +162,8 @@ func comparePlaces(a, b string) int {
 func NecessityClients(c Config) []Config {
 	set := needed(c.Lock)
 	for i := range set {
-		set[i].States, set[i].Memory, set[i].Workers, set[i].Buffer = c.States, c.Memory, c.Workers, c.Buffer
+		set[i].States, set[i].Memory, set[i].Workers, set[i].Buffer = c.States, c.Memory, c.Workers,
+			c.Buffer
 	}
 	return set
 }
@@ -170,7 +173,8 @@ func needed(k spinlock.Kind) []Config {
 		one := func(cpus int, client Client, spin uint32) Config {
 			return Config{Lock: k, CPUs: cpus, Client: Goroutines(client), Spin: spin}
 		}
-		return []Config{one(2, Plain(2, 2), 0), one(2, GivingUp(2, 1, 3), AnySpin), one(3, GivingUp(3, 1, 1), 0)}
+		return []Config{one(2, Plain(2, 2), 0), one(2, GivingUp(2, 1, 3), AnySpin),
+			one(3, GivingUp(3, 1, 1), 0)}
 	}
 	var set []Config
 	for _, spin := range []uint32{0, AnySpin} {
@@ -179,7 +183,8 @@ func needed(k spinlock.Kind) []Config {
 		}
 		set = append(set,
 			Config{Lock: k, CPUs: 2, Client: Plain(2, 2), Spin: spin},
-			Config{Lock: k, CPUs: 2, Client: Nested(2, 1), Spin: spin, Interrupts: 1, Spurious: true})
+			Config{Lock: k, CPUs: 2, Client: Nested(2, 1), Spin: spin, Interrupts: 1,
+				Spurious: true})
 	}
 	set = append(set,
 		Config{Lock: k, CPUs: 3, Client: Plain(3, 1), Spurious: true},

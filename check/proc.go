@@ -16,12 +16,13 @@ import (
 // The checker's own events, beside arch's.
 const (
 	evSection = arch.NumKinds + iota // a moment inside a critical section
-	evDrop                           // gives up the CPU's reference to a lock; V = 1 if it was the last
-	evFree                           // frees a lock's memory
-	evDrain                          // waits for one of the CPUs of mask A to have an empty buffer; V = which
-	evParked                         // sleeps in Park
-	evDone                           // the client has ended
-	evHang                           // runs for ever without looking at shared memory
+	// gives up the CPU's reference to a lock; V = 1 if it was the last
+	evDrop
+	evFree   // frees a lock's memory
+	evDrain  // waits for one of the CPUs of mask A to have an empty buffer; V = which
+	evParked // sleeps in Park
+	evDone   // the client has ended
+	evHang   // runs for ever without looking at shared memory
 )
 
 // An event is one operation of a CPU in canonical terms.
@@ -47,7 +48,8 @@ type event struct {
 
 // same says whether two events are the same operation.
 func (e *event) same(o *event) bool {
-	return e.kind == o.kind && e.addr == o.addr && e.width == o.width && e.a == o.a && e.b == o.b && e.n == o.n
+	return e.kind == o.kind && e.addr == o.addr && e.width == o.width && e.a == o.a && e.b == o.b &&
+		e.n == o.n
 }
 
 // meta is what the client knows of where its CPU is.
@@ -398,7 +400,8 @@ func (p *Proc) head(live uint64, t *trail) {
 
 // resolve puts an event in canonical terms.
 func (p *Proc) resolve(e arch.Event, at *site) event {
-	ev := event{kind: e.Kind, width: e.Width, n: e.N, a: e.A, b: e.B, msg: e.Msg, site: at, owner: -1}
+	ev := event{kind: e.Kind, width: e.Width, n: e.N, a: e.A, b: e.B, msg: e.Msg, site: at,
+		owner: -1}
 	if !p.x.cfg.weak.stale() { // which puts the whole of a result elsewhere
 		ev.use = useOf(at, e.Kind, e.Width)
 	}
@@ -429,7 +432,8 @@ func (p *Proc) resolve(e arch.Event, at *site) event {
 	return ev
 }
 
-var methods = [arch.NumKinds]string{arch.Load: "Load", arch.Xchg: "Xchg", arch.Cmpxchg: "Cmpxchg", arch.Cas: "Cas", arch.Add: "Add"}
+var methods = [arch.NumKinds]string{arch.Load: "Load", arch.Xchg: "Xchg", arch.Cmpxchg: "Cmpxchg",
+	arch.Cas: "Cas", arch.Add: "Add"}
 
 // useOf returns how much of the result of an operation is used at a place.
 func useOf(at *site, k arch.Kind, width uint8) twin.Use {

@@ -12,7 +12,8 @@ func explore(t *testing.T, c Config) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s: %s (%s) %s: %d states, depth %d, %.2fs %s", r.Lock, r.Client, r.Model, r.Change, r.States, r.Depth, r.Seconds, r.Bound)
+	t.Logf("%s: %s (%s) %s: %d states, depth %d, %.2fs %s", r.Lock, r.Client, r.Model, r.Change,
+		r.States, r.Depth, r.Seconds, r.Bound)
 	return r
 }
 

@@ -7,8 +7,8 @@ import (
 	"example.com/pvlock/internal/twin/spinlock"
 )
 
-// queueless are the locks that a CPU may take in an interrupt while it waits for the same one: nobody
-// queues behind himself.
+// queueless are the locks that a CPU may take in an interrupt while it waits for the same one:
+// nobody queues behind himself.
 var queueless = []string{"bytelock", "tas", "xen", "xen2008", "xen2008text", "busted"}
 
 // Set returns what is explored of a lock: by default what takes some seconds, or the full

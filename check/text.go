@@ -28,8 +28,8 @@ func line(pos string) string {
 	return strings.TrimSpace(lines[i])
 }
 
-// place returns the place, file:line, of a piece of text in a function: the only one there. It panics if it
-// isn't there, because the list of scenarios is then out of step with the text.
+// place returns the place, file:line, of a piece of text in a function: the only one there. It
+// panics if it isn't there, because the list of scenarios is then out of step with the text.
 func place(file, function, piece string) string {
 	text, err := twin.Text.ReadFile(file)
 	if err != nil {
@@ -42,7 +42,8 @@ func place(file, function, piece string) string {
 		}
 		if in && strings.Contains(l, piece) {
 			if found != "" {
-				panic(fmt.Sprintf("check: %q is in %s of %s more than once", piece, function, path.Base(file)))
+				panic(fmt.Sprintf("check: %q is in %s of %s more than once", piece, function,
+					path.Base(file)))
 			}
 			found = fmt.Sprintf("%s:%d", file, i+1-gen.HeaderLines)
 		}

@@ -10,8 +10,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// row writes down a step. The state is the one that it leads to, or, for a step that is being executed,
-// gets its picture with the next row.
+// row writes down a step. The state is the one that it leads to, or, for a step that is being
+// executed, gets its picture with the next row.
 func (r *runner) row(s *state, i int, n *node, what string, environment bool) {
 	if r.rows == nil {
 		return
@@ -37,7 +37,8 @@ func (r *runner) row(s *state, i int, n *node, what string, environment bool) {
 			row.Locks = append(row.Locks, fmt.Sprintf("%d %08x", lock, wait))
 			continue
 		}
-		row.Locks = append(row.Locks, fmt.Sprintf("%08x", r.peek(s, "lock", uint64(r.x.w.lockAddr(l)&(1<<regionBits-1)), 4)))
+		row.Locks = append(row.Locks,
+			fmt.Sprintf("%08x", r.peek(s, "lock", uint64(r.x.w.lockAddr(l)&(1<<regionBits-1)), 4)))
 	}
 	*r.rows = append(*r.rows, row)
 }

@@ -49,7 +49,8 @@ func (v *visited) add(fp, parent uint64, level uint32, act int) (id uint32, fres
 	o := s.find(fp)
 	if o.index != 0 {
 		if o.level == level {
-			if was := &s.found[o.index-1]; parent < was.parent || parent == was.parent && uint8(act) < was.act {
+			if was := &s.found[o.index-1]; parent < was.parent ||
+				parent == was.parent && uint8(act) < was.act {
 				*was = visit{parent, uint8(act)}
 			}
 		}

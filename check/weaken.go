@@ -24,19 +24,21 @@ type ChangeKind uint8
 
 // The kinds of changes.
 const (
-	NoChange   ChangeKind = iota
-	Split                 // a locked instruction becomes a load and a store
-	Drop                  // the event doesn't take place; its result is 0
-	Stale                 // a look doesn't take place; its result is what the CPU saw or stored there last
-	Delay                 // the event takes place after a later one; its result is 0
-	StoreValue            // the event stores another value
-	Return                // the event's result is another value
-	AddFence              // a full fence follows
+	NoChange ChangeKind = iota
+	Split               // a locked instruction becomes a load and a store
+	Drop                // the event doesn't take place; its result is 0
+	// a look doesn't take place; its result is what the CPU saw or stored there last
+	Stale
+	Delay      // the event takes place after a later one; its result is 0
+	StoreValue // the event stores another value
+	Return     // the event's result is another value
+	AddFence   // a full fence follows
 )
 
 // String returns what a change does, for tables.
 func (k ChangeKind) String() string {
-	return [...]string{"none", "split", "drop", "stale", "delay", "value", "result", "fence after"}[k]
+	return [...]string{"none", "split", "drop", "stale", "delay", "value", "result",
+		"fence after"}[k]
 }
 
 // String says what is changed.
@@ -117,8 +119,8 @@ func (p *Proc) settle() {
 	}
 }
 
-// skipped counts that the CPU's text went on without an event. If it goes on like that it has nothing left to stop
-// at: then it hangs.
+// skipped counts that the CPU's text went on without an event. If it goes on like that it has
+// nothing left to stop at: then it hangs.
 func (p *Proc) skipped(at *site) {
 	if p.lost++; p.lost > 1000 {
 		p.hist = mix(p.hist, 0xdead)

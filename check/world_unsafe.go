@@ -72,23 +72,31 @@ func newWorld(c *Config) (*world, error) {
 		return nil, err
 	}
 	w := &world{m: m, locks: make([]lockMemory, c.locks()), words: make([]arch.Word, numWords)}
-	lock := region{"lock", uintptr(unsafe.Pointer(&w.locks[0])), lockSize * uintptr(len(w.locks)), reflect.TypeFor[lockMemory]()}
+	lock := region{"lock", uintptr(unsafe.Pointer(&w.locks[0])), lockSize * uintptr(len(w.locks)),
+		reflect.TypeFor[lockMemory]()}
 	if c.mutex() {
 		w.mutexes = make([]mutexMemory, c.locks())
 		w.waiters = make([]arch.Waiter, c.CPUs+1)
-		lock.base, lock.elem = uintptr(unsafe.Pointer(&w.mutexes[0])), reflect.TypeFor[mutexMemory]()
+		lock.base, lock.elem = uintptr(unsafe.Pointer(&w.mutexes[0])),
+			reflect.TypeFor[mutexMemory]()
 	}
 	w.bases = append(w.bases, lock,
-		region{"word", uintptr(unsafe.Pointer(&w.words[0])), unsafe.Sizeof(arch.Word{}) * uintptr(len(w.words)), reflect.TypeFor[arch.Word]()},
+		region{"word", uintptr(unsafe.Pointer(&w.words[0])),
+			unsafe.Sizeof(arch.Word{}) * uintptr(len(w.words)), reflect.TypeFor[arch.Word]()},
 	)
 	v := reflect.ValueOf(m).Elem()
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() > 0 {
-			w.bases = append(w.bases, region{v.Type().Field(i).Name, f.Pointer(), f.Type().Elem().Size() * uintptr(f.Len()), f.Type().Elem()})
+			w.bases = append(w.bases,
+				region{v.Type().Field(i).Name, f.Pointer(),
+					f.Type().Elem().Size() * uintptr(f.Len()), f.Type().Elem()})
 		}
 	}
 	if c.mutex() {
-		w.bases = append(w.bases, region{"waiters", uintptr(unsafe.Pointer(&w.waiters[0])), unsafe.Sizeof(arch.Waiter{}) * uintptr(len(w.waiters)), reflect.TypeFor[arch.Waiter]()})
+		w.bases = append(w.bases,
+			region{"waiters", uintptr(unsafe.Pointer(&w.waiters[0])),
+				unsafe.Sizeof(arch.Waiter{}) * uintptr(len(w.waiters)),
+				reflect.TypeFor[arch.Waiter]()})
 	}
 	return w, nil
 }
@@ -132,7 +140,8 @@ func (w *world) regionOf(addr uint64) (r *region, index, offset uintptr) {
 // lockName returns a lock's name: A, B, …
 func lockName(l int) string { return string(rune('A' + l)) }
 
-// name returns what a cell is called in counterexamples: A.byte0, slots[1].Lock, nodes[0][1].Locked.
+// name returns what a cell is called in counterexamples: A.byte0, slots[1].Lock,
+// nodes[0][1].Locked.
 func (w *world) name(addr uint64, width uint8) string {
 	r, index, off := w.regionOf(addr)
 	switch r.name {

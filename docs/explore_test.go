@@ -35,7 +35,8 @@ func TestExplorePage(t *testing.T) {
 	}
 	t.Setenv("GOFLAGS", "-mod=mod")
 	command(t, dir, "go", "mod", "init", "mine")
-	command(t, dir, "go", "mod", "edit", "-require=example.com/pvlock@v0.0.0", "-replace=example.com/pvlock="+tree)
+	command(t, dir, "go", "mod", "edit", "-require=example.com/pvlock@v0.0.0",
+		"-replace=example.com/pvlock="+tree)
 	if sum, err := os.ReadFile(filepath.Join(tree, "go.sum")); err == nil {
 		write(t, filepath.Join(dir, "go.sum"), string(sum))
 	}

@@ -65,10 +65,12 @@ func TestEachReferenceToCodeIsToSomethingThere(t *testing.T) {
 	}
 }
 
-// symbols returns what a file declares: functions, methods as Type.Method, types, fields as Type.Field, constants and variables.
+// symbols returns what a file declares: functions, methods as Type.Method, types, fields as
+// Type.Field, constants and variables.
 func symbols(t *testing.T, file string) map[string]bool {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, filepath.FromSlash(file)), nil, parser.SkipObjectResolution)
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, filepath.FromSlash(file)),
+		nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Error(err)
 		return map[string]bool{}
@@ -129,7 +131,8 @@ var (
 
 func TestEachLinkLeadsSomewhere(t *testing.T) {
 	for _, page := range pages(t) {
-		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, page), ""), -1) {
+		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, page), ""),
+			-1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
@@ -167,7 +170,8 @@ func TestEachLockHasAPageAndIsInTheIndex(t *testing.T) {
 	for _, name := range names {
 		page := "locks/" + name + ".md"
 		text := read(t, page)
-		for _, want := range []string{"```mermaid\nstateDiagram-v2\n", "\n## Word", "\n## Order\n", "\n## Faults\n", "\n## Cost and fairness\n", "\n## Use\n"} {
+		for _, want := range []string{"```mermaid\nstateDiagram-v2\n", "\n## Word", "\n## Order\n",
+			"\n## Faults\n", "\n## Cost and fairness\n", "\n## Use\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s has no %q", page, want)
 			}
@@ -180,7 +184,8 @@ func TestEachLockHasAPageAndIsInTheIndex(t *testing.T) {
 
 var (
 	diagram    = regexp.MustCompile("(?s)```mermaid\nstateDiagram-v2\n(.*?)```")
-	transition = regexp.MustCompile(`^    (\w+|\[\*\]) --> (\w+|\[\*\]) : [^:;#<>{}"]+$|^    \w+ : [^:;#<>{}"]+$`)
+	transition = regexp.MustCompile(`^    (\w+|\[\*\]) --> (\w+|\[\*\]) : [^:;#<>{}"]+$|^    \w+ ` +
+		`: [^:;#<>{}"]+$`)
 )
 
 // What Mermaid takes for something else than a label is not in one.
@@ -196,7 +201,8 @@ func TestDiagramsAreWhatMermaidUnderstands(t *testing.T) {
 	}
 }
 
-var scenario = regexp.MustCompile("`((?:xen2008|xen2008text|pvqspin2015|pvqspin|qspin|mutex)-[a-z0-9-]+|patched-late)`|--scenario ([a-z0-9,-]+)")
+var scenario = regexp.MustCompile(
+	"`((?:xen2008|xen2008text|pvqspin2015|pvqspin|qspin|mutex)-[a-z0-9-]+|patched-late)`|--scenario ([a-z0-9,-]+)")
 
 func TestEachScenarioThatIsNamedExistsAndEachIsNamed(t *testing.T) {
 	unnamed := make(map[string]bool)
@@ -204,7 +210,9 @@ func TestEachScenarioThatIsNamedExistsAndEachIsNamed(t *testing.T) {
 		unnamed[s.Name] = true
 	}
 	exists := func(name string) bool {
-		return slices.ContainsFunc(check.Scenarios(), func(s check.Scenario) bool { return s.Name == name })
+		return slices.ContainsFunc(check.Scenarios(), func(s check.Scenario) bool {
+			return s.Name == name
+		})
 	}
 	for _, page := range pages(t) {
 		for _, m := range scenario.FindAllStringSubmatch(read(t, page), -1) {

@@ -12,8 +12,9 @@ import (
 	"example.com/pvlock/sim"
 )
 
-// Pictures draws the documentation's pictures, by the name of their file. What they show is simulated, so they are
-// the same on any machine, and change when the simulation, its costs, or a lock does.
+// Pictures draws the documentation's pictures, by the name of their file. What they show is
+// simulated, so they are the same on any machine, and change when the simulation, its costs, or a
+// lock does.
 func Pictures(ctx context.Context) (map[string][]byte, error) {
 	all := make(map[string][]byte)
 	for name, draw := range map[string]func(context.Context, *bytes.Buffer) error{
@@ -33,7 +34,8 @@ func Pictures(ctx context.Context) (map[string][]byte, error) {
 }
 
 // simulate runs a sweep of one experiment.
-func simulate(ctx context.Context, e *sim.Experiment, given sim.Settings, o sim.Options) (*result.Sim, error) {
+func simulate(ctx context.Context, e *sim.Experiment, given sim.Settings,
+	o sim.Options) (*result.Sim, error) {
 	o.Seed, o.Costs, o.CostsFrom = 1, sim.DefaultCosts(), "defaults"
 	s, err := e.Sweep(given, o)
 	if err != nil {
@@ -42,14 +44,16 @@ func simulate(ctx context.Context, e *sim.Experiment, given sim.Settings, o sim.
 	return s.Run(ctx, sim.Run, result.Shard{Index: 1, Of: 1}, nil)
 }
 
-// collapse draws the first plot of the experiment of that name, with fewer locks, CPUs and less time.
+// collapse draws the first plot of the experiment of that name, with fewer locks, CPUs and less
+// time.
 func collapse(ctx context.Context, svg *bytes.Buffer) error {
 	e, err := sim.FindExperiment("collapse")
 	if err != nil {
 		return err
 	}
 	s, err := simulate(ctx, e, sim.Settings{
-		"locks": "ticket,pvticket,tas,qspin,xen,pvqspin", "pcpus": "4", "overcommit": "1,1.25,1.5,2,3,4", "duration": "20ms", "warmup": "10ms",
+		"locks": "ticket,pvticket,tas,qspin,xen,pvqspin", "pcpus": "4",
+		"overcommit": "1,1.25,1.5,2,3,4", "duration": "20ms", "warmup": "10ms",
 	}, sim.Options{})
 	if err != nil {
 		return err
@@ -57,18 +61,20 @@ func collapse(ctx context.Context, svg *bytes.Buffer) error {
 	return report.WritePlotSVG(svg, s, &s.Plots[0])
 }
 
-// The timelines are of six vCPUs on four CPUs, and of sections long enough to be seen: two of the CPUs
-// are shared, whose vCPUs have them for 3 ms in turn.
+// The timelines are of six vCPUs on four CPUs, and of sections long enough to be seen: two of the
+// CPUs are shared, whose vCPUs have them for 3 ms in turn.
 const (
 	window = 6 * time.Millisecond
 	lead   = time.Millisecond // of it before what is to be seen
 	long   = window / 4       // a stretch without a CPU that is worth looking at
 )
 
-func timeline(ctx context.Context, svg *bytes.Buffer, lock, title string, find func(*result.Timeline) (at int64, ok bool)) error {
+func timeline(ctx context.Context, svg *bytes.Buffer, lock, title string,
+	find func(*result.Timeline) (at int64, ok bool)) error {
 	const run = 200 * time.Millisecond
 	s, err := simulate(ctx, sim.Free(), sim.Settings{
-		"locks": lock, "pcpus": "4", "vcpus": "6", "cs": "50us", "ncs": "200us", "duration": run.String(), "warmup": "20ms",
+		"locks": lock, "pcpus": "4", "vcpus": "6", "cs": "50us", "ncs": "200us",
+		"duration": run.String(), "warmup": "20ms",
 	}, sim.Options{Timeline: run})
 	if err != nil {
 		return err
@@ -76,7 +82,8 @@ func timeline(ctx context.Context, svg *bytes.Buffer, lock, title string, find f
 	t := &s.Timelines[0]
 	at, ok := find(t)
 	if !ok {
-		return errors.New("what it is to show doesn't happen in the run any more: choose other settings")
+		return errors.New("what it is to show doesn't happen in the run any more: choose other " +
+			"settings")
 	}
 	t.Title = title
 	cut(t, at-lead.Nanoseconds(), at-lead.Nanoseconds()+window.Nanoseconds())
@@ -84,19 +91,25 @@ func timeline(ctx context.Context, svg *bytes.Buffer, lock, title string, find f
 }
 
 func holderPreempted(ctx context.Context, svg *bytes.Buffer) error {
-	return timeline(ctx, svg, "tas", "tas: the holder loses its CPU, and the others spin", func(t *result.Timeline) (int64, bool) {
-		return preempted(t, func(was string, _, _ int64) bool { return was == "holding" })
-	})
+	return timeline(ctx, svg, "tas", "tas: the holder loses its CPU, and the others spin",
+		func(t *result.Timeline) (int64, bool) {
+			return preempted(t, func(was string, _, _ int64) bool { return was == "holding" })
+		})
 }
 
 func waiterPreempted(ctx context.Context, svg *bytes.Buffer) error {
-	return timeline(ctx, svg, "ticket", "ticket: the next in line loses its CPU, and the lock is free", func(t *result.Timeline) (int64, bool) {
-		return preempted(t, func(was string, from, to int64) bool { return was == "spinning" && held(t, from, to) < (to-from)/5 })
-	})
+	return timeline(ctx, svg, "ticket",
+		"ticket: the next in line loses its CPU, and the lock is free",
+		func(t *result.Timeline) (int64, bool) {
+			return preempted(t, func(was string, from, to int64) bool {
+				return was == "spinning" && held(t, from, to) < (to-from)/5
+			})
+		})
 }
 
 func waitAndKick(ctx context.Context, svg *bytes.Buffer) error {
-	return timeline(ctx, svg, "pvticket", "pvticket: whoever waits for long sleeps, and is kicked when it is called", middle)
+	return timeline(ctx, svg, "pvticket",
+		"pvticket: whoever waits for long sleeps, and is kicked when it is called", middle)
 }
 
 func waitAndSteal(ctx context.Context, svg *bytes.Buffer) error {
@@ -105,13 +118,14 @@ func waitAndSteal(ctx context.Context, svg *bytes.Buffer) error {
 
 func middle(t *result.Timeline) (int64, bool) { return (t.FromNanos + t.ToNanos) / 2, true }
 
-// preempted finds the first long stretch in which a vCPU has no CPU, of those that is accepts, which is told what it did
-// before, and from when to when it lasts.
+// preempted finds the first long stretch in which a vCPU has no CPU, of those that is accepts,
+// which is told what it did before, and from when to when it lasts.
 func preempted(t *result.Timeline, is func(was string, from, to int64) bool) (at int64, ok bool) {
 	for _, track := range t.Tracks {
 		for i := range track.Spans {
 			s := &track.Spans[i]
-			if s.State != "preempted" || i == 0 || s.ToNanos-s.FromNanos < long.Nanoseconds() || s.FromNanos-lead.Nanoseconds() < t.FromNanos {
+			if s.State != "preempted" || i == 0 || s.ToNanos-s.FromNanos < long.Nanoseconds() ||
+				s.FromNanos-lead.Nanoseconds() < t.FromNanos {
 				continue
 			}
 			if is(track.Spans[i-1].State, s.FromNanos, s.ToNanos) && (!ok || s.FromNanos < at) {

@@ -19,7 +19,8 @@ func TestPicturesAreWhatTheSimulatorDraws(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		} else if !bytes.Equal(got, want) {
-			t.Errorf("%s is stale: look at what \"go generate ./docs\" draws, at what the pages say of it, and commit it", name)
+			t.Errorf("%s is stale: look at what \"go generate ./docs\" draws, at what the pages "+
+				"say of it, and commit it", name)
 		}
 	}
 	files, err := os.ReadDir(pictures)

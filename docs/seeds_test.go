@@ -36,13 +36,15 @@ var declared = map[string]string{
 
 // Files and headers of the documents have a heading each.
 var changed = []string{
-	"arch/x86/xen/smp.c", "arch/x86/Kconfig", "asm/paravirt.h", "asm/paravirt_types.h", "asm/qspinlock.h", "asm/qspinlock_paravirt.h",
+	"arch/x86/xen/smp.c", "arch/x86/Kconfig", "asm/paravirt.h", "asm/paravirt_types.h",
+	"asm/qspinlock.h", "asm/qspinlock_paravirt.h",
 	"kernel/paravirt-spinlocks.c", "kernel/paravirt_patch_32.c", "_64.c",
 }
 
 var word = regexp.MustCompile("[A-Za-z0-9_%;./-]+")
 
-// parts returns the words in code quotes of the tables' first columns, by the document that the heading above names.
+// parts returns the words in code quotes of the tables' first columns, by the document that the
+// heading above names.
 func parts(page string) map[string]map[string]bool {
 	all := map[string]map[string]bool{"2008": {}, "2015": {}}
 	year := ""
@@ -59,7 +61,8 @@ func parts(page string) map[string]map[string]bool {
 			if i%2 == 0 {
 				continue
 			}
-			for _, w := range word.FindAllString(strings.ReplaceAll(quoted, "struct ", "struct_"), -1) {
+			for _, w := range word.FindAllString(strings.ReplaceAll(quoted, "struct ", "struct_"),
+				-1) {
 				all[year][w] = true
 				for part := range strings.SplitSeq(w, ".") {
 					all[year][part] = true
@@ -75,16 +78,19 @@ func TestEachPartOfTheTwoDocumentsHasARow(t *testing.T) {
 	rows := parts(page)
 	for year, names := range declared {
 		for name := range strings.FieldsSeq(names) {
-			if !rows[year][name] && !(strings.Contains(name, "/") || strings.HasSuffix(name, ".h")) {
+			if !rows[year][name] &&
+				!(strings.Contains(name, "/") || strings.HasSuffix(name, ".h")) {
 				t.Errorf("%s: no row has %s", year, name)
 			}
-			if (strings.Contains(name, "/") || strings.HasSuffix(name, ".h")) && !strings.Contains(page, name) {
+			if (strings.Contains(name, "/") || strings.HasSuffix(name, ".h")) &&
+				!strings.Contains(page, name) {
 				t.Errorf("%s: nothing about %s", year, name)
 			}
 		}
 	}
 	for _, file := range changed {
-		if !regexp.MustCompile("(?m)^## .*`[^`]*" + regexp.QuoteMeta(file) + "`").MatchString(page) {
+		if !regexp.MustCompile("(?m)^## .*`[^`]*" + regexp.QuoteMeta(file) + "`").
+			MatchString(page) {
 			t.Errorf("no heading has %s", file)
 		}
 	}

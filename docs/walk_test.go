@@ -58,7 +58,8 @@ func TestTheLockThatIsAddedIsTheFixtureAndCompiles(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
 	command(t, root, "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "./spinlock")
-	command(t, root, "gofmt", "-d", filepath.Join(dir, "backoff.go"), filepath.Join(dir, filepath.Base(catalogue)))
+	command(t, root, "gofmt", "-d", filepath.Join(dir, "backoff.go"),
+		filepath.Join(dir, filepath.Base(catalogue)))
 }
 
 // TestWalk does what add-a-lock.md says, in a copy of the tree.

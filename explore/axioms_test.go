@@ -8,10 +8,11 @@ import (
 
 // What x86-TSO and SC allow, by their axioms as herd's x86tso.cat and sc.cat have them (Alglave,
 // Maranget, Tautschnig: Herding Cats, 2014): another way to the outcomes of a litmus test than to
-// interpret store buffers. A test is written like "x=1 r0=y | y!1 p+ r1=x": plain stores, loads, XCHG,
-// and locked additions.
+// interpret store buffers. A test is written like "x=1 r0=y | y!1 p+ r1=x": plain stores, loads,
+// XCHG, and locked additions.
 
-// An axiomEvent is a read or a write. The threads' are in order; those of no thread come before all.
+// An axiomEvent is a read or a write. The threads' are in order; those of no thread come before
+// all.
 type axiomEvent struct {
 	thread, loc, value, reg int
 	write, locked           bool
@@ -65,8 +66,8 @@ func axiomatic(text string, memory Model) [][6]uint32 {
 	return all
 }
 
-// A candidate is an execution: an order of the writes to each location, and which write each read is
-// from.
+// A candidate is an execution: an order of the writes to each location, and which write each read
+// is from.
 type candidate struct {
 	events []axiomEvent
 	memory Model
@@ -149,7 +150,8 @@ func (c *candidate) allowed() bool {
 				happens[i] |= 1 << j
 			}
 			// No write comes between the read and the write of a locked instruction.
-			if po && j == i+1 && a.locked && b.locked && !a.write && b.write && place[j] != place[c.from[i]]+1 {
+			if po && j == i+1 && a.locked && b.locked && !a.write && b.write &&
+				place[j] != place[c.from[i]]+1 {
 				return false
 			}
 		}

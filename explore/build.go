@@ -17,7 +17,9 @@ func unoptimised() bool {
 	}
 	for _, s := range info.Settings {
 		if s.Key == "-gcflags" {
-			flags := strings.FieldsFunc(s.Value, func(r rune) bool { return r == ' ' || r == '=' || r == '"' || r == '\'' })
+			flags := strings.FieldsFunc(s.Value, func(r rune) bool {
+				return r == ' ' || r == '=' || r == '"' || r == '\''
+			})
 			for _, f := range flags {
 				if f == "-N" {
 					return true

@@ -1,7 +1,8 @@
 package explore
 
-// What bodies call. The interpreter recognises these functions by their addresses and never executes
-// them; natively they do next to nothing, so that a body can also run outside of an exploration.
+// What bodies call. The interpreter recognises these functions by their addresses and never
+// executes them; natively they do next to nothing, so that a body can also run outside of an
+// exploration.
 
 // Assert fails the exploration unless ok is true.
 //

@@ -262,7 +262,8 @@ func (w *worker) encodeThread(b []byte, i int) []byte {
 		b = append(b, 0xff, 0xff, t.nb, 0, byte(t.allocated), byte(t.allocated>>8))
 	} else {
 		k := w.canonOf(i)
-		b = append(b, byte(k.id), byte(k.id>>8), t.nb, t.part|t.ndefers<<3, byte(t.allocated), byte(t.allocated>>8))
+		b = append(b, byte(k.id), byte(k.id>>8), t.nb, t.part|t.ndefers<<3, byte(t.allocated),
+			byte(t.allocated>>8))
 		for _, r := range k.regs {
 			b = le.AppendUint64(b, t.R[r.r]&r.mask)
 		}

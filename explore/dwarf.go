@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Names of variables, from the binary's DWARF, where the linker has kept it: go test -c does, go test
-// and go run don't.
+// Names of variables, from the binary's DWARF, where the linker has kept it: go test -c does, go
+// test and go run don't.
 
 // A global is a package variable.
 type global struct {
@@ -57,7 +57,9 @@ var debugInfo = sync.OnceValue(func() (d debugging) {
 			}
 		}
 	}
-	i := slices.IndexFunc(d.globals, func(g global) bool { return g.name == "example.com/pvlock/explore.anchor" })
+	i := slices.IndexFunc(d.globals, func(g global) bool {
+		return g.name == "example.com/pvlock/explore.anchor"
+	})
 	if i < 0 {
 		return debugging{}
 	}
@@ -101,7 +103,8 @@ type capturedVariable struct {
 	typ    dwarf.Type
 }
 
-// capturedBy returns what the closure whose code is at entry has captured, and whether that is known.
+// capturedBy returns what the closure whose code is at entry has captured, and whether that is
+// known.
 func capturedBy(entry uint64) (vars []capturedVariable, known bool) {
 	const closureOffset = dwarf.Attr(0x2907) // DW_AT_go_closure_offset
 	d := debugInfo()
@@ -127,8 +130,8 @@ func capturedBy(entry uint64) (vars []capturedVariable, known bool) {
 	}
 }
 
-// memory names what a captured variable at addr leads to: itself, if it is captured by reference, and
-// what it points to.
+// memory names what a captured variable at addr leads to: itself, if it is captured by reference,
+// and what it points to.
 func (v capturedVariable) memory(addr uint64) (out []named) {
 	t := v.typ
 	name, byReference := strings.CutPrefix(v.name, "&")
@@ -141,7 +144,10 @@ func (v capturedVariable) memory(addr uint64) (out []named) {
 	}
 	add := func() {
 		elem := t
-		out = append(out, named{addr, uint64(max(t.Size(), 1)), name, func(off uint64) string { return withinDWARF(elem, off) }})
+		out = append(out,
+			named{addr, uint64(max(t.Size(), 1)), name, func(off uint64) string {
+				return withinDWARF(elem, off)
+			}})
 	}
 	if byReference {
 		if !follow() {

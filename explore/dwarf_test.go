@@ -23,8 +23,8 @@ type item struct {
 	next  *item
 }
 
-// A way to a finding that names what closures have captured, by reference and by value, and what bodies
-// have allocated.
+// A way to a finding that names what closures have captured, by reference and by value, and what
+// bodies have allocated.
 func TestNamesOfVariables(t *testing.T) {
 	explorable(t)
 	list := new(item)
@@ -62,10 +62,12 @@ func TestVariablesHaveNamesWhereTheBinaryHasDWARF(t *testing.T) {
 		t.Skip("it builds a test binary")
 	}
 	binary := filepath.Join(t.TempDir(), "explore.test")
-	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", binary, ".").
+		CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "-test.run=PackageVariable|NamesOfVariables", "-test.v").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), binary,
+		"-test.run=PackageVariable|NamesOfVariables", "-test.v").CombinedOutput()
 	for _, name := range []string{"explore.counter", "wanted", "list.next"} {
 		if err != nil || !strings.Contains(string(out), name) {
 			t.Errorf("%v: no %s in\n%s", err, name, out)

@@ -69,8 +69,8 @@ type Config struct {
 	Reuse bool
 	// Races finds data races in Go's sense as well, and explores under SC. It needs the sources.
 	Races bool
-	// Names maps names for traces to pointers to what they name; what that points to is named by its
-	// fields and elements.
+	// Names maps names for traces to pointers to what they name; what that points to is named by
+	// its fields and elements.
 	Names map[string]any
 	// Without switches features off.
 	Without Feature
@@ -118,12 +118,13 @@ type Result struct {
 	// Rests lists what a complete result rests on.
 	Rests []string `json:"rests,omitempty"`
 
-	States      int           `json:"states"` // visited
-	Transitions int           `json:"transitions"`
-	Depth       int           `json:"depth"`      // of the search, in steps
-	Ends        int           `json:"ends"`       // states in which all bodies have returned
-	Rounds      int           `json:"rounds"`     // explorations until nothing new was learned of who touches what
-	Elapsed     time.Duration `json:"elapsed_ns"` // of all rounds
+	States      int `json:"states"` // visited
+	Transitions int `json:"transitions"`
+	Depth       int `json:"depth"` // of the search, in steps
+	Ends        int `json:"ends"`  // states in which all bodies have returned
+	// explorations until nothing new was learned of who touches what
+	Rounds  int           `json:"rounds"`
+	Elapsed time.Duration `json:"elapsed_ns"` // of all rounds
 	// StateBytes is what a visited state takes in the set of visited states, on average.
 	StateBytes float64 `json:"state_bytes"`
 }

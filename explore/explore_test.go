@@ -16,7 +16,8 @@ func want(t *testing.T, kind string, cfg Config, bodies ...func()) *Result {
 	t.Helper()
 	explorable(t)
 	r := Run(cfg, bodies...)
-	t.Logf("%s\n%d rounds, %.1f s, %.0f bytes a state, %.0f states/s", r, r.Rounds, r.Elapsed.Seconds(), r.StateBytes, float64(r.States)/r.Elapsed.Seconds())
+	t.Logf("%s\n%d rounds, %.1f s, %.0f bytes a state, %.0f states/s", r, r.Rounds,
+		r.Elapsed.Seconds(), r.StateBytes, float64(r.States)/r.Elapsed.Seconds())
 	got := ""
 	if r.Refused != "" {
 		got = "refused"
@@ -77,7 +78,9 @@ func TestLostUpdate(t *testing.T) {
 	n := 0
 	body := func() { n++ }
 	for _, m := range []Model{TSO, SC} {
-		want(t, "assertion", Config{Memory: m, Final: func() { Assert(n == 2) }, Names: map[string]any{"n": &n}}, body, body)
+		want(t, "assertion",
+			Config{Memory: m, Final: func() { Assert(n == 2) }, Names: map[string]any{"n": &n}},
+			body, body)
 	}
 }
 
@@ -101,10 +104,12 @@ func same(t *testing.T, cfg Config, bodies []func()) {
 	plain := Run(cfg, bodies...)
 	poisoned := cfg
 	poisoned.Poison = 0xdeadbeefcafef00d
-	if p := Run(poisoned, bodies...); p.States != plain.States || p.Transitions != plain.Transitions {
+	if p := Run(poisoned, bodies...); p.States != plain.States ||
+		p.Transitions != plain.Transitions {
 		t.Errorf("with poison in what is dead: %s\nwithout: %s", p, plain)
 	}
-	for _, without := range []Feature{Liveness, Facts, Symmetry, PartialOrder, Symmetry | PartialOrder} {
+	for _, without := range []Feature{Liveness, Facts, Symmetry, PartialOrder,
+		Symmetry | PartialOrder} {
 		c := cfg
 		c.Without = without
 		c.MaxStates = 200000
@@ -113,7 +118,8 @@ func same(t *testing.T, cfg Config, bodies []func()) {
 			t.Errorf("without feature %d: %s", without, r)
 		}
 		if r.Complete && without != Liveness && r.States < plain.States {
-			t.Errorf("without feature %d: %d states, fewer than %d", without, r.States, plain.States)
+			t.Errorf("without feature %d: %d states, fewer than %d", without, r.States,
+				plain.States)
 		}
 	}
 }
@@ -139,7 +145,8 @@ func TestUnsupported(t *testing.T) {
 		{"a negative buffer", Config{Buffer: -1}, []func(){body}},
 		{"a large buffer", Config{Buffer: 9}, []func(){body}},
 		{"a hook of nothing", Config{Hooks: []Hook{{}}}, []func(){body}},
-		{"a hook within a function", Config{Hooks: []Hook{{Func: uintptr(codeAddress(Assert)) + 1}}}, []func(){body}},
+		{"a hook within a function",
+			Config{Hooks: []Hook{{Func: uintptr(codeAddress(Assert)) + 1}}}, []func(){body}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := Run(tt.cfg, tt.bodies...)
@@ -166,7 +173,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// placesOf returns the places of instructions that have what is asked for, in a body and what it calls.
+// placesOf returns the places of instructions that have what is asked for, in a body and what it
+// calls.
 func placesOf(body func(), is func(in *instr) bool) (all []uintptr) {
 	p := newProgram(map[uint64]*Hook{}, new(knownRuntime), nil, nil)
 	p.lookup(word(closureAddress(body)))
@@ -199,7 +207,9 @@ func TestWeaken(t *testing.T) {
 	final := func() { Assert(n == 2) }
 	want(t, "", Config{Final: final}, add, add)
 	for _, m := range []Model{TSO, SC} {
-		want(t, "assertion", Config{Memory: m, Final: final, Weaken: map[uintptr]Weakening{firstOf(add, locked): PlainRMW}}, add, add)
+		want(t, "assertion",
+			Config{Memory: m, Final: final,
+				Weaken: map[uintptr]Weakening{firstOf(add, locked): PlainRMW}}, add, add)
 	}
 
 	var x, y, r0, r1 uint32
@@ -214,7 +224,8 @@ func TestWeaken(t *testing.T) {
 	store := func(in *instr) bool { return in.Access == x86.Store && in.Size == 4 }
 	isSet := func() { Assert(flag == 1) }
 	want(t, "", Config{Final: isSet}, set)
-	want(t, "assertion", Config{Final: isSet, Weaken: map[uintptr]Weakening{firstOf(set, store): NoStore}}, set)
+	want(t, "assertion",
+		Config{Final: isSet, Weaken: map[uintptr]Weakening{firstOf(set, store): NoStore}}, set)
 }
 
 // An event from outside: it may happen at any time, or never.

@@ -46,11 +46,11 @@ type Event struct {
 type Weakening uint8
 
 const (
-	// PlainRMW takes the lock away, with a prefix or without one as XCHG has it: the read and the write
-	// are two steps, and the write is left in the store buffer.
+	// PlainRMW takes the lock away, with a prefix or without one as XCHG has it: the read and the
+	// write are two steps, and the write is left in the store buffer.
 	PlainRMW Weakening = 1 + iota
-	// NoFence makes a fence do nothing. A locked instruction stays one step, which no longer waits for
-	// older stores to other memory: it overtakes them.
+	// NoFence makes a fence do nothing. A locked instruction stays one step, which no longer waits
+	// for older stores to other memory: it overtakes them.
 	NoFence
 	// NoStore drops a store.
 	NoStore

@@ -243,7 +243,8 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := want(t, "refused", Config{}, tt.body)
-			if !strings.Contains(r.Refused, tt.text) || !strings.Contains(r.Refused, "language_test.go:") {
+			if !strings.Contains(r.Refused, tt.text) ||
+				!strings.Contains(r.Refused, "language_test.go:") {
 				t.Errorf("%q names neither %q nor a line of this file", r.Refused, tt.text)
 			}
 		})

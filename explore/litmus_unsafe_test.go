@@ -14,8 +14,8 @@ import (
 	"example.com/pvlock/explore/internal/x86"
 )
 
-// A litmus is the memory and the registers of a litmus test. The cells lie apart: the compiler makes
-// one store of two to neighbours.
+// A litmus is the memory and the registers of a litmus test. The cells lie apart: the compiler
+// makes one store of two to neighbours.
 type litmus struct {
 	x   uint32
 	_   [60]byte
@@ -68,107 +68,120 @@ func has(all [][6]uint32, outcome [6]uint32) bool {
 }
 
 // The litmus tests of x86, with what its model allows (Owens, Sarkar, Sewell: A Better x86 Memory
-// Model: x86-TSO, 2009, and the tests of the processors' manuals). All outcomes are those of the axioms
-// of herd's models, worked out here; herd itself was not run.
+// Model: x86-TSO, 2009, and the tests of the processors' manuals). All outcomes are those of the
+// axioms of herd's models, worked out here; herd itself was not run.
 func TestLitmus(t *testing.T) {
 	explorable(t)
 	load := func(p *uint32) uint32 { return atomic.LoadUint32(p) }
 	for _, tt := range []struct {
 		name string
 		text string // for the axioms, which know no parts of words
-		// weak is an outcome that tells models apart: any is 9. It is allowed under TSO, or not; never
-		// under SC.
+		// weak is an outcome that tells models apart: any is 9. It is allowed under TSO, or not;
+		// never under SC.
 		weak    [6]uint32
 		allowed bool
 		// tso and sc are how many outcomes there are in all.
 		tso, sc int
 		bodies  func(l *litmus) []func()
 	}{
-		{"SB", "x=1 r0=y | y=1 r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, true, 4, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; l.r[0] = load(&l.y) },
-				func() { l.y = 1; l.r[1] = load(&l.x) },
-			}
-		}},
-		{"SB with locked stores", "x!1 r0=y | y!1 r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, false, 3, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { atomic.StoreUint32(&l.x, 1); l.r[0] = load(&l.y) },
-				func() { atomic.StoreUint32(&l.y, 1); l.r[1] = load(&l.x) },
-			}
-		}},
-		{"SB with one locked store", "x!1 r0=y | y=1 r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, true, 4, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { atomic.StoreUint32(&l.x, 1); l.r[0] = load(&l.y) },
-				func() { l.y = 1; l.r[1] = load(&l.x) },
-			}
-		}},
-		{"SB with locked instructions elsewhere", "x=1 p+ r0=y | y=1 p+ r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, false, 3, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; atomic.AddUint32(&l.pad, 1); l.r[0] = load(&l.y) },
-				func() { l.y = 1; atomic.AddUint32(&l.pad, 1); l.r[1] = load(&l.x) },
-			}
-		}},
-		{"MP", "x=1 y=1 | r0=y r1=x", [6]uint32{1, 0, 9, 9, 9, 9}, false, 3, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; l.y = 1 },
-				func() { l.r[0] = load(&l.y); l.r[1] = load(&l.x) },
-			}
-		}},
-		{"LB", "r0=x y=1 | r1=y x=1", [6]uint32{1, 1, 9, 9, 9, 9}, false, 3, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { l.r[0] = load(&l.x); l.y = 1 },
-				func() { l.r[1] = load(&l.y); l.x = 1 },
-			}
-		}},
-		{"IRIW", "x=1 | y=1 | r0=x r1=y | r2=y r3=x", [6]uint32{1, 0, 1, 0, 9, 9}, false, 15, 15, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1 },
-				func() { l.y = 1 },
-				func() { l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
-				func() { l.r[2] = load(&l.y); l.r[3] = load(&l.x) },
-			}
-		}},
-		{"WRC", "x=1 | r0=x y=1 | r1=y r2=x", [6]uint32{1, 1, 0, 9, 9, 9}, false, 7, 7, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1 },
-				func() { l.r[0] = load(&l.x); l.y = 1 },
-				func() { l.r[1] = load(&l.y); l.r[2] = load(&l.x) },
-			}
-		}},
-		{"n6", "x=1 r0=x r1=y | y=2 x=2", [6]uint32{1, 0, 9, 9, 1, 9}, true, 0, 0, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
-				func() { l.y = 2; l.x = 2 },
-			}
-		}},
-		{"n5", "x=1 r0=x | x=2 r1=x", [6]uint32{2, 1, 9, 9, 9, 9}, false, 0, 0, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; l.r[0] = load(&l.x) },
-				func() { l.x = 2; l.r[1] = load(&l.x) },
-			}
-		}},
-		{"n7: own stores early", "x=1 r0=x r1=y | y=1 r2=y r3=x", [6]uint32{1, 0, 1, 0, 9, 9}, true, 4, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
-				func() { l.y = 1; l.r[2] = load(&l.y); l.r[3] = load(&l.x) },
-			}
-		}},
-		{"2+2W", "x=1 y=2 | y=1 x=2", [6]uint32{9, 9, 9, 9, 1, 1}, false, 3, 3, func(l *litmus) []func() {
-			return []func(){
-				func() { l.x = 1; l.y = 2 },
-				func() { l.y = 1; l.x = 2 },
-			}
-		}},
+		{"SB", "x=1 r0=y | y=1 r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, true, 4, 3,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; l.r[0] = load(&l.y) },
+					func() { l.y = 1; l.r[1] = load(&l.x) },
+				}
+			}},
+		{"SB with locked stores", "x!1 r0=y | y!1 r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, false, 3, 3,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { atomic.StoreUint32(&l.x, 1); l.r[0] = load(&l.y) },
+					func() { atomic.StoreUint32(&l.y, 1); l.r[1] = load(&l.x) },
+				}
+			}},
+		{"SB with one locked store", "x!1 r0=y | y=1 r1=x", [6]uint32{0, 0, 9, 9, 9, 9}, true, 4, 3,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { atomic.StoreUint32(&l.x, 1); l.r[0] = load(&l.y) },
+					func() { l.y = 1; l.r[1] = load(&l.x) },
+				}
+			}},
+		{"SB with locked instructions elsewhere", "x=1 p+ r0=y | y=1 p+ r1=x",
+			[6]uint32{0, 0, 9, 9, 9, 9}, false, 3, 3, func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; atomic.AddUint32(&l.pad, 1); l.r[0] = load(&l.y) },
+					func() { l.y = 1; atomic.AddUint32(&l.pad, 1); l.r[1] = load(&l.x) },
+				}
+			}},
+		{"MP", "x=1 y=1 | r0=y r1=x", [6]uint32{1, 0, 9, 9, 9, 9}, false, 3, 3,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; l.y = 1 },
+					func() { l.r[0] = load(&l.y); l.r[1] = load(&l.x) },
+				}
+			}},
+		{"LB", "r0=x y=1 | r1=y x=1", [6]uint32{1, 1, 9, 9, 9, 9}, false, 3, 3,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.r[0] = load(&l.x); l.y = 1 },
+					func() { l.r[1] = load(&l.y); l.x = 1 },
+				}
+			}},
+		{"IRIW", "x=1 | y=1 | r0=x r1=y | r2=y r3=x", [6]uint32{1, 0, 1, 0, 9, 9}, false, 15, 15,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1 },
+					func() { l.y = 1 },
+					func() { l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
+					func() { l.r[2] = load(&l.y); l.r[3] = load(&l.x) },
+				}
+			}},
+		{"WRC", "x=1 | r0=x y=1 | r1=y r2=x", [6]uint32{1, 1, 0, 9, 9, 9}, false, 7, 7,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1 },
+					func() { l.r[0] = load(&l.x); l.y = 1 },
+					func() { l.r[1] = load(&l.y); l.r[2] = load(&l.x) },
+				}
+			}},
+		{"n6", "x=1 r0=x r1=y | y=2 x=2", [6]uint32{1, 0, 9, 9, 1, 9}, true, 0, 0,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
+					func() { l.y = 2; l.x = 2 },
+				}
+			}},
+		{"n5", "x=1 r0=x | x=2 r1=x", [6]uint32{2, 1, 9, 9, 9, 9}, false, 0, 0,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; l.r[0] = load(&l.x) },
+					func() { l.x = 2; l.r[1] = load(&l.x) },
+				}
+			}},
+		{"n7: own stores early", "x=1 r0=x r1=y | y=1 r2=y r3=x", [6]uint32{1, 0, 1, 0, 9, 9}, true,
+			4, 3, func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
+					func() { l.y = 1; l.r[2] = load(&l.y); l.r[3] = load(&l.x) },
+				}
+			}},
+		{"2+2W", "x=1 y=2 | y=1 x=2", [6]uint32{9, 9, 9, 9, 1, 1}, false, 3, 3,
+			func(l *litmus) []func() {
+				return []func(){
+					func() { l.x = 1; l.y = 2 },
+					func() { l.y = 1; l.x = 2 },
+				}
+			}},
 		// A load of four bytes of which two are the thread's own. A processor waits until the store
 		// is in memory; to merge them, as here, allows no less.
-		{"mixed sizes", "", [6]uint32{0x00010002, 9, 9, 9, 9, 9}, true, 0, 0, func(l *litmus) []func() {
-			low := (*uint16)(unsafe.Pointer(&l.x))
-			high := (*uint16)(unsafe.Add(unsafe.Pointer(&l.x), 2))
-			return []func(){
-				func() { *low = 2; l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
-				func() { *high = 1; l.y = 1 },
-			}
-		}},
+		{"mixed sizes", "", [6]uint32{0x00010002, 9, 9, 9, 9, 9}, true, 0, 0,
+			func(l *litmus) []func() {
+				low := (*uint16)(unsafe.Pointer(&l.x))
+				high := (*uint16)(unsafe.Add(unsafe.Pointer(&l.x), 2))
+				return []func(){
+					func() { *low = 2; l.r[0] = load(&l.x); l.r[1] = load(&l.y) },
+					func() { *high = 1; l.y = 1 },
+				}
+			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var l litmus
@@ -197,7 +210,8 @@ func TestLitmus(t *testing.T) {
 	}
 }
 
-var litmusPrograms = flag.Int("litmus", 12, "how many litmus tests of chance are compared with the axioms")
+var litmusPrograms = flag.Int("litmus", 12,
+	"how many litmus tests of chance are compared with the axioms")
 
 // Litmus tests of chance: what two or three threads with up to four stores, loads and locked
 // instructions end with is what the axioms allow, with reductions and without.
@@ -213,8 +227,10 @@ func TestLitmusOfChance(t *testing.T) {
 			bodies = append(bodies, litmusBody(&l, text, i))
 		}
 		for _, cfg := range []Config{{}, {Memory: SC}, {Without: PartialOrder | Facts}} {
-			if all, want := outcomes(t, cfg, &l, bodies), axiomatic(text, cfg.Memory); !slices.Equal(all, want) {
-				t.Errorf("%s: %v without %d: %v, by the axioms %v", text, cfg.Memory, cfg.Without, all, want)
+			if all, want := outcomes(t, cfg, &l, bodies), axiomatic(text,
+				cfg.Memory); !slices.Equal(all, want) {
+				t.Errorf("%s: %v without %d: %v, by the axioms %v", text, cfg.Memory, cfg.Without,
+					all, want)
 			}
 		}
 	}
@@ -282,8 +298,18 @@ func storeBuffering(l *litmus) []func() {
 // fenced has in r2 and r3 what the additions found: they are not both first.
 func fenced(l *litmus) []func() {
 	return []func(){
-		func() { l.x = 1; l.r[2] = atomic.AddUint32(&l.pad, 1) - 1; l.r[0] = atomic.LoadUint32(&l.y) },
-		func() { l.y = 1; l.r[3] = atomic.AddUint32(&l.pad, 1) - 1; l.r[1] = atomic.LoadUint32(&l.x) },
+		func() {
+			l.x = 1
+			l.r[2] = atomic.AddUint32(&l.pad,
+				1) - 1
+			l.r[0] = atomic.LoadUint32(&l.y)
+		},
+		func() {
+			l.y = 1
+			l.r[3] = atomic.AddUint32(&l.pad,
+				1) - 1
+			l.r[1] = atomic.LoadUint32(&l.x)
+		},
 	}
 }
 
@@ -302,8 +328,8 @@ func ownMemory(l *litmus) []func() {
 	}
 }
 
-// What each weakening of the locked instructions of a test allows that was forbidden, and what it does
-// not allow.
+// What each weakening of the locked instructions of a test allows that was forbidden, and what it
+// does not allow.
 func TestLitmusOfWeakenings(t *testing.T) {
 	explorable(t)
 	locked := func(in *instr) bool { return in.Access == x86.LockedRMW }
@@ -318,22 +344,29 @@ func TestLitmusOfWeakenings(t *testing.T) {
 		// XCHG is locked without a prefix. A plain one is a store, which waits in the buffer.
 		{"SB, XCHG", TSO, 0, [6]uint32{0, 0, 9, 9, 9, 9}, false, storeBuffering},
 		{"SB, plain XCHG", TSO, PlainRMW, [6]uint32{0, 0, 9, 9, 9, 9}, true, storeBuffering},
-		{"SB, plain XCHG under SC", SC, PlainRMW, [6]uint32{0, 0, 9, 9, 9, 9}, false, storeBuffering},
+		{"SB, plain XCHG under SC", SC, PlainRMW, [6]uint32{0, 0, 9, 9, 9, 9}, false,
+			storeBuffering},
 		// A locked instruction of other memory as a fence. Without the fence it is still one step.
 		{"SB, XADD elsewhere", TSO, 0, [6]uint32{0, 0, 9, 9, 9, 9}, false, fenced},
 		{"SB, XADD elsewhere, no fence", TSO, NoFence, [6]uint32{0, 0, 9, 9, 9, 9}, true, fenced},
 		{"an update is lost of XADD", TSO, 0, [6]uint32{9, 9, 0, 0, 9, 9}, false, fenced},
-		{"an update is lost of XADD without the fence", TSO, NoFence, [6]uint32{9, 9, 0, 0, 9, 9}, false, fenced},
-		{"an update is lost of plain XADD", TSO, PlainRMW, [6]uint32{9, 9, 0, 0, 9, 9}, true, fenced},
-		{"an update is lost of plain XADD under SC", SC, PlainRMW, [6]uint32{9, 9, 0, 0, 9, 9}, true, fenced},
+		{"an update is lost of XADD without the fence", TSO, NoFence, [6]uint32{9, 9, 0, 0, 9, 9},
+			false, fenced},
+		{"an update is lost of plain XADD", TSO, PlainRMW, [6]uint32{9, 9, 0, 0, 9, 9}, true,
+			fenced},
+		{"an update is lost of plain XADD under SC", SC, PlainRMW, [6]uint32{9, 9, 0, 0, 9, 9},
+			true, fenced},
 		// A plain store stays behind older ones. A locked one without the fence overtakes them.
 		{"MP, XCHG", TSO, 0, [6]uint32{1, 0, 9, 9, 9, 9}, false, messagePassing},
 		{"MP, plain XCHG", TSO, PlainRMW, [6]uint32{1, 0, 9, 9, 9, 9}, false, messagePassing},
-		{"MP, XCHG without the fence", TSO, NoFence, [6]uint32{1, 0, 9, 9, 9, 9}, true, messagePassing},
+		{"MP, XCHG without the fence", TSO, NoFence, [6]uint32{1, 0, 9, 9, 9, 9}, true,
+			messagePassing},
 		// It does not overtake a store to its own memory.
 		{"own memory, no fence", TSO, NoFence, [6]uint32{9, 9, 9, 9, 2, 9}, true, ownMemory},
-		{"own memory, no fence, the store last", TSO, NoFence, [6]uint32{9, 9, 9, 9, 1, 9}, false, ownMemory},
-		{"own memory, no fence, the store lost", TSO, NoFence, [6]uint32{2, 9, 9, 9, 9, 9}, false, ownMemory},
+		{"own memory, no fence, the store last", TSO, NoFence, [6]uint32{9, 9, 9, 9, 1, 9}, false,
+			ownMemory},
+		{"own memory, no fence, the store lost", TSO, NoFence, [6]uint32{2, 9, 9, 9, 9, 9}, false,
+			ownMemory},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var l litmus

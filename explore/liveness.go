@@ -7,9 +7,9 @@ import (
 	"example.com/pvlock/explore/internal/x86"
 )
 
-// Liveness: which registers, flags and bytes of the stack an instruction, and all that can follow it,
-// may still read. Everything else is left out of a state, so a loop comes back to the state that it
-// left from, without any mark in the source.
+// Liveness: which registers, flags and bytes of the stack an instruction, and all that can follow
+// it, may still read. Everything else is left out of a state, so a loop comes back to the state
+// that it left from, without any mark in the source.
 
 // above is how many bytes over its return address a function may touch: its caller's spill area and
 // arguments on the stack.
@@ -18,8 +18,8 @@ const above = 256
 // maxFrame is the largest frame of a function.
 const maxFrame = stackSize / 2
 
-// A liveSet is what is live at an instruction: registers, and bytes of the stack from the function's
-// lowest to those above its return address.
+// A liveSet is what is live at an instruction: registers, and bytes of the stack from the
+// function's lowest to those above its return address.
 type liveSet struct {
 	regs x86.Set
 	stk  []uint64
@@ -136,7 +136,8 @@ func (d *decoding) follow(work []codePlace) {
 		if in.Flow.FallsThrough() && !d.p.noReturn(in) {
 			work = append(work, codePlace{in.PC + uint64(in.Len), sp, guard})
 		}
-		if (in.Flow == x86.Jump || in.Flow == x86.CondJump) && !in.guard && entryOf(in.Target) == f.entry {
+		if (in.Flow == x86.Jump || in.Flow == x86.CondJump) && !in.guard &&
+			entryOf(in.Target) == f.entry {
 			work = append(work, codePlace{in.Target, sp, false})
 		}
 	}
@@ -152,8 +153,8 @@ func (d *decoding) add(in *instr, at codePlace) {
 	}
 }
 
-// findResume finds where the function goes on after a recovery. Nothing else may lead there. The frame
-// is as it is everywhere but at the function's ends.
+// findResume finds where the function goes on after a recovery. Nothing else may lead there. The
+// frame is as it is everywhere but at the function's ends.
 func (d *decoding) findResume() {
 	f := d.f
 	f.tables = d.p.tablesOf(f)
@@ -222,7 +223,8 @@ func (p *program) function(entry uint64) *function {
 	f.below = (int(-d.lowest) + 63) &^ 63
 	if f.below > maxFrame {
 		for _, in := range f.list {
-			in.err = fmt.Errorf("the frame of %s has %d bytes: more than the stack of an explored thread", f.name, f.below)
+			in.err = fmt.Errorf("the frame of %s has %d bytes: more than the stack of an "+
+				"explored thread", f.name, f.below)
 		}
 		f.below = maxFrame
 	}
@@ -381,8 +383,8 @@ func (p *program) reads(f *function, in *instr, c *context, use, def []uint64) (
 	return r, d
 }
 
-// calls returns what an instruction calls, as far as is known. A call by a pointer that leads elsewhere
-// is noted, and the exploration begins again.
+// calls returns what an instruction calls, as far as is known. A call by a pointer that leads
+// elsewhere is noted, and the exploration begins again.
 func (p *program) calls(in *instr) []uint64 {
 	if in.Flow == x86.CallDirect {
 		return []uint64{in.Target}
@@ -478,8 +480,8 @@ func (p *program) recovered(f *function, c context) func(o int) bool {
 	}
 }
 
-// stackAccess returns where an access to the stack is, from the function's return address. It is not
-// exact if an index is added to it.
+// stackAccess returns where an access to the stack is, from the function's return address. It is
+// not exact if an index is added to it.
 func (in *instr) stackAccess() (o, n int, exact, ok bool) {
 	switch {
 	case in.Implicit():

@@ -9,10 +9,10 @@ import (
 	"example.com/pvlock/explore/internal/x86"
 )
 
-// Memory is the process's own, read in place, until somebody writes it: then the aligned eight bytes
-// become a cell, which is part of the state. Who reads and who writes each cell is learned on the
-// way. A cell that no other thread touches, or that nobody writes, makes no scheduling point. When
-// such a fact turns out wrong, the exploration begins again with what it has learned.
+// Memory is the process's own, read in place, until somebody writes it: then the aligned eight
+// bytes become a cell, which is part of the state. Who reads and who writes each cell is learned on
+// the way. A cell that no other thread touches, or that nobody writes, makes no scheduling point.
+// When such a fact turns out wrong, the exploration begins again with what it has learned.
 
 // Synthetic addresses, which no process has.
 const (
@@ -68,8 +68,8 @@ func (f *facts) renumber() {
 	f.changed.Store(false)
 }
 
-// disturbed returns an address of the process's memory that was changed while bodies were explored on
-// what was there before, or 0. Bodies change none: it was another goroutine.
+// disturbed returns an address of the process's memory that was changed while bodies were explored
+// on what was there before, or 0. Bodies change none: it was another goroutine.
 func (w *worker) disturbed() uint64 {
 	for key, k := range w.f.constants {
 		if addr := key << 3; ofProcess(addr) && w.original(addr) != k.value {
@@ -153,8 +153,8 @@ func (w *worker) find(addr uint64) *factEntry {
 	return e
 }
 
-// original is what the process has at an aligned address. The write barrier is off for bodies, whatever
-// the garbage collector does to this process meanwhile.
+// original is what the process has at an aligned address. The write barrier is off for bodies,
+// whatever the garbage collector does to this process meanwhile.
 func (w *worker) original(addr uint64) uint64 {
 	v := word(addr)
 	if w.x.barrier&^7 == addr {
@@ -346,8 +346,8 @@ func (s *state) flush(i int) {
 	s.mem[b.cell] = s.mem[b.cell]&^m | b.value<<(8*b.off)&m
 }
 
-// allocate returns memory for a body, for values of a type, whose descriptor may be 0. Addresses depend
-// on nothing but what the thread has allocated before, and on what was given back.
+// allocate returns memory for a body, for values of a type, whose descriptor may be 0. Addresses
+// depend on nothing but what the thread has allocated before, and on what was given back.
 func (w *worker) allocate(size, typ uint64) uint64 {
 	addr := w.place(size)
 	if w.recording {

@@ -49,15 +49,18 @@ func namesOf(names map[string]any) (out []named) {
 	for name, p := range names {
 		add(name, reflect.ValueOf(p), 2)
 	}
-	slices.SortFunc(out, func(a, b named) int { return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(out, func(a, b named) int {
+		return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name))
+	})
 	return out
 }
 
-// captured names what closures have captured: variables by their names, if the binary has DWARF, else
-// by the closure's words.
+// captured names what closures have captured: variables by their names, if the binary has DWARF,
+// else by the closure's words.
 func (x *explorer) captured() (out []named) {
 	add := func(n named) {
-		if n.addr != 0 && !slices.ContainsFunc(out, func(o named) bool { return o.addr == n.addr }) {
+		if n.addr != 0 &&
+			!slices.ContainsFunc(out, func(o named) bool { return o.addr == n.addr }) {
 			out = append(out, n)
 		}
 	}
@@ -132,7 +135,9 @@ func (w *worker) allocated(addr, size, typ uint64) {
 			n++
 		}
 	}
-	w.objects = append(w.objects, object{named{addr, size, fmt.Sprintf("%s#%d", name, n), inside}, name, w.position(), w.i, false})
+	w.objects = append(w.objects,
+		object{named{addr, size, fmt.Sprintf("%s#%d", name, n), inside}, name, w.position(), w.i,
+			false})
 }
 
 // name names an address, as well as is known.

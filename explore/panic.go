@@ -7,14 +7,15 @@ import (
 	"example.com/pvlock/explore/internal/x86"
 )
 
-// Panics. The runtime's own code for them walks a real goroutine's stack, so this does what it does:
-// a panic has a record on the thread's stack, below the frame that panicked. From there frames are
-// walked upwards, and the deferred calls that they have left are made, each of which returns to the
-// record. A panic that is raised by a deferred call has a record of its own further below, and walks
-// over the older one. A deferred call that recovers makes its frame return to its caller.
+// Panics. The runtime's own code for them walks a real goroutine's stack, so this does what it
+// does: a panic has a record on the thread's stack, below the frame that panicked. From there
+// frames are walked upwards, and the deferred calls that they have left are made, each of which
+// returns to the record. A panic that is raised by a deferred call has a record of its own further
+// below, and walks over the older one. A deferred call that recovers makes its frame return to its
+// caller.
 
-// A record is, from the stack pointer upwards, as long as it is on top, the words below; above them,
-// where a call has its return address, is the instruction that panicked.
+// A record is, from the stack pointer upwards, as long as it is on top, the words below; above
+// them, where a call has its return address, is the instruction that panicked.
 const (
 	panicEntry = uint64(0x5b0000001000) // where a deferred call returns to that a panic has made
 
@@ -36,9 +37,11 @@ type deferred struct {
 
 // newPanicking returns the one instruction of the function that deferred calls return to.
 func newPanicking() *instr {
-	f := &function{entry: panicEntry, name: "a panic", below: (panicRecord + 63) &^ 63, live: make(map[context][]liveSet)}
+	f := &function{entry: panicEntry, name: "a panic", below: (panicRecord + 63) &^ 63,
+		live: make(map[context][]liveSet)}
 	f.escapes = make([]bool, f.below+above)
-	in := &instr{fn: f, sp: -panicRecord, hook: &Hook{name: f.name, Local: true, run: (*worker).unwind}}
+	in := &instr{fn: f, sp: -panicRecord,
+		hook: &Hook{name: f.name, Local: true, run: (*worker).unwind}}
 	in.PC, in.Flow = panicEntry, x86.Return
 	f.list, f.at = []*instr{in}, map[uint64]*instr{panicEntry: in}
 	return in
@@ -61,8 +64,8 @@ func (w *worker) raise(value [2]uint64, pc uint64) bool {
 	return true
 }
 
-// goPanic takes the place of runtime.gopanic. Its caller does not come back, so the instruction that
-// panics is the call, which has five bytes.
+// goPanic takes the place of runtime.gopanic. Its caller does not come back, so the instruction
+// that panics is the call, which has five bytes.
 func (w *worker) goPanic() bool {
 	t := w.t
 	value := [2]uint64{t.R[rAX], t.R[rBX]}
@@ -139,8 +142,8 @@ func (w *worker) callDeferred(fn, pc uint64) bool {
 	return w.jump(w.load8(fn, 8))
 }
 
-// resume returns from a function that has recovered: its remaining deferred calls run, and it returns
-// with the results that it has.
+// resume returns from a function that has recovered: its remaining deferred calls run, and it
+// returns with the results that it has.
 func (w *worker) resume(owner uint64) bool {
 	t := w.t
 	for k := int(t.ndefers) - 1; k >= 0 && uint64(t.defers[k].owner) < owner-stackBase; k-- {
@@ -176,8 +179,8 @@ func (w *worker) frameOf(owner uint64) *function {
 	return nil
 }
 
-// recovers takes the place of runtime.gorecover: the function that calls it must have been called by
-// a panic, directly or by a wrapper of the compiler's.
+// recovers takes the place of runtime.gorecover: the function that calls it must have been called
+// by a panic, directly or by a wrapper of the compiler's.
 func (w *worker) recovers() bool {
 	t := w.t
 	in, sp := t.at, t.R[rSP]
@@ -198,8 +201,8 @@ func (w *worker) recovers() bool {
 	return w.returns(0, 0)
 }
 
-// logicalFrames is how many functions of the source a frame holds at pc: those that are inlined count,
-// wrappers don't.
+// logicalFrames is how many functions of the source a frame holds at pc: those that are inlined
+// count, wrappers don't.
 func logicalFrames(f *function, pc uint64) int {
 	n := 0
 	frames := framesAt(pc)
@@ -222,8 +225,8 @@ func (w *worker) returns(a, b uint64) bool {
 	return w.jump(pc)
 }
 
-// deferProc takes the place of runtime.deferproc, and deferProcStack of runtime.deferprocStack, whose
-// argument is a record of the compiler's.
+// deferProc takes the place of runtime.deferproc, and deferProcStack of runtime.deferprocStack,
+// whose argument is a record of the compiler's.
 func (w *worker) deferProc() bool { return w.deferCall(w.t.R[rAX]) }
 
 func (w *worker) deferProcStack() bool {

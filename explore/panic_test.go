@@ -105,8 +105,10 @@ var panicking = map[string]func(){
 	"index":    func() { Assert(isRuntimeError(protect(func() { noSlice[zero]++ }))) },
 	"slice":    func() { Assert(isRuntimeError(protect(func() { noSlice = noSlice[one:] }))) },
 	"division": func() { Assert(isRuntimeError(protect(func() { one = one / zero }))) },
-	"make":     func() { Assert(isRuntimeError(protect(func() { noSlice = make([]int, zero-1) }))) },
-	"type":     func() { Assert(isRuntimeError(protect(func() { noSlice = someInt.([]int) }))) },
+	"make": func() {
+		Assert(isRuntimeError(protect(func() { noSlice = make([]int, zero-1) })))
+	},
+	"type": func() { Assert(isRuntimeError(protect(func() { noSlice = someInt.([]int) }))) },
 	"interface": func() {
 		Assert(isRuntimeError(protect(func() { one = someInt.(shape).area() })))
 	},
@@ -269,10 +271,11 @@ func TestPanicFindings(t *testing.T) {
 			defer func() { flag.Store(1) }()
 			panic(errTest)
 		}},
-		{"what the deferred call has raised", "panic", "index out of range [0] with length 0 at explore/panic_test.go", func() {
-			defer func() { one = noSlice[zero] }()
-			panic(errTest)
-		}},
+		{"what the deferred call has raised", "panic",
+			"index out of range [0] with length 0 at explore/panic_test.go", func() {
+				defer func() { one = noSlice[zero] }()
+				panic(errTest)
+			}},
 		{"recover is not called by a deferred call", "panic", "5 at explore/panic_test.go", func() {
 			recover()
 			panic(5)

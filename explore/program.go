@@ -54,8 +54,8 @@ type program struct {
 	mu        sync.RWMutex
 	instrs    map[uint64]*instr
 	functions map[uint64]*function
-	// roots are places in a function that an indirect jump leads to, with their stack pointers. They
-	// outlive a round.
+	// roots are places in a function that an indirect jump leads to, with their stack pointers.
+	// They outlive a round.
 	roots map[uint64]map[uint64]int32
 	// targets are where calls by pointers lead, by the call. They outlive a round too.
 	targets map[uint64][]uint64
@@ -64,7 +64,8 @@ type program struct {
 }
 
 // newProgram returns a program of which nothing is decoded, with what old has learned.
-func newProgram(hooks map[uint64]*Hook, known *knownRuntime, weak map[uintptr]Weakening, old *program) *program {
+func newProgram(hooks map[uint64]*Hook, known *knownRuntime, weak map[uintptr]Weakening,
+	old *program) *program {
 	p := &program{hooks: hooks, byName: known.hooks, layout: known.layout, weak: weak,
 		roots: make(map[uint64]map[uint64]int32), targets: make(map[uint64][]uint64),
 		functions: make(map[uint64]*function), panicking: newPanicking()}
@@ -186,8 +187,8 @@ func entryOf(pc uint64) uint64 {
 	return uint64(f.Entry())
 }
 
-// framesAt returns the functions of the source whose code is at pc: what is inlined first. The runtime
-// leaves out what the last of some places is inlined into, so this is not the last.
+// framesAt returns the functions of the source whose code is at pc: what is inlined first. The
+// runtime leaves out what the last of some places is inlined into, so this is not the last.
 func framesAt(pc uint64) *runtime.Frames {
 	return runtime.CallersFrames([]uintptr{uintptr(pc) + 1, 0})
 }

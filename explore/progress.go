@@ -2,9 +2,9 @@ package explore
 
 import "slices"
 
-// An edgeLog is what a worker notes of the steps between states: for each state that it expands, the
-// states that steps led to, how many they are, and the state itself, so that it can be read from its
-// end. Steps of the environment are not noted: nobody may rely on them.
+// An edgeLog is what a worker notes of the steps between states: for each state that it expands,
+// the states that steps led to, how many they are, and the state itself, so that it can be read
+// from its end. Steps of the environment are not noted: nobody may rely on them.
 type edgeLog struct {
 	chunks [][]uint32
 	levels []logPlace // where each level begins
@@ -21,7 +21,8 @@ const endMark = 1 << 31
 // begin makes room for a state's record, which lies in one chunk.
 func (l *edgeLog) begin() {
 	l.n = 0
-	if k := len(l.chunks) - 1; k < 0 || cap(l.chunks[k])-len(l.chunks[k]) < maxThreads*(maxActs+1)+2 {
+	if k := len(l.chunks) - 1; k < 0 ||
+		cap(l.chunks[k])-len(l.chunks[k]) < maxThreads*(maxActs+1)+2 {
 		l.chunks = append(l.chunks, make([]uint32, 0, logChunk))
 	}
 }
@@ -81,9 +82,9 @@ func (l *edgeLog) backwards(level int, visit func(id uint32, to []uint32, return
 	}
 }
 
-// progress looks for a state from which the end can't be reached. It goes through the steps from the
-// last to the first, as often as it learns something: states are numbered by their distance, so most
-// is learned at once.
+// progress looks for a state from which the end can't be reached. It goes through the steps from
+// the last to the first, as often as it learns something: states are numbered by their distance, so
+// most is learned at once.
 func (x *explorer) progress(workers []*worker) {
 	n := int(x.visited.n.Load())
 	good := make([]uint64, (n+63)/64)

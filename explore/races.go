@@ -11,8 +11,9 @@ import (
 
 // Data races in Go's sense. Two accesses to the same memory, of which one writes and one is no
 // sync/atomic's, race if nothing orders them. A program has such a pair if, and only if, in some
-// sequentially consistent execution both are the next steps of their threads (Boehm, Adve: Foundations
-// of the C++ concurrency memory model, 2008): so an exploration under SC has but to look at each state.
+// sequentially consistent execution both are the next steps of their threads (Boehm, Adve:
+// Foundations of the C++ concurrency memory model, 2008): so an exploration under SC has but to
+// look at each state.
 
 // race reports whether the next steps of two threads race, and says which.
 func (w *worker) race() bool {
@@ -62,8 +63,8 @@ func kindOf(in *instr, atomic bool) string {
 	return kind
 }
 
-// isAtomic reports whether an access is sync/atomic's, or of package sync's own. An atomic load is the
-// same instruction as a plain one: then the source line says it, for all that is on that line.
+// isAtomic reports whether an access is sync/atomic's, or of package sync's own. An atomic load is
+// the same instruction as a plain one: then the source line says it, for all that is on that line.
 func (w *worker) isAtomic(in *instr) bool {
 	if in.Access == x86.LockedRMW {
 		return true
@@ -83,7 +84,8 @@ func atomicSource(pc uint64) bool {
 	frames := framesAt(pc)
 	for {
 		f, more := frames.Next()
-		for _, p := range []string{"sync/atomic.", "internal/runtime/atomic.", "sync.", "internal/sync."} {
+		for _, p := range []string{"sync/atomic.", "internal/runtime/atomic.", "sync.",
+			"internal/sync."} {
 			if strings.HasPrefix(f.Function, p) {
 				return true
 			}
@@ -115,7 +117,8 @@ func needsSource(bodies []func()) string {
 		}
 		file, _ := f.FileLine(f.Entry())
 		if _, err := os.Stat(file); err != nil {
-			return fmt.Sprintf("Races reads the sources, to tell atomic loads from plain ones: %v", err)
+			return fmt.Sprintf("Races reads the sources, to tell atomic loads from plain ones: %v",
+				err)
 		}
 	}
 	return ""

@@ -60,7 +60,9 @@ func TestRaces(t *testing.T) {
 			func() { value++ }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := want(t, tt.want, Config{Races: true, Names: map[string]any{"value": &value, "flag": &flag}}, tt.one, tt.two)
+			r := want(t, tt.want,
+				Config{Races: true, Names: map[string]any{"value": &value, "flag": &flag}}, tt.one,
+				tt.two)
 			if tt.want != "" && strings.Count(r.Finding.Text, "races_test.go:") != 2 {
 				t.Errorf("want both places: %s", r.Finding.Text)
 			}

@@ -47,7 +47,8 @@ func (w *worker) order(b []byte, o *offsets) []int {
 	same := true
 	for i := range perm { // insertion sort within each class, which is small
 		for j := i + 1; j < len(perm); j++ {
-			if w.x.classOf[i]>>j&1 != 0 && bytes.Compare(b[o[perm[j]]:o[perm[j]+1]], b[o[perm[i]]:o[perm[i]+1]]) < 0 {
+			if w.x.classOf[i]>>j&1 != 0 &&
+				bytes.Compare(b[o[perm[j]]:o[perm[j]+1]], b[o[perm[i]]:o[perm[i]+1]]) < 0 {
 				perm[i], perm[j] = perm[j], perm[i]
 				same = false
 			}
@@ -120,10 +121,10 @@ func (w *worker) permuteModel(perm []int) (undo func()) {
 	}
 }
 
-// independent returns a thread whose next steps no other thread can tell or change, whatever it does
-// from now on, or -1. What a thread may touch is known from this and earlier rounds. To explore that
-// thread's steps alone is enough: any other way to an end, to a fault or into a circle begins, but
-// for the order of independent steps, with one of them.
+// independent returns a thread whose next steps no other thread can tell or change, whatever it
+// does from now on, or -1. What a thread may touch is known from this and earlier rounds. To
+// explore that thread's steps alone is enough: any other way to an end, to a fault or into a circle
+// begins, but for the order of independent steps, with one of them.
 func (w *worker) independent(acts, environment *[maxThreads]uint32) int {
 	live := uint32(0)
 	for i := range w.x.n {

@@ -99,8 +99,9 @@ func run(cfg *Config, bodies []func()) *Result {
 		}
 	}
 	defer keepAlive(cfg, bodies)
-	x := &explorer{cfg: cfg, bodies: bodies, n: len(bodies), buffer: cfg.buffer(), facts: newFacts(),
-		sc: cfg.Memory == SC || cfg.Races, allShared: cfg.Without&Facts != 0, began: time.Now()}
+	x := &explorer{cfg: cfg, bodies: bodies, n: len(bodies), buffer: cfg.buffer(),
+		facts: newFacts(),
+		sc:    cfg.Memory == SC || cfg.Races, allShared: cfg.Without&Facts != 0, began: time.Now()}
 	x.findSymmetry()
 	hooks, err := x.hooks()
 	if err != nil {
@@ -144,19 +145,25 @@ func unsupported(cfg *Config, bodies []func()) string {
 	case runtime.GOARCH != "amd64":
 		return "explore interprets amd64's machine code, and this is " + runtime.GOARCH
 	case raceEnabled:
-		return "a binary that is built with -race can't be explored: each access calls the race detector"
+		return "a binary that is built with -race can't be explored: each access calls the race " +
+			"detector"
 	case covered():
-		return "a binary that is built with -cover can't be explored: its counters are shared memory"
+		return "a binary that is built with -cover can't be explored: its counters are shared " +
+			"memory"
 	case unoptimised():
-		return "a binary that is built with -gcflags=-N can't be explored: what runs is not what is shipped"
+		return "a binary that is built with -gcflags=-N can't be explored: what runs is not what " +
+			"is shipped"
 	case len(bodies) == 0 || len(bodies) > maxThreads:
 		return fmt.Sprintf("%d bodies: explore takes 1 to %d", len(bodies), maxThreads)
 	case cfg.Buffer < 0 || cfg.Buffer > maxBuffer:
-		return fmt.Sprintf("a store buffer of %d: explore takes 1 to %d, or 0 for 4", cfg.Buffer, maxBuffer)
-	case slices.ContainsFunc(cfg.Events, func(e Event) bool { return e.Call == nil || e.Thread < 0 || e.Thread >= len(bodies) }):
+		return fmt.Sprintf("a store buffer of %d: explore takes 1 to %d, or 0 for 4", cfg.Buffer,
+			maxBuffer)
+	case slices.ContainsFunc(cfg.Events,
+		func(e Event) bool { return e.Call == nil || e.Thread < 0 || e.Thread >= len(bodies) }):
 		return "an event has no Call, or is a thread's that there is not"
 	case len(cfg.Events) > flushAct-eventAct:
-		return fmt.Sprintf("%d events: explore takes at most %d", len(cfg.Events), flushAct-eventAct)
+		return fmt.Sprintf("%d events: explore takes at most %d", len(cfg.Events),
+			flushAct-eventAct)
 	case slices.ContainsFunc(bodies, func(f func()) bool { return f == nil }):
 		return "a body is nil"
 	}
@@ -167,9 +174,10 @@ func unsupported(cfg *Config, bodies []func()) string {
 func (x *explorer) hooks() (map[uint64]*Hook, error) {
 	hooks := map[uint64]*Hook{
 		codeAddress(Assert): {name: "Assert", Args: 1, Local: true, Call: assert},
-		codeAddress(Choose): {name: "Choose", Args: 1, Results: 1, Outcomes: choices, Call: returnOutcome},
-		codeAddress(Yield):  {name: "Yield"},
-		codeAddress(free):   {name: "Free", Args: 2, Drain: true, Call: freeCall},
+		codeAddress(Choose): {name: "Choose", Args: 1, Results: 1, Outcomes: choices,
+			Call: returnOutcome},
+		codeAddress(Yield): {name: "Yield"},
+		codeAddress(free):  {name: "Free", Args: 2, Drain: true, Call: freeCall},
 	}
 	for i := range x.cfg.Hooks {
 		h := x.cfg.Hooks[i]
@@ -182,7 +190,8 @@ func (x *explorer) hooks() (map[uint64]*Hook, error) {
 			h.code = codeAddress(f)
 		}
 		if entryOf(h.code) != h.code || h.Args > len(argRegs) || h.Results > len(argRegs) {
-			return nil, fmt.Errorf("hook %d: %#x is no function's entry, or it has more than %d words", i, h.code, len(argRegs))
+			return nil, fmt.Errorf("hook %d: %#x is no function's entry, or it has more than %d "+
+				"words", i, h.code, len(argRegs))
 		}
 		h.name = outermost(h.code)
 		hooks[h.code] = &h
@@ -202,7 +211,8 @@ func (p *program) writeBarrier() (uint64, error) {
 		}
 		in = in.next
 	}
-	return 0, fmt.Errorf("the write barrier's flag was not found in the code of a function that stores a pointer")
+	return 0, fmt.Errorf("the write barrier's flag was not found in the code of a function that " +
+		"stores a pointer")
 }
 
 //go:noinline
@@ -353,8 +363,8 @@ func (w *worker) push(parent uint32, how uint8) {
 	}
 }
 
-// successor encodes the worker's state. mover is the thread that has changed besides memory, and from
-// the state before; -1 is all.
+// successor encodes the worker's state. mover is the thread that has changed besides memory, and
+// from the state before; -1 is all.
 func (w *worker) successor(from []byte, mover int) []byte {
 	b := w.enc[:0]
 	var o offsets
@@ -530,7 +540,8 @@ func (w *worker) steps(id uint32, enc []byte, i int, acts, environment uint32) (
 			return
 		}
 		h := maphash.Bytes(w.x.seed, b)
-		// The set is larger than caches: what is looked for in it comes while the state is restored.
+		// The set is larger than caches: what is looked for in it comes while the state is
+		// restored.
 		w.touched += w.x.visited.touch(h)
 		w.restore(enc, i)
 		to, fresh := w.visit(h, b, id, how)
@@ -600,7 +611,8 @@ func (x *explorer) rests(r *Result) []string {
 	}
 	return []string{
 		x.cfg.model(),
-		fmt.Sprintf("hashes of 64 bits: the odds that a state was taken for another are below %.1g", n*n/math.Exp2(65)),
+		fmt.Sprintf("hashes of 64 bits: the odds that a state was taken for another are below %.1g",
+			n*n/math.Exp2(65)),
 		memory,
 		fmt.Sprintf("%d events from outside", len(x.cfg.Events)),
 	}

@@ -95,7 +95,8 @@ func TestSpinLocks(t *testing.T) {
 		{"tas", func() locker { return new(tasLock) }, 3, 2, ""},
 		{"ticket", func() locker { return new(ticketLock) }, 3, 2, ""},
 		{"mcs", func() locker { return new(mcsLock) }, 2, 2, ""},
-		{"a ticket lock that releases early", func() locker { return new(earlyTicket) }, 2, 1, "assertion"},
+		{"a ticket lock that releases early", func() locker { return new(earlyTicket) }, 2, 1,
+			"assertion"},
 	} {
 		t.Run(fmt.Sprintf("%s %d×%d", tt.name, tt.n, tt.k), func(t *testing.T) {
 			cfg, bodies := excludes(tt.lock(), tt.n, tt.k)
@@ -116,22 +117,23 @@ func BenchmarkExplore(b *testing.B) {
 		{"ticket", func() locker { return new(ticketLock) }, 4, 6},
 	} {
 		for _, workers := range []int{1, runtime.GOMAXPROCS(0)} {
-			b.Run(fmt.Sprintf("%s%d×%d/workers=%d", bench.name, bench.n, bench.k, workers), func(b *testing.B) {
-				states, bytes := 0, 0.0
-				for range b.N {
-					cfg, bodies := excludes(bench.lock(), bench.n, bench.k)
-					cfg.Workers = workers
-					r := Run(cfg, bodies...)
-					if r.Finding != nil || !r.Complete {
-						b.Fatal(r)
+			b.Run(fmt.Sprintf("%s%d×%d/workers=%d", bench.name, bench.n, bench.k, workers),
+				func(b *testing.B) {
+					states, bytes := 0, 0.0
+					for range b.N {
+						cfg, bodies := excludes(bench.lock(), bench.n, bench.k)
+						cfg.Workers = workers
+						r := Run(cfg, bodies...)
+						if r.Finding != nil || !r.Complete {
+							b.Fatal(r)
+						}
+						states += r.States
+						bytes = r.StateBytes
 					}
-					states += r.States
-					bytes = r.StateBytes
-				}
-				b.ReportMetric(float64(states)/b.Elapsed().Seconds(), "states/s")
-				b.ReportMetric(float64(states)/float64(b.N), "states")
-				b.ReportMetric(bytes, "B/state")
-			})
+					b.ReportMetric(float64(states)/b.Elapsed().Seconds(), "states/s")
+					b.ReportMetric(float64(states)/float64(b.N), "states")
+					b.ReportMetric(bytes, "B/state")
+				})
 		}
 	}
 }

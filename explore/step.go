@@ -103,11 +103,12 @@ func (w *worker) prepare(in *instr) {
 	}
 }
 
-// split reports whether an access is to several cells, so that it is not one step if others can tell.
+// split reports whether an access is to several cells, so that it is not one step if others can
+// tell.
 func (w *worker) split(in *instr) bool { return w.addr&7+uint64(in.Size) > 8 }
 
-// waits reports whether an instruction has to wait for its turn: other threads can see it, or change
-// what it does. It leaves what prepare found.
+// waits reports whether an instruction has to wait for its turn: other threads can see it, or
+// change what it does. It leaves what prepare found.
 func (w *worker) waits(in *instr) bool {
 	t := w.t
 	if in.hook != nil {
@@ -213,8 +214,8 @@ func (w *worker) enabled(i int) (acts, environment uint32) {
 	return acts, environment
 }
 
-// mayHappen reports whether an event may happen now. What events touch is not their thread's to keep
-// to itself.
+// mayHappen reports whether an event may happen now. What events touch is not their thread's to
+// keep to itself.
 func (w *worker) mayHappen(e *Event) bool {
 	if e.Outcomes == nil {
 		return true
@@ -247,8 +248,8 @@ func (w *worker) act(i, act int) {
 	w.run(true, act)
 }
 
-// maxRun is how many instructions a step may have. A state can be taken anywhere, so a longer run is
-// cut in two; a private loop comes back to a state that is known.
+// maxRun is how many instructions a step may have. A state can be taken anywhere, so a longer run
+// is cut in two; a private loop comes back to a state that is known.
 const maxRun = 4000
 
 func (w *worker) run(first bool, act int) {

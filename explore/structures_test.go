@@ -75,13 +75,15 @@ func TestTreiberStack(t *testing.T) {
 				}
 				Assert(sum == 15)
 			}
-			want(t, tt.want, Config{Final: final, Names: map[string]any{"stack": &s, "got": &got}}, body(0), body(1))
+			want(t, tt.want, Config{Final: final, Names: map[string]any{"stack": &s, "got": &got}},
+				body(0), body(1))
 		})
 	}
 }
 
-// A popped node is given back and its memory handed out again, so the head may be the same node with
-// another successor: ABA. Where no memory is handed out twice, a load from a node given back is found.
+// A popped node is given back and its memory handed out again, so the head may be the same node
+// with another successor: ABA. Where no memory is handed out twice, a load from a node given back
+// is found.
 func TestTreiberStackReuse(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -201,7 +203,8 @@ func TestSeqlock(t *testing.T) {
 		name  string
 		write func(*seqlock, uint32)
 		want  string
-	}{{"plain stores", (*seqlock).write, "assertion"}, {"atomic stores", (*seqlock).writeAtomically, ""}} {
+	}{{"plain stores", (*seqlock).write, "assertion"},
+		{"atomic stores", (*seqlock).writeAtomically, ""}} {
 		t.Run(tt.name, func(t *testing.T) {
 			var s seqlock
 			reader := func() {
@@ -211,7 +214,8 @@ func TestSeqlock(t *testing.T) {
 					Assert(a == b)
 				}
 			}
-			want(t, tt.want, Config{Names: map[string]any{"s": &s}}, func() { tt.write(&s, 7) }, reader)
+			want(t, tt.want, Config{Names: map[string]any{"s": &s}}, func() { tt.write(&s, 7) },
+				reader)
 		})
 	}
 }

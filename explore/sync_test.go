@@ -55,7 +55,8 @@ func TestRWMutex(t *testing.T) {
 		name  string
 		write func(*sync.RWMutex)
 		want  string
-	}{{"Lock", (*sync.RWMutex).Lock, ""}, {"RLock where Lock is meant", (*sync.RWMutex).RLock, "assertion"}} {
+	}{{"Lock", (*sync.RWMutex).Lock, ""},
+		{"RLock where Lock is meant", (*sync.RWMutex).RLock, "assertion"}} {
 		t.Run(tt.name, func(t *testing.T) {
 			var mu sync.RWMutex
 			n, m := 0, 0
@@ -140,7 +141,8 @@ func TestCond(t *testing.T) {
 		name string
 		wake func(*sync.Cond)
 		want string
-	}{{"Broadcast", (*sync.Cond).Broadcast, ""}, {"Signal where two wait", (*sync.Cond).Signal, "deadlock"}} {
+	}{{"Broadcast", (*sync.Cond).Broadcast, ""},
+		{"Signal where two wait", (*sync.Cond).Signal, "deadlock"}} {
 		t.Run(tt.name, func(t *testing.T) {
 			var mu sync.Mutex
 			c := sync.NewCond(&mu)
@@ -163,9 +165,9 @@ func TestCond(t *testing.T) {
 	}
 }
 
-// The machine code of sync's own types, with a fault in it: a locked instruction made plain, one at a
-// time, and wake-ups dropped. Some instructions these bodies don't need: how many they do is what a
-// version of Go must not fall below.
+// The machine code of sync's own types, with a fault in it: a locked instruction made plain, one at
+// a time, and wake-ups dropped. Some instructions these bodies don't need: how many they do is what
+// a version of Go must not fall below.
 func TestFaultsInSync(t *testing.T) {
 	explorable(t)
 	var mu sync.Mutex
@@ -214,13 +216,18 @@ func TestFaultsInSync(t *testing.T) {
 			found := make(map[string]string)
 			plain := 0
 			for _, b := range tt.bodies {
-				for _, at := range placesOf(b, func(in *instr) bool { return in.Access == x86.LockedRMW }) {
+				for _, at := range placesOf(b,
+					func(in *instr) bool { return in.Access == x86.LockedRMW }) {
 					line, fn := place(uint64(at))
-					faults[fmt.Sprintf("%s at %s, %#x", fn, line, at)] = Config{Weaken: map[uintptr]Weakening{at: PlainRMW}}
+					faults[fmt.Sprintf("%s at %s, %#x", fn, line, at)] = Config{
+						Weaken: map[uintptr]Weakening{at: PlainRMW}}
 				}
 				placesOf(b, func(in *instr) bool {
-					if in.Flow == x86.CallDirect && slices.Contains(tt.wakes, outermost(in.Target)) {
-						faults[outermost(in.Target)+" left out"] = Config{Hooks: []Hook{{Func: uintptr(in.Target), Args: 2}}}
+					if in.Flow == x86.CallDirect &&
+						slices.Contains(tt.wakes, outermost(in.Target)) {
+						faults[outermost(in.Target)+
+							" left out"] = Config{
+							Hooks: []Hook{{Func: uintptr(in.Target), Args: 2}}}
 					}
 					return false
 				})
@@ -239,7 +246,8 @@ func TestFaultsInSync(t *testing.T) {
 				}
 			}
 			if plain < tt.plain {
-				t.Errorf("%d locked instructions are found to be needed, want %d or more", plain, tt.plain)
+				t.Errorf("%d locked instructions are found to be needed, want %d or more", plain,
+					tt.plain)
 			}
 			for _, fn := range tt.wakes {
 				if found[fn] != "deadlock" {

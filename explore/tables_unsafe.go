@@ -9,9 +9,9 @@ import (
 	"example.com/pvlock/explore/internal/x86"
 )
 
-// What the runtime's tables say of a function that its code does not: where it goes on when a deferred
-// call recovers, and where its frame has its deferred calls. The layout of runtime._func has been the
-// same since Go 1.25; that of moduledata is the version's.
+// What the runtime's tables say of a function that its code does not: where it goes on when a
+// deferred call recovers, and where its frame has its deferred calls. The layout of runtime._func
+// has been the same since Go 1.25; that of moduledata is the version's.
 
 // lastmoduledatap is the runtime's: the tables of this binary.
 //
@@ -61,7 +61,9 @@ func (p *program) tablesOf(f *function) (t tables) {
 	if info == ^uint32(0) {
 		return t
 	}
-	b := unsafe.Slice((*byte)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(lastmoduledatap, p.layout.gofunc)), info)), 10)
+	b := unsafe.Slice(
+		(*byte)(unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(lastmoduledatap, p.layout.gofunc)), info)),
+		10)
 	// Variables lie below the return address and the caller's frame pointer.
 	bits, n := binary.Uvarint(b)
 	slots, _ := binary.Uvarint(b[max(n, 0):])
@@ -69,8 +71,8 @@ func (p *program) tablesOf(f *function) (t tables) {
 	return t
 }
 
-// boundsOf returns the registers that hold an index and a bound where runtime.panicBounds is called, as
-// internal/abi.BoundsDecode has it: all, if the tables don't say.
+// boundsOf returns the registers that hold an index and a bound where runtime.panicBounds is
+// called, as internal/abi.BoundsDecode has it: all, if the tables don't say.
 func (p *program) boundsOf(f *function, call *instr) x86.Set {
 	const codes = 9 // kinds of expressions
 	table := funcTable(f)
@@ -92,8 +94,8 @@ func (p *program) boundsOf(f *function, call *instr) x86.Set {
 	return regs
 }
 
-// pcValue reads a table by program counter: pairs of the change of a value and the length of code that
-// has it. It returns -1 if there is none.
+// pcValue reads a table by program counter: pairs of the change of a value and the length of code
+// that has it. It returns -1 if there is none.
 func (p *program) pcValue(f *function, off uint32, pc uint64) int32 {
 	if off == 0 {
 		return -1
@@ -114,19 +116,20 @@ func (p *program) pcValue(f *function, off uint32, pc uint64) int32 {
 	}
 }
 
-// funcTable returns a function's runtime._func. Where a function is inlined, the runtime makes another
-// thing up, which begins with ones.
+// funcTable returns a function's runtime._func. Where a function is inlined, the runtime makes
+// another thing up, which begins with ones.
 func funcTable(f *function) unsafe.Pointer {
 	for _, in := range f.list {
-		if t := unsafe.Pointer(runtime.FuncForPC(uintptr(in.PC))); t != nil && *(*uint32)(t) != ^uint32(0) {
+		if t := unsafe.Pointer(runtime.FuncForPC(uintptr(in.PC))); t != nil &&
+			*(*uint32)(t) != ^uint32(0) {
 			return t
 		}
 	}
 	return nil
 }
 
-// findsDefers checks that the tables are where they are expected, with a function of which it is known
-// that it has one deferred call.
+// findsDefers checks that the tables are where they are expected, with a function of which it is
+// known that it has one deferred call.
 func (p *program) findsDefers() error {
 	p.lookup(codeAddress(defersOne))
 	if f := p.functions[codeAddress(defersOne)]; f != nil && f.resume != nil && f.deferBits != 0 {
@@ -136,7 +139,8 @@ func (p *program) findsDefers() error {
 			}
 		}
 	}
-	return errors.New("the runtime's tables of deferred calls are not where this version of Go had them")
+	return errors.New("the runtime's tables of deferred calls are not where this version of Go " +
+		"had them")
 }
 
 //go:noinline

@@ -72,7 +72,8 @@ func (x *explorer) trace(f *Finding) {
 	}
 	for _, o := range w.objects {
 		if o.shown {
-			f.Objects = append(f.Objects, fmt.Sprintf("%s is allocated at %s by thread %d", o.name, o.site, names[o.thread]))
+			f.Objects = append(f.Objects,
+				fmt.Sprintf("%s is allocated at %s by thread %d", o.name, o.site, names[o.thread]))
 		}
 	}
 }
@@ -102,7 +103,8 @@ func (w *worker) describe(s *Step, i, act int) {
 	t := w.t
 	if act == flushAct {
 		b := t.buffer[0]
-		s.What = fmt.Sprintf("%s = %s reaches memory", w.name(w.f.cells[b.cell].addr+uint64(b.off)), w.value(b.value))
+		s.What = fmt.Sprintf("%s = %s reaches memory", w.name(w.f.cells[b.cell].addr+uint64(b.off)),
+			w.value(b.value))
 		return
 	}
 	if act >= eventAct {

@@ -21,8 +21,8 @@ type visitedSet struct {
 	origin [1 << 14]atomic.Pointer[originChunk]
 }
 
-// A visitedSlot is a hash, in two halves so that it has no padding, and the state's number. A hash of 0
-// is an empty slot. One cache line has all of it.
+// A visitedSlot is a hash, in two halves so that it has no padding, and the state's number. A hash
+// of 0 is an empty slot. One cache line has all of it.
 type visitedSlot struct{ low, high, id uint32 }
 
 func (s *visitedSlot) key() uint64 { return uint64(s.high)<<32 | uint64(s.low) }
@@ -43,8 +43,8 @@ func newVisitedSet() *visitedSet {
 	return v
 }
 
-// An idBlock is numbers of states that a worker takes at once, so that workers don't write to the same
-// cache lines. Those that are left in the end are nobody's.
+// An idBlock is numbers of states that a worker takes at once, so that workers don't write to the
+// same cache lines. Those that are left in the end are nobody's.
 type idBlock struct{ next, end uint32 }
 
 const idBlockSize = 64
@@ -58,15 +58,16 @@ func (v *visitedSet) newID(b *idBlock) uint32 {
 	return b.next - 1
 }
 
-// touch reads where a hash belongs, so that it is in the cache when it is looked up. What it returns
-// means nothing: it is there so that the compiler does not leave the read out.
+// touch reads where a hash belongs, so that it is in the cache when it is looked up. What it
+// returns means nothing: it is there so that the compiler does not leave the read out.
 func (v *visitedSet) touch(h uint64) uint32 {
 	slots := v.shard[h>>58].table.Load().slots
 	return atomic.LoadUint32(&slots[h&uint64(len(slots)-1)].low)
 }
 
 // visit returns a state's number, and whether it is new.
-func (v *visitedSet) visit(h uint64, parent uint32, how uint8, ids *idBlock) (id uint32, fresh bool) {
+func (v *visitedSet) visit(h uint64, parent uint32, how uint8,
+	ids *idBlock) (id uint32, fresh bool) {
 	if h == 0 {
 		h = 1
 	}

@@ -377,7 +377,8 @@ const maxGroups = 10_000
 
 // search looks for the group, a number of levels down and then at a path, that the process is a
 // member of.
-func (v cgroups) search(fsys fs.FS, dir string, levels int, rest, pid string, left *int) (string, bool) {
+func (v cgroups) search(fsys fs.FS, dir string, levels int, rest, pid string,
+	left *int) (string, bool) {
 	if *left--; *left < 0 {
 		return "", false
 	}
@@ -465,7 +466,8 @@ func (v cgroups) limit(fsys fs.FS, dir string) (LimitedGroup, error) {
 		return bad(fmt.Errorf("quota %q, period %q: want microseconds", quota, period))
 	}
 	return LimitedGroup{
-		Group: absolute(dir), CPUs: float64(q) / float64(p), Period: time.Duration(p) * time.Microsecond,
+		Group: absolute(dir), CPUs: float64(q) / float64(p),
+		Period:     time.Duration(p) * time.Microsecond,
 		Throttling: asFact(throttling(fsys, path.Join(dir, "cpu.stat"))),
 	}, nil
 }

@@ -51,12 +51,18 @@ func TestALimitComesWithItsPeriodItsGroupAndItsThrottling(t *testing.T) {
 			"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts,
 			"sys/fs/cgroup/a/cpu.max":  "150000 100000\n",
 			"sys/fs/cgroup/a/cpu.stat": "usage_usec 5\n" + stat + "nr_bursts 0\n",
-		}, LimitedGroup{Group: "/sys/fs/cgroup/a", CPUs: 1.5, Period: 100 * time.Millisecond}, Throttling{10, 3, 250 * time.Microsecond}},
+		}, LimitedGroup{Group: "/sys/fs/cgroup/a", CPUs: 1.5, Period: 100 * time.Millisecond},
+			Throttling{10, 3, 250 * time.Microsecond}},
 		{"v1", map[string]string{
-			"proc/self/cgroup": "9:name=systemd:/\n2:cpuacct:/z\n1:cpu:/a\n0::/q\n", "proc/self/mountinfo": v1Mounts,
-			"sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "10000\n", "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "20000\n",
-			"sys/fs/cgroup/cpu/a/cpu.stat": "nr_periods 7\nnr_throttled 2\nthrottled_time 1500\n",
-		}, LimitedGroup{Group: "/sys/fs/cgroup/cpu/a", CPUs: 0.5, Period: 20 * time.Millisecond}, Throttling{7, 2, 1500}},
+			"proc/self/cgroup": "9:name=systemd:/\n2:cpuacct:/z\n1:cpu:/a\n" +
+				"0::/q\n",
+			"proc/self/mountinfo":                   v1Mounts,
+			"sys/fs/cgroup/cpu/a/cpu.cfs_quota_us":  "10000\n",
+			"sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "20000\n",
+			"sys/fs/cgroup/cpu/a/cpu.stat": "nr_periods 7\nnr_throttled " +
+				"2\nthrottled_time 1500\n",
+		}, LimitedGroup{Group: "/sys/fs/cgroup/cpu/a", CPUs: 0.5, Period: 20 * time.Millisecond},
+			Throttling{7, 2, 1500}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			q, ok := quota(files(c.files)).Get()
@@ -68,7 +74,8 @@ func TestALimitComesWithItsPeriodItsGroupAndItsThrottling(t *testing.T) {
 				t.Errorf("%v, want %v", have.Throttling, c.count)
 			}
 			have.Throttling = Fact[Throttling]{}
-			if have != c.want || q.CPUs != have.CPUs || q.Period != have.Period || q.Group != have.Group {
+			if have != c.want || q.CPUs != have.CPUs || q.Period != have.Period ||
+				q.Group != have.Group {
 				t.Errorf("%+v of %+v, want %+v", have, q, c.want)
 			}
 		})
@@ -78,8 +85,9 @@ func TestALimitComesWithItsPeriodItsGroupAndItsThrottling(t *testing.T) {
 func TestAnErrorInOneGroupTakesNothingFromTheOthers(t *testing.T) {
 	all := map[string]string{
 		"proc/self/cgroup": "0::/a/b/c\n", "proc/self/mountinfo": v2Mounts,
-		"sys/fs/cgroup/a/b/c/cpu.max": "400000 100000\n", "sys/fs/cgroup/a/b/cpu.max": "200000 100000\n",
-		"sys/fs/cgroup/a/cpu.max": "300000 100000\n",
+		"sys/fs/cgroup/a/b/c/cpu.max": "400000 100000\n",
+		"sys/fs/cgroup/a/b/cpu.max":   "200000 100000\n",
+		"sys/fs/cgroup/a/cpu.max":     "300000 100000\n",
 	}
 	for _, broken := range []string{"sys/fs/cgroup/a/b/c/cpu.max", "sys/fs/cgroup/a/cpu.max"} {
 		for name, fsys := range map[string]fs.FS{
@@ -90,13 +98,16 @@ func TestAnErrorInOneGroupTakesNothingFromTheOthers(t *testing.T) {
 			"zero":       unreadableAs(all, broken, "0 0\n"),
 		} {
 			f := quota(fsys)
-			if q, ok := f.Get(); !ok || q.CPUs != 2 || len(q.Groups) != 2 || !strings.Contains(q.Unseen, "limit of /"+strings.TrimSuffix(broken, "/cpu.max")) {
+			if q, ok := f.Get(); !ok || q.CPUs != 2 || len(q.Groups) != 2 ||
+				!strings.Contains(q.Unseen, "limit of /"+strings.TrimSuffix(broken, "/cpu.max")) {
 				t.Errorf("%s, %s: %+v", broken, name, f)
 			}
 		}
 	}
 	// Without another limit it is not none.
-	fsys := unreadable{files(map[string]string{"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts, "sys/fs/cgroup/a/cpu.max": ""}), "sys/fs/cgroup/a/cpu.max", fs.ErrPermission}
+	fsys := unreadable{
+		files(map[string]string{"proc/self/cgroup": "0::/a\n", "proc/self/mountinfo": v2Mounts,
+			"sys/fs/cgroup/a/cpu.max": ""}), "sys/fs/cgroup/a/cpu.max", fs.ErrPermission}
 	if f := quota(fsys); f.State() != Unknown || !strings.Contains(f.Why(), "permission denied") {
 		t.Errorf("%+v", f)
 	}
@@ -118,15 +129,18 @@ func (e endless) ReadDir(name string) ([]fs.DirEntry, error) {
 func TestTheSearchForTheOwnGroupEnds(t *testing.T) {
 	fsys := endless{files(map[string]string{
 		"proc/self/cgroup": "0::/\n", "proc/self/status": "NSpid:\t7\n",
-		"proc/self/mountinfo": "30 23 0:26 " + strings.Repeat("/..", 100) + " /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		"proc/self/mountinfo": "30 23 0:26 " + strings.Repeat("/..", 100) +
+			" /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
 	})}
-	if f := quota(fsys); f.State() != Unknown || !strings.Contains(f.Why(), "none of the first 10000") {
+	if f := quota(fsys); f.State() != Unknown ||
+		!strings.Contains(f.Why(), "none of the first 10000") {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestMountsAreUnescaped(t *testing.T) {
-	for in, want := range map[string]string{`/a\040b`: "/a b", `/a\134040`: `/a\040`, `/x\9`: `/x\9`, `/x\`: `/x\`, `\777`: `\777`} {
+	for in, want := range map[string]string{`/a\040b`: "/a b", `/a\134040`: `/a\040`,
+		`/x\9`: `/x\9`, `/x\`: `/x\`, `\777`: `\777`} {
 		if have := unescape(in); have != want {
 			t.Errorf("%q: %q, want %q", in, have, want)
 		}
@@ -134,7 +148,8 @@ func TestMountsAreUnescaped(t *testing.T) {
 }
 
 func TestForHowLongTheOwnGroupWasStopped(t *testing.T) {
-	v1 := in("1:cpu:/a").with(fixture{"proc/self/mountinfo": v1Mounts, "sys/fs/cgroup/cpu/a/cpu.stat": ""})
+	v1 := in("1:cpu:/a").
+		with(fixture{"proc/self/mountinfo": v1Mounts, "sys/fs/cgroup/cpu/a/cpu.stat": ""})
 	v2 := in("0::/a").with(unified, fixture{"sys/fs/cgroup/a/cpu.stat": ""})
 	for _, c := range []struct {
 		name string
@@ -142,11 +157,17 @@ func TestForHowLongTheOwnGroupWasStopped(t *testing.T) {
 		want  time.Duration
 		state State
 	}{
-		{"v1, in ns", v1.with(fixture{"sys/fs/cgroup/cpu/a/cpu.stat.local": "throttled_time 391858938\n"}), 391858938, Known},
-		{"v2, in µs", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "throttled_usec 7\n"}), 7 * time.Microsecond, Known},
+		{"v1, in ns",
+			v1.with(fixture{"sys/fs/cgroup/cpu/a/cpu.stat.local": "throttled_time 391858938\n"}),
+			391858938, Known},
+		{"v2, in µs", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "throttled_usec 7\n"}),
+			7 * time.Microsecond, Known},
 		{"an older kernel", v2, 0, NotTold},
-		{"too long", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "throttled_usec 9223372036854775807\n"}), 0, Unknown},
-		{"something else", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "usage 1\n"}), 0, Unknown},
+		{"too long",
+			v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "throttled_usec " +
+				"9223372036854775807\n"}), 0, Unknown},
+		{"something else", v2.with(fixture{"sys/fs/cgroup/a/cpu.stat.local": "usage 1\n"}), 0,
+			Unknown},
 		{"not mounted", in("0::/a").with(fixture{"proc/self/mountinfo": ""}), 0, Unknown},
 		{"the root", in("0::/").with(unified, initial), 0, Known},
 	} {

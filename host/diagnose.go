@@ -159,7 +159,8 @@ func diagnoseQuota(o Observed) Finding {
 }
 
 func stoppedFromAbove(share float64) string {
-	return fmt.Sprintf("a limit that can't be seen from here stopped the control group for %.0f %% "+
+	return fmt.Sprintf("a limit that can't be seen from here stopped the control group for %.0f "+
+		"%% "+
 		"of the time, with whatever locks it held: raise it, or lower GOMAXPROCS", 100*share)
 }
 

@@ -11,10 +11,13 @@ func healthy() Facts {
 	return Facts{
 		At: time.Unix(1e9, 0), NumCPUs: 4, GOMAXPROCS: 4,
 		CPUs: Is([]int{0, 1, 2, 3}), Online: Is([]int{0, 1, 2, 3}), Possible: Is([]int{0, 1, 2, 3}),
-		Hypervisor: Is(Hypervisor{Name: "KVM", Source: "cpuid", Leaves: []Leaf{{Signature: "KVMKVMKVM"}}}),
-		Features:   Is(Features{PVUnhalt: true, StealTime: true}), Parameters: Is(Parameters{}),
+		Hypervisor: Is(
+			Hypervisor{Name: "KVM", Source: "cpuid", Leaves: []Leaf{{Signature: "KVMKVMKVM"}}}),
+		Features: Is(Features{PVUnhalt: true, StealTime: true}), Parameters: Is(Parameters{}),
 		Time: Is(CPUTime{ticks: [8]uint64{3: 360_000}}), Quota: Is(Quota{}),
-		Competition: Competition{Machine: Is(Pressure{Total: time.Hour, File: "/proc/pressure/cpu"}), Running: Is(1), began: time.Unix(1e9, 0), ended: time.Unix(1e9, 0)},
+		Competition: Competition{
+			Machine: Is(Pressure{Total: time.Hour, File: "/proc/pressure/cpu"}), Running: Is(1),
+			began: time.Unix(1e9, 0), ended: time.Unix(1e9, 0)},
 	}
 }
 
@@ -31,13 +34,16 @@ func after(f Facts) Facts {
 func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 	for _, f := range (Observed{Before: healthy(), After: after(healthy())}).Diagnose() {
 		if f.Advice != "" || f.Fact == "" || f.State != Known {
-			t.Errorf("nothing is wrong, and of %s (%v, %s) it says %q", f.Topic, f.State, f.Fact, f.Advice)
+			t.Errorf("nothing is wrong, and of %s (%v, %s) it says %q", f.Topic, f.State, f.Fact,
+				f.Advice)
 		}
 	}
 	quota := func(cpus float64, counts ...Throttling) Fact[Quota] {
 		q := Quota{CPUs: cpus, Period: 100 * time.Millisecond, Group: "/g/own"}
 		for i, c := range counts {
-			q.Groups = append(q.Groups, LimitedGroup{Group: []string{"/g/own", "/g"}[i], CPUs: cpus, Period: q.Period, Throttling: Is(c)})
+			q.Groups = append(q.Groups,
+				LimitedGroup{Group: []string{"/g/own", "/g"}[i], CPUs: cpus, Period: q.Period,
+					Throttling: Is(c)})
 		}
 		return Is(q)
 	}
@@ -50,12 +56,24 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 		topic, advice string
 		change        func(before, after *Facts)
 	}{
-		{"hypervisor", "PVLOCK=native", func(_, f *Facts) { f.Hypervisor = UnknownFact[Hypervisor]("no evidence") }},
-		{"paravirtual features", "kvm-pv-unhalt=on", func(_, f *Facts) { f.Features = Is(Features{StealTime: true}) }},
-		{"paravirtual features", "kvm-steal-time=on", func(_, f *Facts) { f.Features = Is(Features{PVUnhalt: true}) }},
-		{"paravirtual features", "without no-steal-acc", func(_, f *Facts) { f.Parameters = Is(Parameters{NoStealAcc: true}) }},
-		{"paravirtual features", "nopvspin", func(_, f *Facts) { f.Parameters = Is(Parameters{NoPVSpin: true}) }},
-		{"paravirtual features", "nopv", func(_, f *Facts) { f.Parameters = Is(Parameters{NoPV: true}) }},
+		{"hypervisor", "PVLOCK=native", func(_, f *Facts) {
+			f.Hypervisor = UnknownFact[Hypervisor]("no evidence")
+		}},
+		{"paravirtual features", "kvm-pv-unhalt=on", func(_, f *Facts) {
+			f.Features = Is(Features{StealTime: true})
+		}},
+		{"paravirtual features", "kvm-steal-time=on", func(_, f *Facts) {
+			f.Features = Is(Features{PVUnhalt: true})
+		}},
+		{"paravirtual features", "without no-steal-acc", func(_, f *Facts) {
+			f.Parameters = Is(Parameters{NoStealAcc: true})
+		}},
+		{"paravirtual features", "nopvspin", func(_, f *Facts) {
+			f.Parameters = Is(Parameters{NoPVSpin: true})
+		}},
+		{"paravirtual features", "nopv", func(_, f *Facts) {
+			f.Parameters = Is(Parameters{NoPV: true})
+		}},
 		{"paravirtual features", "the hint is wrong", func(b, f *Facts) {
 			f.Features = Is(Features{PVUnhalt: true, StealTime: true, Realtime: true})
 			stolen(b, 36_000)
@@ -64,7 +82,8 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 		{"steal", "use pv locks", func(_, f *Facts) { stolen(f, 100) }},
 		{"steal", "use pv locks", func(b, f *Facts) { stolen(b, 36_000); stolen(f, 36_000) }},
 		{"CPU quota", "/g/own was stopped in 5 of the last 10 periods", func(b, f *Facts) {
-			b.Quota, f.Quota = quota(2, Throttling{Periods: 1000}), quota(2, Throttling{Periods: 1010, Throttled: 5})
+			b.Quota, f.Quota = quota(2, Throttling{Periods: 1000}), quota(2,
+				Throttling{Periods: 1010, Throttled: 5})
 		}},
 		{"CPU quota", "/g was stopped in 50 of the last 51 periods", func(b, f *Facts) {
 			b.Quota = quota(2, Throttling{Periods: 5}, Throttling{})
@@ -78,21 +97,24 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 			b.Quota = quota(2, Throttling{Periods: 1000})
 			f.Quota = b.Quota
 		}},
-		{"CPU quota", "can't be seen from here stopped the control group for 20 %", func(b, f *Facts) {
-			f.Quota = NotToldFact[Quota]("none that can be seen")
-			b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
-		}},
-		{"CPU quota", "can't be seen from here stopped the control group for 20 %", func(b, f *Facts) {
-			f.Quota = quota(8, Throttling{})
-			q := f.Quota.Or(Quota{})
-			q.Hidden = "above"
-			b.Quota, f.Quota = Is(q), Is(q)
-			b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
-		}},
+		{"CPU quota", "can't be seen from here stopped the control group for 20 %",
+			func(b, f *Facts) {
+				f.Quota = NotToldFact[Quota]("none that can be seen")
+				b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
+			}},
+		{"CPU quota", "can't be seen from here stopped the control group for 20 %",
+			func(b, f *Facts) {
+				f.Quota = quota(8, Throttling{})
+				q := f.Quota.Or(Quota{})
+				q.Hidden = "above"
+				b.Quota, f.Quota = Is(q), Is(q)
+				b.Stopped, f.Stopped = Is(time.Hour), Is(time.Hour+800*time.Millisecond)
+			}},
 		{"GOMAXPROCS", "lower GOMAXPROCS to 4", func(_, f *Facts) { f.GOMAXPROCS = 8 }},
 		{"GOMAXPROCS", "3 CPUs are never used", func(_, f *Facts) { f.GOMAXPROCS = 1 }},
 		{"competition", "run less", func(_, f *Facts) {
-			f.Competition.Machine = Is(Pressure{Total: time.Hour + 300*time.Millisecond, File: "/proc/pressure/cpu"})
+			f.Competition.Machine =
+				Is(Pressure{Total: time.Hour + 300*time.Millisecond, File: "/proc/pressure/cpu"})
 		}},
 		{"competition", "run less", func(b, f *Facts) {
 			b.Competition.Group = Is(Pressure{File: "/cpu.pressure"})
@@ -106,7 +128,8 @@ func TestWhatIsWrongGetsALineOfAdvice(t *testing.T) {
 			said = said || f.Topic == c.topic && strings.Contains(f.Advice, c.advice)
 		}
 		if !said {
-			t.Errorf("%s: nothing says %q: %+v", c.topic, c.advice, (Observed{Before: before, After: after}).Diagnose())
+			t.Errorf("%s: nothing says %q: %+v", c.topic, c.advice,
+				(Observed{Before: before, After: after}).Diagnose())
 		}
 	}
 }
@@ -120,7 +143,8 @@ func TestALimitDoesNotHideThatOthersAreNotKnown(t *testing.T) {
 		{"all seen", "", "", Fact[time.Duration]{}, ""},
 		{"one can't be read", "/g: refused", "", Is(time.Second), "/g: refused"},
 		{"those above are hidden", "", "above /g", NotToldFact[time.Duration]("old"), "above /g"},
-		{"those above are hidden, and how long they stopped it is known", "", "above /g", Is(time.Second), ""},
+		{"those above are hidden, and how long they stopped it is known", "", "above /g",
+			Is(time.Second), ""},
 		{"both", "/g: refused", "above /g", Fact[time.Duration]{}, "/g: refused; above /g"},
 	} {
 		f := after(healthy())
@@ -129,7 +153,8 @@ func TestALimitDoesNotHideThatOthersAreNotKnown(t *testing.T) {
 			Groups: []LimitedGroup{{Group: "/g", CPUs: 4, Throttling: Is(Throttling{})}},
 		})
 		f.Stopped = c.stopped
-		if d := diagnoseQuota(Observed{Before: f, After: f}); d.Unknown != c.want || d.State != Known {
+		if d := diagnoseQuota(Observed{Before: f, After: f}); d.Unknown != c.want ||
+			d.State != Known {
 			t.Errorf("%s: %+v, want %q", c.name, d, c.want)
 		}
 	}
@@ -142,22 +167,36 @@ func TestWhatIsNotKnownIsSaidAndIsNoZero(t *testing.T) {
 		fact   string
 		change func(f *Facts)
 	}{
-		{"steal", NotTold, "an emulator", func(f *Facts) { f.Time = NotToldFact[CPUTime]("an emulator") }},
-		{"CPU quota", Unknown, "not mounted", func(f *Facts) { f.Quota = UnknownFact[Quota]("not mounted") }},
-		{"CPU quota", Unknown, "no cpu.stat", func(f *Facts) {
-			f.Quota = Is(Quota{CPUs: 8, Groups: []LimitedGroup{{Group: "/g", CPUs: 8, Throttling: UnknownFact[Throttling]("no cpu.stat")}}})
+		{"steal", NotTold, "an emulator", func(f *Facts) {
+			f.Time = NotToldFact[CPUTime]("an emulator")
 		}},
-		{"paravirtual features", Unknown, "no command line", func(f *Facts) { f.Parameters = UnknownFact[Parameters]("no command line") }},
+		{"CPU quota", Unknown, "not mounted", func(f *Facts) {
+			f.Quota = UnknownFact[Quota]("not mounted")
+		}},
+		{"CPU quota", Unknown, "no cpu.stat", func(f *Facts) {
+			f.Quota = Is(
+				Quota{CPUs: 8,
+					Groups: []LimitedGroup{
+						{Group: "/g", CPUs: 8,
+							Throttling: UnknownFact[Throttling]("no cpu.stat")}}})
+		}},
+		{"paravirtual features", Unknown, "no command line", func(f *Facts) {
+			f.Parameters = UnknownFact[Parameters]("no command line")
+		}},
 		{"competition", NotTold, "a sandbox", func(f *Facts) {
 			f.Competition = Competition{Running: NotToldFact[int]("a sandbox")}
 		}},
-		{"GOMAXPROCS", NotTold, "another system", func(f *Facts) { f.CPUs = NotToldFact[[]int]("another system") }},
+		{"GOMAXPROCS", NotTold, "another system", func(f *Facts) {
+			f.CPUs = NotToldFact[[]int]("another system")
+		}},
 	} {
 		f := after(healthy())
 		c.change(&f)
 		said := false
-		for _, d := range (Observed{Before: healthy(), After: f, Running: missing[float64](f.Competition.Running)}).Diagnose() {
-			said = said || d.Topic == c.topic && d.State == c.state && strings.Contains(d.Fact, c.fact)
+		for _, d := range (Observed{Before: healthy(), After: f,
+			Running: missing[float64](f.Competition.Running)}).Diagnose() {
+			said = said ||
+				d.Topic == c.topic && d.State == c.state && strings.Contains(d.Fact, c.fact)
 		}
 		if !said {
 			t.Errorf("%s is not %v because of %q", c.topic, c.state, c.fact)

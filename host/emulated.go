@@ -18,7 +18,8 @@ func guestCPUID(fsys fs.FS, own, xen cpuid) cpuid {
 
 // xenParavirtual says whether this is a guest that Xen paravirtualises entirely, dom0 among them.
 func xenParavirtual(fsys fs.FS) bool {
-	return read(fsys, "sys/hypervisor/type") == "xen" && read(fsys, "sys/hypervisor/guest_type") == "PV"
+	return read(fsys, "sys/hypervisor/type") == "xen" &&
+		read(fsys, "sys/hypervisor/guest_type") == "PV"
 }
 
 // tcgSignature is in the CPUID of QEMU's emulation.
@@ -31,5 +32,7 @@ func emulated(model string, own cpuid) bool {
 		return true
 	}
 	return own != nil && hypervisorBit(own) &&
-		slices.ContainsFunc(hypervisorLeaves(own), func(l Leaf) bool { return l.Signature == tcgSignature })
+		slices.ContainsFunc(hypervisorLeaves(own), func(l Leaf) bool {
+			return l.Signature == tcgSignature
+		})
 }

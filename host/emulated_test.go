@@ -15,9 +15,12 @@ func TestOnlyAGuestThatXenParavirtualisesAsksXen(t *testing.T) {
 		files    map[string]string
 		want     string
 	}{
-		{"dom0 on an emulator", fakeCPU(true, tcg), fakeCPU(true, xen), map[string]string{typ: "xen\n", guest: "PV\n"}, "Xen"},
-		{"a hardware guest", fakeCPU(true, xen), fakeInvalid(t), map[string]string{typ: "xen\n", guest: "HVM\n"}, "Xen"},
-		{"a kernel that doesn't say what kind of guest", fakeCPU(true, kvm), fakeInvalid(t), map[string]string{typ: "xen\n"}, "KVM"},
+		{"dom0 on an emulator", fakeCPU(true, tcg), fakeCPU(true, xen),
+			map[string]string{typ: "xen\n", guest: "PV\n"}, "Xen"},
+		{"a hardware guest", fakeCPU(true, xen), fakeInvalid(t),
+			map[string]string{typ: "xen\n", guest: "HVM\n"}, "Xen"},
+		{"a kernel that doesn't say what kind of guest", fakeCPU(true, kvm), fakeInvalid(t),
+			map[string]string{typ: "xen\n"}, "KVM"},
 		{"no Xen", fakeCPU(true, kvm), fakeInvalid(t), nil, "KVM"},
 		{"no CPUID in this build", nil, nil, map[string]string{typ: "xen\n", guest: "PV\n"}, "Xen"},
 	} {
@@ -47,7 +50,8 @@ func TestEmulatedCPUsAreKnown(t *testing.T) {
 	}{
 		{"by CPUID", "Some CPU", fakeCPU(true, Leaf{0x40000000, 0x40000001, tcgSignature}), true},
 		{"by their name", "QEMU TCG CPU version 2.5+", nil, true},
-		{"KVM's are real", "QEMU Virtual CPU version 2.5+", fakeCPU(true, Leaf{0x40000000, 0x40000001, "KVMKVMKVM"}), false},
+		{"KVM's are real", "QEMU Virtual CPU version 2.5+",
+			fakeCPU(true, Leaf{0x40000000, 0x40000001, "KVMKVMKVM"}), false},
 		{"bare metal", "Some CPU", fakeCPU(false), false},
 		{"nothing known", "", nil, false},
 	} {

@@ -18,11 +18,13 @@ func TestAFactIsAnObjectWithOneKey(t *testing.T) {
 			t.Errorf("%s, %v; want %s", text, err, want)
 		}
 		var back Fact[float64]
-		if err := json.Unmarshal(text, &back); err != nil || back.String() != f.String() || back.State() != f.State() {
+		if err := json.Unmarshal(text, &back); err != nil || back.String() != f.String() ||
+			back.State() != f.State() {
 			t.Errorf("%s is read as %+v, %v", text, back, err)
 		}
 	}
-	for _, bad := range []string{`{}`, `{"value":1,"unknown":"x"}`, `{"unknown":"x","not_told":"y"}`, `3`} {
+	for _, bad := range []string{`{}`, `{"value":1,"unknown":"x"}`,
+		`{"unknown":"x","not_told":"y"}`, `3`} {
 		if err := json.Unmarshal([]byte(bad), new(Fact[float64])); err == nil {
 			t.Errorf("%s is a fact", bad)
 		}
@@ -31,7 +33,8 @@ func TestAFactIsAnObjectWithOneKey(t *testing.T) {
 
 func TestAPlaceholderIsNoValue(t *testing.T) {
 	for _, f := range []Fact[int]{{}, UnknownFact[int]("x"), NotToldFact[int]("x")} {
-		if n, ok := f.Get(); ok || n != 0 || f.Or(7) != 7 || Of(f, func(int) string { return "seen" }).State() != f.State() {
+		if n, ok := f.Get(); ok || n != 0 || f.Or(7) != 7 ||
+			Of(f, func(int) string { return "seen" }).State() != f.State() {
 			t.Errorf("%+v", f)
 		}
 	}

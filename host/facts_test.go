@@ -63,10 +63,13 @@ func TestWithoutTheAffinityTheCPUsOnlineAreTheBestGuess(t *testing.T) {
 func TestNothingIsKnownOfAnEmptyHost(t *testing.T) {
 	f := collect(files(nil), nil, nil)
 	for what, state := range map[string]State{
-		"CPUs online": f.Online.State(), "possible CPUs": f.Possible.State(), "CPU model": f.CPUModel.State(),
-		"hypervisor": f.Hypervisor.State(), "features": f.Features.State(), "parameters": f.Parameters.State(),
-		"kernel": f.Kernel.State(), "time": f.Time.State(), "quota": f.Quota.State(),
-		"group's pressure": f.Competition.Group.State(), "running threads": f.Competition.Running.State(), "crowd": f.Crowd().State(),
+		"CPUs online": f.Online.State(), "possible CPUs": f.Possible.State(),
+		"CPU model":  f.CPUModel.State(),
+		"hypervisor": f.Hypervisor.State(), "features": f.Features.State(),
+		"parameters": f.Parameters.State(),
+		"kernel":     f.Kernel.State(), "time": f.Time.State(), "quota": f.Quota.State(),
+		"group's pressure": f.Competition.Group.State(),
+		"running threads":  f.Competition.Running.State(), "crowd": f.Crowd().State(),
 	} {
 		if state != Unknown {
 			t.Errorf("%s is %v", what, state)

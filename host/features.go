@@ -22,8 +22,10 @@ func (f Features) List() []string {
 		have bool
 		name string
 	}{
-		{f.PVUnhalt, "PV_UNHALT"}, {f.StealTime, "STEAL_TIME"}, {f.PVSchedYield, "PV_SCHED_YIELD"}, {f.PVSendIPI, "PV_SEND_IPI"},
-		{f.Realtime, "REALTIME"}, {f.ClusterIPI, "CLUSTER_IPI_RECOMMENDED"}, {f.GuestIdle, "GUEST_IDLE"},
+		{f.PVUnhalt, "PV_UNHALT"}, {f.StealTime, "STEAL_TIME"}, {f.PVSchedYield, "PV_SCHED_YIELD"},
+		{f.PVSendIPI, "PV_SEND_IPI"},
+		{f.Realtime, "REALTIME"}, {f.ClusterIPI, "CLUSTER_IPI_RECOMMENDED"},
+		{f.GuestIdle, "GUEST_IDLE"},
 	} {
 		if x.have {
 			list = append(list, x.name)

@@ -94,7 +94,8 @@ func hypervisor(fsys fs.FS, id cpuid) (Hypervisor, error) {
 		h.Name, h.Source = name, "/proc/device-tree/hypervisor"
 		return h, nil
 	}
-	if name := dmiName(read(fsys, "sys/class/dmi/id/sys_vendor"), read(fsys, "sys/class/dmi/id/product_name")); name != "" {
+	if name := dmiName(read(fsys, "sys/class/dmi/id/sys_vendor"),
+		read(fsys, "sys/class/dmi/id/product_name")); name != "" {
 		h.Name, h.Source = name, "/sys/class/dmi/id"
 		return h, nil
 	}

@@ -21,7 +21,8 @@ func fakeCPU(virtual bool, leaves ...Leaf) cpuid {
 			if leaf == l.Base {
 				var raw [12]byte
 				copy(raw[:], l.Signature)
-				return l.Max, binary.LittleEndian.Uint32(raw[0:]), binary.LittleEndian.Uint32(raw[4:]), binary.LittleEndian.Uint32(raw[8:])
+				return l.Max, binary.LittleEndian.Uint32(raw[0:]),
+					binary.LittleEndian.Uint32(raw[4:]), binary.LittleEndian.Uint32(raw[8:])
 			}
 		}
 		return 7, 0x41414141, 0x41414141, 0x41414141
@@ -44,25 +45,50 @@ func TestHypervisor(t *testing.T) {
 		fails bool
 	}{
 		{"KVM", fakeCPU(true, kvm), nil, Hypervisor{"KVM", "cpuid", []Leaf{kvm}}, false},
-		{"Hyper-V", fakeCPU(true, hyperv), nil, Hypervisor{"Hyper-V", "cpuid", []Leaf{hyperv}}, false},
+		{"Hyper-V", fakeCPU(true, hyperv), nil, Hypervisor{"Hyper-V", "cpuid", []Leaf{hyperv}},
+			false},
 		{"VMware", fakeCPU(true, Leaf{0x40000000, 0x40000010, "VMwareVMware"}), nil,
 			Hypervisor{"VMware", "cpuid", []Leaf{{0x40000000, 0x40000010, "VMwareVMware"}}}, false},
-		{"KVM that poses as Hyper-V is KVM", fakeCPU(true, hyperv, kvmAbove), nil, Hypervisor{"KVM", "cpuid", []Leaf{hyperv, kvmAbove}}, false},
-		{"Xen that poses as Hyper-V is Xen", fakeCPU(true, hyperv, xenAbove), nil, Hypervisor{"Xen", "cpuid", []Leaf{hyperv, xenAbove}}, false},
-		{"old KVM gives no last leaf", fakeCPU(true, Leaf{0x40000000, 0, "KVMKVMKVM"}), nil, Hypervisor{"KVM", "cpuid", []Leaf{kvm}}, false},
-		{"the last place is looked at", fakeCPU(true, last), nil, Hypervisor{"Xen", "cpuid", []Leaf{last}}, false},
-		{"the one after it is not", fakeCPU(true, Leaf{0x40010000, 0x40010001, "XenVMMXenVMM"}), nil, Hypervisor{Unnamed, "cpuid", nil}, false},
-		{"others go by their signature", fakeCPU(true, bhyve), nil, Hypervisor{"bhyve bhyve", "cpuid", []Leaf{bhyve}}, false},
-		{"bytes that are no text are no signature", fakeCPU(true, Leaf{0x40000000, 0x40000001, "\x01\x02"}), nil, Hypervisor{Unnamed, "cpuid", nil}, false},
+		{"KVM that poses as Hyper-V is KVM", fakeCPU(true, hyperv, kvmAbove), nil,
+			Hypervisor{"KVM", "cpuid", []Leaf{hyperv, kvmAbove}}, false},
+		{"Xen that poses as Hyper-V is Xen", fakeCPU(true, hyperv, xenAbove), nil,
+			Hypervisor{"Xen", "cpuid", []Leaf{hyperv, xenAbove}}, false},
+		{"old KVM gives no last leaf", fakeCPU(true, Leaf{0x40000000, 0, "KVMKVMKVM"}), nil,
+			Hypervisor{"KVM", "cpuid", []Leaf{kvm}}, false},
+		{"the last place is looked at", fakeCPU(true, last), nil,
+			Hypervisor{"Xen", "cpuid", []Leaf{last}}, false},
+		{"the one after it is not", fakeCPU(true, Leaf{0x40010000, 0x40010001, "XenVMMXenVMM"}),
+			nil, Hypervisor{Unnamed, "cpuid", nil}, false},
+		{"others go by their signature", fakeCPU(true, bhyve), nil,
+			Hypervisor{"bhyve bhyve", "cpuid", []Leaf{bhyve}}, false},
+		{"bytes that are no text are no signature",
+			fakeCPU(true, Leaf{0x40000000, 0x40000001, "\x01\x02"}), nil,
+			Hypervisor{Unnamed, "cpuid", nil}, false},
 		{"no bit, no leaves", fakeCPU(false, kvm), nil, Hypervisor{None, "cpuid", nil}, false},
-		{"firmware tables don't make bare metal virtual", fakeCPU(false), map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU"}, Hypervisor{None, "cpuid", nil}, false},
-		{"Xen dom0 has no bit", fakeCPU(false), map[string]string{"sys/hypervisor/type": "xen\n"}, Hypervisor{"Xen", "/sys/hypervisor/type", nil}, false},
-		{"no leaves, but firmware tables", fakeCPU(true), map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU\n"}, Hypervisor{"QEMU", "/sys/class/dmi/id", nil}, false},
-		{"without CPUID the kernel's flag: virtual", nil, map[string]string{"proc/cpuinfo": virtual}, Hypervisor{Unnamed, "/proc/cpuinfo", nil}, false},
-		{"without CPUID the kernel's flag: not", nil, map[string]string{"proc/cpuinfo": bare}, Hypervisor{None, "/proc/cpuinfo", nil}, false},
-		{"a device tree", nil, map[string]string{"proc/device-tree/hypervisor/compatible": "xen,xen-4.17\x00xen,xen\x00"}, Hypervisor{"Xen", "/proc/device-tree/hypervisor", nil}, false},
-		{"a product name", nil, map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU", "sys/class/dmi/id/product_name": "KVM Virtual Machine\n"}, Hypervisor{"KVM", "/sys/class/dmi/id", nil}, false},
-		{"Microsoft also makes laptops", nil, map[string]string{"sys/class/dmi/id/sys_vendor": "Microsoft Corporation", "sys/class/dmi/id/product_name": "Surface"}, Hypervisor{Name: Unnamed}, true},
+		{"firmware tables don't make bare metal virtual", fakeCPU(false),
+			map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU"},
+			Hypervisor{None, "cpuid", nil}, false},
+		{"Xen dom0 has no bit", fakeCPU(false), map[string]string{"sys/hypervisor/type": "xen\n"},
+			Hypervisor{"Xen", "/sys/hypervisor/type", nil}, false},
+		{"no leaves, but firmware tables", fakeCPU(true),
+			map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU\n"},
+			Hypervisor{"QEMU", "/sys/class/dmi/id", nil}, false},
+		{"without CPUID the kernel's flag: virtual", nil,
+			map[string]string{"proc/cpuinfo": virtual}, Hypervisor{Unnamed, "/proc/cpuinfo", nil},
+			false},
+		{"without CPUID the kernel's flag: not", nil, map[string]string{"proc/cpuinfo": bare},
+			Hypervisor{None, "/proc/cpuinfo", nil}, false},
+		{"a device tree", nil,
+			map[string]string{
+				"proc/device-tree/hypervisor/compatible": "xen,xen-4.17\x00xen,xen\x00"},
+			Hypervisor{"Xen", "/proc/device-tree/hypervisor", nil}, false},
+		{"a product name", nil,
+			map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU",
+				"sys/class/dmi/id/product_name": "KVM Virtual Machine\n"},
+			Hypervisor{"KVM", "/sys/class/dmi/id", nil}, false},
+		{"Microsoft also makes laptops", nil,
+			map[string]string{"sys/class/dmi/id/sys_vendor": "Microsoft Corporation",
+				"sys/class/dmi/id/product_name": "Surface"}, Hypervisor{Name: Unnamed}, true},
 		{"no evidence at all", nil, nil, Hypervisor{Name: Unnamed}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,7 +24,8 @@ const samples = 50
 // need be. It ends early when ctx is done.
 func Observe(ctx context.Context, interval time.Duration) Observed {
 	o := Observed{Before: Collect()}
-	pressure := o.Before.Competition.Group.State() == Known || o.Before.Competition.Machine.State() == Known
+	pressure := o.Before.Competition.Group.State() == Known ||
+		o.Before.Competition.Machine.State() == Known
 	tick := time.NewTicker(max(interval/samples, 10*time.Millisecond))
 	defer tick.Stop()
 	if pressure {

@@ -49,7 +49,8 @@ func parameters(fsys fs.FS, h Hypervisor) (Parameters, error) {
 // the value of a switch doesn't matter; what follows -- is init's.
 func parameterNames(line string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line, blanks) {
+		for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line,
+			blanks) {
 			var word string
 			word, line = nextParameter(line)
 			name, _, valued := strings.Cut(word, "=")

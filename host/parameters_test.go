@@ -45,7 +45,8 @@ func TestParametersAreParsedAsTheKernelDoes(t *testing.T) {
 		{`""`, "KVM", ""},
 		{"=", "KVM", ""},
 	} {
-		p, err := parameters(files(map[string]string{"proc/cmdline": c.line}), Hypervisor{Name: c.hypervisor})
+		p, err := parameters(files(map[string]string{"proc/cmdline": c.line}),
+			Hypervisor{Name: c.hypervisor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +60,8 @@ func TestParametersAreParsedAsTheKernelDoes(t *testing.T) {
 			}
 		}
 		if have != c.want {
-			t.Errorf("%q on %s: %q, want %q: %q", c.line, c.hypervisor, have, c.want, slices.Collect(parameterNames(c.line)))
+			t.Errorf("%q on %s: %q, want %q: %q", c.line, c.hypervisor, have, c.want,
+				slices.Collect(parameterNames(c.line)))
 		}
 	}
 	if f := asFact(parameters(files(nil), Hypervisor{})); f.State() != Unknown {

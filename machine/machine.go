@@ -24,8 +24,8 @@ type Config struct {
 	Kick     func(c *paravirt.CPU, cpu uint32)
 	Stats    bool
 
-	// Around, if not nil, is given the machine's event channels and returns what is put in their place:
-	// what disturbs them, as the contract of [paravirt.ChannelOps] allows.
+	// Around, if not nil, is given the machine's event channels and returns what is put in their
+	// place: what disturbs them, as the contract of [paravirt.ChannelOps] allows.
 	Around func(paravirt.ChannelOps) paravirt.ChannelOps
 }
 

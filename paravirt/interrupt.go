@@ -6,10 +6,10 @@ type Interruption struct {
 	interrupted uint32
 }
 
-// EnterInterrupt says that what runs from here on has interrupted what ran before. The machine that delivers
-// an interrupt calls it before the handler. If the interrupted context has been chosen by an unlocker to
-// look at a lock, and has not looked yet, then the handler may be waiting for what another
-// waiter of that lock would do: so the choice is passed on to another one.
+// EnterInterrupt says that what runs from here on has interrupted what ran before. The machine that
+// delivers an interrupt calls it before the handler. If the interrupted context has been chosen by
+// an unlocker to look at a lock, and has not looked yet, then the handler may be waiting for what
+// another waiter of that lock would do: so the choice is passed on to another one.
 //
 //	interrupt                       unlocker, in WakeWaiter
 //	[S]  interrupted = 1            [RMW] kicked: 0 → 1

@@ -30,8 +30,8 @@ type Config struct {
 	// Channel is how CPUs sleep and are woken.
 	Channel ChannelOps
 
-	// Wait and Kick override WaitEvent and KickEvent, which are built on Channel. A CPU that sleeps in a Wait
-	// that doesn't Poll is not seen by Asleep.
+	// Wait and Kick override WaitEvent and KickEvent, which are built on Channel. A CPU that sleeps
+	// in a Wait that doesn't Poll is not seen by Asleep.
 	Wait func(c *CPU, p *arch.U8, v uint8)
 	Kick func(c *CPU, cpu uint32)
 
@@ -42,9 +42,9 @@ type Config struct {
 	// least 4 for each CPU. 0 means Linux's rule, at least 256.
 	HashEntries int
 
-	// Stats switches the counters on. Off, they cost a predicted branch in slow
-	// paths, and nothing in fast ones. The first machine of a process that has them takes 12 ms more to make:
-	// the CPUs' clocks are calibrated.
+	// Stats switches the counters on. Off, they cost a predicted branch in slow paths, and nothing
+	// in fast ones. The first machine of a process that has them takes 12 ms more to make: the
+	// CPUs' clocks are calibrated.
 	Stats bool
 }
 
@@ -67,8 +67,8 @@ type Tunables struct {
 	// NoWaitEarly keeps a queued waiter from sleeping at once when its predecessor does not run.
 	NoWaitEarly bool
 
-	// Steal is for how many rounds a newcomer of the hybrid queued lock tries to take the lock
-	// past the queue while that is allowed: None is never (strictly fair), 1 is one attempt (Linux in
+	// Steal is for how many rounds a newcomer of the hybrid queued lock tries to take the lock past
+	// the queue while that is allowed: None is never (strictly fair), 1 is one attempt (Linux in
 	// 2015), arch.Forever is for as long as it is allowed (Linux since 2017). Its own is 2^10.
 	Steal uint32
 }
@@ -167,17 +167,20 @@ const (
 func New(cfg Config) (*Machine, error) {
 	n := cfg.CPUs
 	if n < 1 || n > MaxCPUs {
-		return nil, errors.New("paravirt: a machine has 1 to " + strconv.Itoa(MaxCPUs) + " CPUs, not " + strconv.Itoa(n))
+		return nil, errors.New("paravirt: a machine has 1 to " + strconv.Itoa(MaxCPUs) +
+			" CPUs, not " + strconv.Itoa(n))
 	}
 	if cfg.Channel.Poll == nil {
-		return nil, errors.New("paravirt: a machine needs an event channel: Config.Channel is empty")
+		return nil, errors.New("paravirt: a machine needs an event channel: Config.Channel is " +
+			"empty")
 	}
 	entries := cfg.HashEntries
 	if entries == 0 {
 		entries = max(minHash, 1<<bits.Len(uint(Contexts*n-1)))
 	}
 	if entries < Contexts*n || entries&(entries-1) != 0 {
-		return nil, errors.New("paravirt: " + strconv.Itoa(entries) + " hash entries: want a power of two, at least 4 for each CPU")
+		return nil, errors.New("paravirt: " + strconv.Itoa(entries) +
+			" hash entries: want a power of two, at least 4 for each CPU")
 	}
 
 	if cfg.Stats {

@@ -31,8 +31,10 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{"negative", paravirt.Config{CPUs: -1, Channel: poll}, "not -1"},
 		{"too many", paravirt.Config{CPUs: paravirt.MaxCPUs + 1, Channel: poll}, "1 to 16383 CPUs"},
 		{"no channel", paravirt.Config{CPUs: 1}, "event channel"},
-		{"hash no power of two", paravirt.Config{CPUs: 1, Channel: poll, HashEntries: 5}, "5 hash entries"},
-		{"hash too small", paravirt.Config{CPUs: 3, Channel: poll, HashEntries: 8}, "8 hash entries"},
+		{"hash no power of two", paravirt.Config{CPUs: 1, Channel: poll, HashEntries: 5},
+			"5 hash entries"},
+		{"hash too small", paravirt.Config{CPUs: 3, Channel: poll, HashEntries: 8},
+			"8 hash entries"},
 		{"least hash", paravirt.Config{CPUs: 2, Channel: poll, HashEntries: 8}, ""},
 		{"most CPUs", paravirt.Config{CPUs: paravirt.MaxCPUs, Channel: poll}, ""},
 	} {
@@ -41,7 +43,9 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 			switch {
 			case tt.want == "" && err != nil:
 				t.Error(err)
-			case tt.want == "" && (m.CPUs() != tt.cfg.CPUs || len(m.Hash()) < 4*m.CPUs() || 1<<m.HashBits() != len(m.Hash())):
+			case tt.want == "" &&
+				(m.CPUs() != tt.cfg.CPUs || len(m.Hash()) < 4*m.CPUs() ||
+					1<<m.HashBits() != len(m.Hash())):
 				t.Errorf("%d CPUs, %d entries, %d bits", m.CPUs(), len(m.Hash()), m.HashBits())
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("error is %v, want one with %q", err, tt.want)
@@ -100,7 +104,8 @@ func TestEventChannel(t *testing.T) {
 	if c.TestPending() || m.Asleep(0) {
 		t.Error("still pending, or asleep, after ClearPending")
 	}
-	if k, w := other.Stats().Events[paravirt.EventKick].Value(), c.Stats().Events[paravirt.EventWakeup].Value(); k != 2 || w != 1 {
+	if k, w := other.Stats().Events[paravirt.EventKick].Value(), c.Stats().
+		Events[paravirt.EventWakeup].Value(); k != 2 || w != 1 {
 		t.Errorf("%d kicks and %d wake-ups counted, want 2 and 1", k, w)
 	}
 	if got := m.CPU(1).ChannelName(); got != "spinlock1" {
@@ -117,20 +122,24 @@ func TestWaitDoesNotSleep(t *testing.T) {
 		pending bool // afterwards
 	}{
 		{"on another value", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up() }, 1, false},
-		{"after a kick", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up(); m.CPU(1).Kick(0) }, 0, false},
+		{"after a kick", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up(); m.CPU(1).Kick(0) }, 0,
+			false},
 		{"unbound", func(m *paravirt.Machine, c *paravirt.CPU) {}, 0, false},
-		{"unbound again", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up(); c.Down() }, 0, false},
-		{"in an NMI", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up(); c.EnterNMI() }, 0, false},
+		{"unbound again", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up(); c.Down() }, 0,
+			false},
+		{"in an NMI", func(m *paravirt.Machine, c *paravirt.CPU) { c.Up(); c.EnterNMI() }, 0,
+			false},
 		{"in an NMI, and leaves the kick", func(m *paravirt.Machine, c *paravirt.CPU) {
 			c.Up()
 			m.CPU(1).Kick(0)
 			c.EnterNMI()
 		}, 0, true},
-		{"nested, and leaves the kick to the outer wait", func(m *paravirt.Machine, c *paravirt.CPU) {
-			c.Up()
-			c.EnterWait()
-			m.CPU(1).Kick(0)
-		}, 0, true},
+		{"nested, and leaves the kick to the outer wait",
+			func(m *paravirt.Machine, c *paravirt.CPU) {
+				c.Up()
+				c.EnterWait()
+				m.CPU(1).Kick(0)
+			}, 0, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := machine(t, paravirt.Config{CPUs: 2})
@@ -160,15 +169,16 @@ func TestNestedWaitSwallowsNoKick(t *testing.T) {
 			var outer, inner arch.Word
 			var m *paravirt.Machine
 			depth, lost := 0, false
-			m, err := chanmachine.New(paravirt.Config{CPUs: 2, Wait: tt.wait}, chanmachine.Options{BeforePoll: func(c *paravirt.CPU) {
-				if depth++; depth == 1 {
-					m.CPU(1).Kick(0)         // for the outer wait
-					c.Wait(inner.Byte(0), 9) // an interrupt's, which finds its value changed
-					if lost = !c.TestPending(); lost {
-						c.SetPending()
+			m, err := chanmachine.New(paravirt.Config{CPUs: 2, Wait: tt.wait},
+				chanmachine.Options{BeforePoll: func(c *paravirt.CPU) {
+					if depth++; depth == 1 {
+						m.CPU(1).Kick(0)         // for the outer wait
+						c.Wait(inner.Byte(0), 9) // an interrupt's, which finds its value changed
+						if lost = !c.TestPending(); lost {
+							c.SetPending()
+						}
 					}
-				}
-			}})
+				}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +202,8 @@ func TestKickOfUnboundCPUIsCountedAndNotSent(t *testing.T) {
 	}
 	e := &c.Stats().Events
 	if e[paravirt.EventUnbound].Value() != 1 || e[paravirt.EventKick].Value() != 0 {
-		t.Errorf("unbound %d, kicks %d; want 1, 0", e[paravirt.EventUnbound].Value(), e[paravirt.EventKick].Value())
+		t.Errorf("unbound %d, kicks %d; want 1, 0", e[paravirt.EventUnbound].Value(),
+			e[paravirt.EventKick].Value())
 	}
 }
 
@@ -272,30 +283,31 @@ func TestChanMachineKeepsTheContract(t *testing.T) {
 		{"spurious parks", chanmachine.Options{Spurious: true}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			contract.Test(t, func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
-				m, err := chanmachine.New(paravirt.Config{CPUs: n, Stats: tt.stats}, tt.o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				ready(m)
-				if err := chanmachine.Run(m, body); err != nil {
-					t.Fatal(err)
-				}
-				if tt.stats {
-					kicks, woken := uint64(0), uint64(0)
-					for i := range n {
-						e := &m.CPU(i).Stats().Events
-						kicks += e[paravirt.EventKick].Value()
-						woken += e[paravirt.EventWakeup].Value()
-						if w := e[paravirt.KickWake].Value(); w > kicks && i == n-1 {
-							t.Errorf("%d waits ended by a kick, of %d kicks", w, kicks)
+			contract.Test(t,
+				func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
+					m, err := chanmachine.New(paravirt.Config{CPUs: n, Stats: tt.stats}, tt.o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					ready(m)
+					if err := chanmachine.Run(m, body); err != nil {
+						t.Fatal(err)
+					}
+					if tt.stats {
+						kicks, woken := uint64(0), uint64(0)
+						for i := range n {
+							e := &m.CPU(i).Stats().Events
+							kicks += e[paravirt.EventKick].Value()
+							woken += e[paravirt.EventWakeup].Value()
+							if w := e[paravirt.KickWake].Value(); w > kicks && i == n-1 {
+								t.Errorf("%d waits ended by a kick, of %d kicks", w, kicks)
+							}
+						}
+						if woken > kicks {
+							t.Errorf("%d wake-ups of %d kicks", woken, kicks)
 						}
 					}
-					if woken > kicks {
-						t.Errorf("%d wake-ups of %d kicks", woken, kicks)
-					}
-				}
-			})
+				})
 		})
 	}
 }

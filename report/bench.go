@@ -53,7 +53,10 @@ func hostFacts(h *result.Host, command []string, started time.Time) [][2]string 
 		facts = append(facts, [2]string{"Quota", short(h.QuotaCPUs) + " CPUs"})
 	}
 	if h.Steal != nil {
-		facts = append(facts, [2]string{"Stolen meanwhile", nanos(float64(h.Steal.AfterNanos-h.Steal.BeforeNanos)) + " of CPU time, by the hypervisor"})
+		facts = append(facts,
+			[2]string{"Stolen meanwhile",
+				nanos(float64(h.Steal.AfterNanos-h.Steal.BeforeNanos)) +
+					" of CPU time, by the hypervisor"})
 	}
 	return facts
 }
@@ -67,7 +70,8 @@ func place(h *result.Host) string {
 	return fmt.Sprintf("%s, %s, %s %s, %s", h.CPU, beneath, h.GOOS, h.Kernel, h.Go)
 }
 
-const emulated = "The CPUs are emulated: no time here says anything of a processor, and none may be compared with those of real ones."
+const emulated = "The CPUs are emulated: no time here says anything of a processor, and none may " +
+	"be compared with those of real ones."
 
 func benchWarnings(b *result.Bench) (all []string) {
 	if b.Host.Emulated {
@@ -77,13 +81,16 @@ func benchWarnings(b *result.Bench) (all []string) {
 		r := &b.Runs[i]
 		where := fmt.Sprintf("%s with %d vCPUs, round %d", r.Lock, r.VCPUs, r.Round)
 		if r.Violations > 0 {
-			all = append(all, fmt.Sprintf("Violation: %s: %d times two vCPUs held it at once, or an update was lost.", where, r.Violations))
+			all = append(all,
+				fmt.Sprintf("Violation: %s: %d times two vCPUs held it at once, or an update was "+
+					"lost.", where, r.Violations))
 		}
 		if r.TimedOut {
 			all = append(all, fmt.Sprintf("%s did not come to its end.", where))
 		}
 		if r.Interrupted {
-			all = append(all, fmt.Sprintf("Interrupted: %s ran for %s only.", where, nanos(r.Seconds*1e9)))
+			all = append(all,
+				fmt.Sprintf("Interrupted: %s ran for %s only.", where, nanos(r.Seconds*1e9)))
 		}
 	}
 	return append(all, b.Disturbances(disturbedShown)...)
@@ -117,11 +124,14 @@ func setupsOf(runs []result.Run) []*setup {
 	var all []*setup
 	for _, r := range runs {
 		i := slices.IndexFunc(all, func(u *setup) bool {
-			return u.machine == r.Machine && u.cpus == r.CPUs && u.neighbours == r.Neighbours && u.cs == r.CSNanos && u.ncs == r.NCSNanos
+			return u.machine == r.Machine && u.cpus == r.CPUs && u.neighbours == r.Neighbours &&
+				u.cs == r.CSNanos && u.ncs == r.NCSNanos
 		})
 		if i < 0 {
 			i = len(all)
-			all = append(all, &setup{machine: r.Machine, cpus: r.CPUs, neighbours: r.Neighbours, cs: r.CSNanos, ncs: r.NCSNanos, peer: make(map[string]bool)})
+			all = append(all,
+				&setup{machine: r.Machine, cpus: r.CPUs, neighbours: r.Neighbours, cs: r.CSNanos,
+					ncs: r.NCSNanos, peer: make(map[string]bool)})
 		}
 		all[i].runs = append(all[i].runs, r)
 		all[i].peer[r.Lock] = r.Peer
@@ -138,7 +148,8 @@ func setupsOf(runs []result.Run) []*setup {
 }
 
 func (u *setup) name() string {
-	name := fmt.Sprintf("%s on %d CPUs, %v in, %v between", u.machine, u.cpus, time.Duration(u.cs), time.Duration(u.ncs))
+	name := fmt.Sprintf("%s on %d CPUs, %v in, %v between", u.machine, u.cpus, time.Duration(u.cs),
+		time.Duration(u.ncs))
 	if u.neighbours > 0 {
 		name += fmt.Sprintf(", beside %d vCPUs", u.neighbours)
 	}
@@ -159,17 +170,22 @@ func (u *setup) words(b *result.Bench) string {
 	for _, n := range slices.Compact(vcpus) {
 		counts = append(counts, short(n))
 	}
-	text := fmt.Sprintf("%s on %s; critical section %v, %v between two. %d rounds of %s for each lock (%s). Measured on %s.",
-		vcpusOn(u.machine, counts), plural(u.cpus, "CPU"), time.Duration(u.cs), time.Duration(u.ncs), rounds, nanos(result.Median(seconds)*1e9),
+	text := fmt.Sprintf("%s on %s; critical section %v, %v between two. %d rounds of %s for each "+
+		"lock (%s). Measured on %s.",
+		vcpusOn(u.machine, counts), plural(u.cpus, "CPU"), time.Duration(u.cs),
+		time.Duration(u.ncs), rounds, nanos(result.Median(seconds)*1e9),
 		strings.Join(u.locks, ", "), place(&b.Host))
 	if u.neighbours > 0 {
-		text += fmt.Sprintf(" Another virtual machine's %s computed on the same CPUs all the time.", plural(u.neighbours, "vCPU"))
+		text += fmt.Sprintf(" Another virtual machine's %s computed on the same CPUs all the time.",
+			plural(u.neighbours, "vCPU"))
 	}
 	return text
 }
 
 func vcpusOn(machine string, counts []string) string {
-	what := map[string]string{"threads": "OS threads", "goroutines": "goroutines", "kvm": "vCPUs of a KVM virtual machine", "xen": "OS threads on Xen's event channels"}[machine]
+	what := map[string]string{"threads": "OS threads", "goroutines": "goroutines",
+		"kvm": "vCPUs of a KVM virtual machine",
+		"xen": "OS threads on Xen's event channels"}[machine]
 	return list(counts) + " " + cmp.Or(what, machine)
 }
 
@@ -215,14 +231,18 @@ func (u *setup) finding() string {
 	case survive == nil && collapse == nil:
 		text = ""
 	case collapse == nil:
-		text += list(survive) + " kept half of their throughput or more, and none fell below a tenth of it."
+		text += list(survive) +
+			" kept half of their throughput or more, and none fell below a tenth of it."
 	case survive == nil:
-		text += list(collapse) + " fell below a tenth of their throughput, and none kept half of it."
+		text += list(collapse) +
+			" fell below a tenth of their throughput, and none kept half of it."
 	default:
-		text += list(survive) + " kept half of their throughput or more; " + list(collapse) + " fell below a tenth of theirs."
+		text += list(survive) + " kept half of their throughput or more; " + list(collapse) +
+			" fell below a tenth of theirs."
 	}
 	if noisy := said[result.Noisy]; noisy != nil {
-		text += fmt.Sprintf(" Too noisy to say, since the rounds with %s don't agree, or are too few: %s.", plural(least, "vCPU"), list(noisy))
+		text += fmt.Sprintf(" Too noisy to say, since the rounds with %s don't agree, or are too "+
+			"few: %s.", plural(least, "vCPU"), list(noisy))
 	}
 	return strings.TrimSpace(text)
 }
@@ -258,7 +278,10 @@ func (u *setup) overcommit(vcpus int) float64 { return float64(vcpus) / float64(
 
 // counts says that a lock has counters: a peer that never says that it was contended has none.
 func (u *setup) counts(lock string) bool {
-	return !u.peer[lock] || slices.ContainsFunc(u.runs, func(r result.Run) bool { return r.Lock == lock && r.Contended > 0 })
+	return !u.peer[lock] ||
+		slices.ContainsFunc(u.runs, func(r result.Run) bool {
+			return r.Lock == lock && r.Contended > 0
+		})
 }
 
 func ops(r *result.Run) float64 { return r.OpsPerSecond }
@@ -290,13 +313,19 @@ func (u *setup) parts(id, name string, l *looks) []part {
 	}
 	parts := []part{
 		u.summary("In figures" + suffix),
-		{Title: "Against overcommit" + suffix, Words: []string{"Points are medians over the rounds, and bars reach from the least to the most."}, Figures: u.overcommitFigures(id, l)},
+		{Title: "Against overcommit" + suffix,
+			Words: []string{"Points are medians over the rounds, and bars reach from the least " +
+				"to the most."}, Figures: u.overcommitFigures(id, l)},
 		{Title: "How long they wait" + suffix, Figures: u.latencyFigures(id, l),
-			Words: []string{"From wanting the lock to having it. Corrected for coordinated omission: a stall counts for each request that would have come meanwhile."}},
+			Words: []string{"From wanting the lock to having it. Corrected for coordinated " +
+				"omission: a stall counts for each request that would have come meanwhile."}},
 	}
 	if f := u.spinFigures(id, l); f != nil {
-		parts = append(parts, part{Title: "How long they spin" + suffix, Figures: f, Words: []string{
-			"Of the contended acquisitions, the share that was not won within so many rounds of spinning: medians. The 2008 document expects 98% to be won within 2^16 rounds, and 2% to sleep."}})
+		parts = append(parts,
+			part{Title: "How long they spin" + suffix, Figures: f, Words: []string{
+				"Of the contended acquisitions, the share that was not won within so many rounds " +
+					"of spinning: medians. The 2008 document expects 98% to be won within 2^16 " +
+					"rounds, and 2% to sleep."}})
 		parts = append(parts, part{Figures: u.histograms(id, l)})
 	}
 	return parts
@@ -307,8 +336,11 @@ func (u *setup) summary(title string) part {
 	var tables []table
 	for _, n := range u.vcpus() {
 		t := table{
-			Caption: fmt.Sprintf("Overcommit %s: %s on %s. Medians, and the longest wait of all rounds; * is a peer.", short(u.overcommit(n)), plural(n, "vCPU"), plural(u.cpus, "CPU")),
-			Head:    []string{"", "acquisitions/s", "wait p50", "p99.9", "longest", "CPU each", "contended", "slept", "Jain", "lost wake-ups"},
+			Caption: fmt.Sprintf("Overcommit %s: %s on %s. Medians, and the longest wait of all "+
+				"rounds; * is a peer.", short(u.overcommit(n)), plural(n, "vCPU"),
+				plural(u.cpus, "CPU")),
+			Head: []string{"", "acquisitions/s", "wait p50", "p99.9", "longest", "CPU each",
+				"contended", "slept", "Jain", "lost wake-ups"},
 		}
 		locks := slices.SortedStableFunc(slices.Values(u.locks), func(a, b string) int {
 			return cmp.Compare(u.cell(b, n).Median(ops), u.cell(a, n).Median(ops))
@@ -337,8 +369,11 @@ func (u *setup) summary(title string) part {
 			if u.peer[lock] {
 				label += " *"
 			}
-			t.Rows = append(t.Rows, []string{label, median("", ops), median("ns", quantile(0)), median("ns", quantile(2)), number(c.Max(quantile(3)), "ns"),
-				median("ns", cpuPerOp), shares[0], shares[1], median("", jain), strconv.FormatUint(lost, 10)})
+			t.Rows = append(t.Rows,
+				[]string{label, median("", ops), median("ns", quantile(0)),
+					median("ns", quantile(2)), number(c.Max(quantile(3)), "ns"),
+					median("ns", cpuPerOp), shares[0], shares[1], median("", jain),
+					strconv.FormatUint(lost, 10)})
 		}
 		tables = append(tables, t)
 	}
@@ -362,10 +397,16 @@ func (u *setup) overcommitFigures(id string, l *looks) (figures []figure) {
 		counted      bool
 	}{
 		{"Throughput", "Higher is better.", axis("acquisitions", "1/s", true), nil, ops, false},
-		{"CPU burnt", "CPU time, user and system, that an acquisition costs all vCPUs together. Lower is better.", axis("CPU time per acquisition", "ns", true), nil, cpuPerOp, false},
-		{"Fairness", "Jain's index over the vCPUs' acquisitions: 1 if all got the same, 1/n if one got everything.", axis("Jain's index", "", false), []float64{0, 1}, jain, false},
-		{"Contended", "Acquisitions that the fast path didn't make.", axis("share of acquisitions", "%", false), []float64{0, 100}, contended, true},
-		{"Slow path", "Acquisitions for which a vCPU gave its CPU up.", axis("share of acquisitions", "%", true), nil, blocked, true},
+		{"CPU burnt",
+			"CPU time, user and system, that an acquisition costs all vCPUs together. Lower is " +
+				"better.", axis("CPU time per acquisition", "ns", true), nil, cpuPerOp, false},
+		{"Fairness",
+			"Jain's index over the vCPUs' acquisitions: 1 if all got the same, 1/n if one got " +
+				"everything.", axis("Jain's index", "", false), []float64{0, 1}, jain, false},
+		{"Contended", "Acquisitions that the fast path didn't make.",
+			axis("share of acquisitions", "%", false), []float64{0, 100}, contended, true},
+		{"Slow path", "Acquisitions for which a vCPU gave its CPU up.",
+			axis("share of acquisitions", "%", true), nil, blocked, true},
 	} {
 		c := chart{title: p.title, about: p.about, x: x, y: p.y, within: p.within, first: i == 0}
 		for _, lock := range u.locks {
@@ -393,8 +434,10 @@ func (u *setup) overcommitFigures(id string, l *looks) (figures []figure) {
 func (u *setup) latencyFigures(id string, l *looks) (figures []figure) {
 	for _, n := range u.vcpus() {
 		c := chart{
-			title: fmt.Sprintf("Waiting, at overcommit %s", short(u.overcommit(n))), about: "Lower is better.",
-			x: axis("percentile", "", false), y: axis("wait", "ns", true), steps: []string{"p50", "p99", "p99.9", "max"},
+			title: fmt.Sprintf("Waiting, at overcommit %s", short(u.overcommit(n))),
+			about: "Lower is better.",
+			x:     axis("percentile", "", false), y: axis("wait", "ns", true),
+			steps: []string{"p50", "p99", "p99.9", "max"},
 		}
 		for _, lock := range u.locks {
 			var points []point
@@ -413,7 +456,8 @@ func (u *setup) latencyFigures(id string, l *looks) (figures []figure) {
 	return figures
 }
 
-// within returns the share of contended acquisitions that were won within 2^n rounds, without sleeping.
+// within returns the share of contended acquisitions that were won within 2^n rounds, without
+// sleeping.
 func within(r *result.Run, n int) float64 {
 	won := 0.0
 	for _, c := range r.SpinRounds[:min(n+1, len(r.SpinRounds))] {
@@ -422,12 +466,15 @@ func within(r *result.Run, n int) float64 {
 	return 100 * min(1, won/float64(r.Contended))
 }
 
-// spinFigures are, for each number of vCPUs, the share of acquisitions that isn't made within so many rounds.
+// spinFigures are, for each number of vCPUs, the share of acquisitions that isn't made within so
+// many rounds.
 func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 	for _, n := range u.vcpus() {
 		c := chart{
-			title: fmt.Sprintf("Not yet won, at overcommit %s", short(u.overcommit(n))), about: "Lower is better. A line that goes on level is of those that sleep.",
-			x: axis("rounds", powers, true), y: axis("contended acquisitions that took more", "%", true), within: []float64{100},
+			title: fmt.Sprintf("Not yet won, at overcommit %s", short(u.overcommit(n))),
+			about: "Lower is better. A line that goes on level is of those that sleep.",
+			x:     axis("rounds", powers, true),
+			y:     axis("contended acquisitions that took more", "%", true), within: []float64{100},
 		}
 		c.y.Marks = []result.Mark{{At: 2, Label: "98% won"}}
 		for _, lock := range u.locks {
@@ -437,7 +484,8 @@ func (u *setup) spinFigures(id string, l *looks) (figures []figure) {
 			var points []point
 			cell := u.cell(lock, n)
 			for b := range buckets(cell) {
-				if p, ok := over(math.Pow(2, float64(b)), values(cell, func(r *result.Run) float64 { return 100 - within(r, b) })); ok {
+				if p, ok := over(math.Pow(2, float64(b)),
+					values(cell, func(r *result.Run) float64 { return 100 - within(r, b) })); ok {
 					// Bars at so many points would hide the lines.
 					points = append(points, point{p.x, p.y, p.y, p.y})
 				}
@@ -466,7 +514,8 @@ func buckets(c result.Rounds) int {
 	return min(most, 32)
 }
 
-// spinFlag is the budget that a command asks for with --spin; 0 if it doesn't, or if it is without end.
+// spinFlag is the budget that a command asks for with --spin; 0 if it doesn't, or if it is without
+// end.
 func spinFlag(command []string) uint32 {
 	for i, arg := range command {
 		value, ok := strings.CutPrefix(arg, "--spin=")
@@ -516,7 +565,8 @@ func (u *setup) histograms(id string, l *looks) (figures []figure) {
 	n := vcpus[len(vcpus)-1]
 	for i, lock := range u.locks {
 		cell := u.cell(lock, n)
-		c := chart{title: fmt.Sprintf("%s, at overcommit %s", lock, short(u.overcommit(n))), bars: true, within: []float64{0},
+		c := chart{title: fmt.Sprintf("%s, at overcommit %s", lock, short(u.overcommit(n))),
+			bars: true, within: []float64{0},
 			x: axis("rounds, below", powers, true), y: axis("contended acquisitions", "%", false)}
 		var points []point
 		for b := range buckets(cell) {
@@ -547,7 +597,8 @@ func (u *setup) histograms(id string, l *looks) (figures []figure) {
 // won98 says within how many rounds 98% are won.
 func won98(c result.Rounds) string {
 	for n := range 33 {
-		if p, ok := over(0, values(c, func(r *result.Run) float64 { return within(r, n) })); ok && p.y >= 98 {
+		if p, ok := over(0, values(c, func(r *result.Run) float64 { return within(r, n) })); ok &&
+			p.y >= 98 {
 			return fmt.Sprintf("98%% are won within 2^%d rounds.", n)
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser starts a headless Chromium, or skips the test where there is none: with PVLOCK_BROWSER=require that is an
-// error.
+// browser starts a headless Chromium, or skips the test where there is none: with
+// PVLOCK_BROWSER=require that is an error.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	path := ""
@@ -32,10 +32,12 @@ func browser(t *testing.T) context.Context {
 	case path == "" && os.Getenv("PVLOCK_BROWSER") == "require":
 		t.Fatal("PVLOCK_BROWSER=require, and there is no Chromium on the PATH")
 	case path == "":
-		t.Skip("NOT TESTED IN A BROWSER: there is no Chromium on the PATH. Install it (Debian: apt-get install chromium); PVLOCK_BROWSER=require makes its absence an error.")
+		t.Skip("NOT TESTED IN A BROWSER: there is no Chromium on the PATH. Install it (Debian: " +
+			"apt-get install chromium); PVLOCK_BROWSER=require makes its absence an error.")
 	}
 	// As root, which is usual in containers, the browser has no sandbox.
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(2*time.Minute))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+		chromedp.NoSandbox, chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
@@ -87,7 +89,8 @@ func complaints(t *testing.T, ctx context.Context) func() []string {
 type seen struct {
 	Overflow int
 	Dark     bool
-	// Series are "plot/series: n", with n the points that have a size and lie in their plot; Blank the plots without a series that has.
+	// Series are "plot/series: n", with n the points that have a size and lie in their plot; Blank
+	// the plots without a series that has.
 	Series []string
 	Blank  []string
 	Tracks int
@@ -129,7 +132,8 @@ func TestInABrowserAtTwoWidthsInBothThemes(t *testing.T) {
 	for _, width := range []int64{360, 1400} {
 		for _, theme := range []string{"light", "dark"} {
 			t.Run(fmt.Sprintf("%d %s", width, theme), func(t *testing.T) {
-				err := chromedp.Do(ctx, inTheme(theme), chromedp.EmulateViewport(width, 900), chromedp.Navigate("file://"+name))
+				err := chromedp.Do(ctx, inTheme(theme), chromedp.EmulateViewport(width, 900),
+					chromedp.Navigate("file://"+name))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -165,7 +169,8 @@ func TestInABrowserAtTwoWidthsInBothThemes(t *testing.T) {
 		}
 	}
 	t.Run("in print", func(t *testing.T) {
-		if err := chromedp.Do(ctx, inPrint, chromedp.EmulateViewport(740, 1000), chromedp.Navigate("file://"+name)); err != nil {
+		if err := chromedp.Do(ctx, inPrint, chromedp.EmulateViewport(740, 1000),
+			chromedp.Navigate("file://"+name)); err != nil {
 			t.Fatal(err)
 		}
 		have, err := chromedp.Run(ctx, chromedp.Evaluate[seen](lookAround))
@@ -192,7 +197,8 @@ func inTheme(theme string) chromedp.Action[chromedp.Void] {
 }
 
 var inPrint = chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-	_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Media: "print"})
 	return err
 })
 

@@ -40,7 +40,9 @@ type point struct {
 
 // over makes a point of the values of rounds. NaNs are left out; without a value there is no point.
 func over(x float64, values []float64) (p point, ok bool) {
-	values = slices.DeleteFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	values = slices.DeleteFunc(values, func(v float64) bool {
+		return math.IsNaN(v) || math.IsInf(v, 0)
+	})
 	if len(values) == 0 || math.IsNaN(x) || math.IsInf(x, 0) {
 		return p, false
 	}
@@ -91,8 +93,8 @@ func (c *chart) text(p point) string {
 	return text
 }
 
-// table is what the chart draws, as a table: a row for each series and a column for each x; if that would be too wide for
-// paper, the other way round.
+// table is what the chart draws, as a table: a row for each series and a column for each x; if that
+// would be too wide for paper, the other way round.
 func (c *chart) table() table {
 	xs := c.xs()
 	t := table{Head: []string{""}}
@@ -156,15 +158,18 @@ func (c *chart) drawing() drawing {
 
 // figure makes the chart into what the page shows.
 func (c *chart) figure(id string) figure {
-	f := figure{ID: id, Title: c.title, About: c.about, Table: c.table(), Drawing: c.drawing(), Small: c.bars, First: c.first}
+	f := figure{ID: id, Title: c.title, About: c.about, Table: c.table(), Drawing: c.drawing(),
+		Small: c.bars, First: c.first}
 	var names []string
 	for _, s := range c.series {
 		names = append(names, s.name)
 		f.Legend = append(f.Legend, legend{s.name, s.look})
 	}
-	f.Desc = fmt.Sprintf("%s over %s, for %s. The table below has the values.", axisTitle(c.y), cmp.Or(axisTitle(c.x), "what was measured"), strings.Join(names, ", "))
+	f.Desc = fmt.Sprintf("%s over %s, for %s. The table below has the values.", axisTitle(c.y),
+		cmp.Or(axisTitle(c.x), "what was measured"), strings.Join(names, ", "))
 	if c.hollow() {
-		f.Notes = append(f.Notes, "A hollow point at the lower edge is a zero, which a logarithmic scale can't show.")
+		f.Notes = append(f.Notes,
+			"A hollow point at the lower edge is a zero, which a logarithmic scale can't show.")
 	}
 	return f
 }

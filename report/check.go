@@ -25,10 +25,15 @@ func checkSection(c *result.Check) section {
 		s.Warnings = append(s.Warnings, "Found: "+err.Error()+".")
 	}
 	s.Warnings = append(s.Warnings, warnEnding(c.Ending)...)
-	s.Words = []string{"A model checker explored what a few CPUs can do with a lock's own text, in every order in which their operations and " +
-		"their store buffers can take effect (tso; under sc there are no store buffers)." + explored(c.Runs)}
+	s.Words = []string{"A model checker explored what a few CPUs can do with a lock's own text, " +
+		"in every order in which their operations and " +
+		"their store buffers can take effect (tso; under sc there are no store buffers)." +
+		explored(c.Runs)}
 	if len(c.Runs) > 0 {
-		s.Parts = append(s.Parts, part{Title: "Explorations", Tables: []table{explorations("What was explored, and what was found", c.Runs)}, Folded: counterexamples(c.Runs)})
+		s.Parts = append(s.Parts,
+			part{Title: "Explorations",
+				Tables: []table{explorations("What was explored, and what was found", c.Runs)},
+				Folded: counterexamples(c.Runs)})
 	}
 	for i := range c.Scenarios {
 		s.Parts = append(s.Parts, scenario(&c.Scenarios[i]))
@@ -58,14 +63,19 @@ func explored(runs []*result.Exploration) string {
 			complete++
 		}
 	}
-	return fmt.Sprintf(" %s, %s states: %d complete and clean, %d with a violation, %d cut by a bound.",
-		plural(len(runs), "exploration"), number(states, ""), complete, found, len(runs)-complete-found)
+	return fmt.Sprintf(" %s, %s states: %d complete and clean, %d with a violation, %d cut by a "+
+		"bound.",
+		plural(len(runs), "exploration"), number(states, ""), complete, found,
+		len(runs)-complete-found)
 }
 
 func explorations(caption string, runs []*result.Exploration) table {
-	t := table{Caption: caption, Words: true, Head: []string{"lock", "client", "model", "states", "depth", "time", "found"}}
+	t := table{Caption: caption, Words: true,
+		Head: []string{"lock", "client", "model", "states", "depth", "time", "found"}}
 	for _, x := range runs {
-		t.Rows = append(t.Rows, []string{named(x), x.Client, x.Model, number(float64(x.States), ""), strconv.Itoa(x.Depth), nanos(x.Seconds * 1e9), found(x)})
+		t.Rows = append(t.Rows,
+			[]string{named(x), x.Client, x.Model, number(float64(x.States), ""),
+				strconv.Itoa(x.Depth), nanos(x.Seconds * 1e9), found(x)})
 	}
 	return t
 }
@@ -104,7 +114,9 @@ func counterexamples(runs []*result.Exploration) (all []table) {
 			continue
 		}
 		f := x.Finding
-		t := table{Words: true, Caption: fmt.Sprintf("%s, %s, %s: %s, the shortest way there", named(x), x.Client, x.Model, f.Kind), After: f.Text, Head: []string{""}}
+		t := table{Words: true,
+			Caption: fmt.Sprintf("%s, %s, %s: %s, the shortest way there", named(x), x.Client,
+				x.Model, f.Kind), After: f.Text, Head: []string{""}}
 		for i := range f.Rows[0].Buffers {
 			t.Head = append(t.Head, fmt.Sprintf("CPU %d", i))
 		}
@@ -136,7 +148,9 @@ func step(i int, r *result.CheckRow) []string {
 	for _, p := range r.Pending {
 		pending = append(pending, strconv.Itoa(p))
 	}
-	return slices.Concat(cells, r.Locks, []string{strings.Join(held, "; "), strings.Join(pending, " "), strings.TrimSpace(path.Base(r.Site) + " " + r.Func)})
+	return slices.Concat(cells, r.Locks,
+		[]string{strings.Join(held, "; "), strings.Join(pending, " "),
+			strings.TrimSpace(path.Base(r.Site) + " " + r.Func)})
 }
 
 func scenario(s *result.CheckScenario) part {
@@ -161,9 +175,11 @@ func scenario(s *result.CheckScenario) part {
 
 func necessity(n *result.LockNeeds) part {
 	p := part{Title: "What each barrier of " + n.Lock + " is good for", Words: []string{
-		"Each fence, locked instruction, second look and order of stores is weakened, alone. What breaks then shows what it is there for; " +
+		"Each fence, locked instruction, second look and order of stores is weakened, alone. " +
+			"What breaks then shows what it is there for; " +
 			"what is redundant is so as far as the clients go."}}
-	t := table{Caption: n.Lock + ": weakened one at a time", Words: true, Head: []string{"at", "weakened", "breaks", "steps", "client", "text"}}
+	t := table{Caption: n.Lock + ": weakened one at a time", Words: true,
+		Head: []string{"at", "weakened", "breaks", "steps", "client", "text"}}
 	for _, x := range n.Needs {
 		breaks, steps, client := string(x.Breaks), strconv.Itoa(x.Steps), x.Client
 		switch {

@@ -20,22 +20,27 @@ func WriteComparison(w io.Writer, c *result.Comparison) error {
 		log, n := 0.0, 0
 		for j := range m.Cells {
 			x := &m.Cells[j]
-			fmt.Fprintf(tw, "%s\t%s\t± %s\t%s\t± %s\t%s\t(%s)\t%s\n", x.Name, number(x.Old.Center, m.Unit), x.Old.PctRangeString(),
-				number(x.New.Center, m.Unit), x.New.PctRangeString(), x.Test.FormatDelta(x.Old.Center, x.New.Center), x.Test, verdict(m, x))
+			fmt.Fprintf(tw, "%s\t%s\t± %s\t%s\t± %s\t%s\t(%s)\t%s\n", x.Name,
+				number(x.Old.Center, m.Unit), x.Old.PctRangeString(),
+				number(x.New.Center, m.Unit), x.New.PctRangeString(),
+				x.Test.FormatDelta(x.Old.Center, x.New.Center), x.Test, verdict(m, x))
 			if x.Old.Center > 0 && x.New.Center > 0 {
 				log += math.Log(x.New.Center / x.Old.Center)
 				n++
 			}
 		}
 		if n > 1 {
-			fmt.Fprintf(tw, "geometric mean\t\t\t\t\t%+.2f%%\t\t\n", 100*(math.Exp(log/float64(n))-1))
+			fmt.Fprintf(tw, "geometric mean\t\t\t\t\t%+.2f%%\t\t\n",
+				100*(math.Exp(log/float64(n))-1))
 		}
 		if err := tw.Flush(); err != nil {
 			return err
 		}
 		fmt.Fprintln(&out)
 	}
-	fmt.Fprintln(&out, "Medians, ± their 95% confidence interval (∞: too few rounds for one); ~: the difference may be chance (p > 0.05, Mann–Whitney U-test).")
+	fmt.Fprintln(&out,
+		"Medians, ± their 95% confidence interval (∞: too few rounds for one); ~: the difference "+
+			"may be chance (p > 0.05, Mann–Whitney U-test).")
 	if _, err := io.WriteString(w, out.String()); err != nil {
 		return fmt.Errorf("write comparison: %w", err)
 	}

@@ -8,7 +8,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// A frame is where a picture has its axes, in its own units: about what it has as CSS pixels, on a phone a little less.
+// A frame is where a picture has its axes, in its own units: about what it has as CSS pixels, on a
+// phone a little less.
 type frame struct{ width, height, left, right, top, bottom float64 }
 
 const plotWidth = 340
@@ -53,7 +54,8 @@ type drawnPoint struct {
 
 func (c *chart) draw(f frame) drawing {
 	d := drawing{Width: f.width, Height: f.height, YTitle: axisTitle(c.y), XTitle: axisTitle(c.x)}
-	d.Frame = fmt.Sprintf("M%s %sV%sH%s", pixels(f.left), pixels(f.top), pixels(f.bottom), pixels(f.right))
+	d.Frame = fmt.Sprintf("M%s %sV%sH%s", pixels(f.left), pixels(f.top), pixels(f.bottom),
+		pixels(f.right))
 	x, y := c.scales(f)
 	c.ticks(&d, f, x, y)
 	c.marks(&d, f, x, y)
@@ -89,7 +91,9 @@ func (c *chart) scales(f frame) (x, y scale) {
 func (c *chart) ticks(d *drawing, f frame, x, y scale) {
 	for _, v := range y.ticks(6) {
 		at := pixels(y.at(v))
-		d.YTicks = append(d.YTicks, mark{fmt.Sprintf("M%s %sH%s", pixels(f.left), at, pixels(f.right)), pixels(f.left - 5), at, number(v, c.y.Unit), "end"})
+		d.YTicks = append(d.YTicks,
+			mark{fmt.Sprintf("M%s %sH%s", pixels(f.left), at, pixels(f.right)), pixels(f.left - 5),
+				at, number(v, c.y.Unit), "end"})
 	}
 	// The values themselves, if they are few.
 	at := c.xs()
@@ -110,19 +114,23 @@ func (c *chart) ticks(d *drawing, f frame, x, y scale) {
 			continue
 		}
 		last = x.at(v)
-		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", pixels(x.at(v)), pixels(f.bottom)), pixels(x.at(v)), pixels(f.bottom + 18), c.step(v), "middle"})
+		d.XTicks = append(d.XTicks,
+			mark{fmt.Sprintf("M%s %sv5", pixels(x.at(v)), pixels(f.bottom)), pixels(x.at(v)),
+				pixels(f.bottom + 18), c.step(v), "middle"})
 	}
 }
 
 func (c *chart) marks(d *drawing, f frame, x, y scale) {
 	for i, m := range c.x.Marks {
 		at := x.at(m.At)
-		// Words of marks that are close are below each other: at the top, but for shares, which have their lines there.
+		// Words of marks that are close are below each other: at the top, but for shares, which
+		// have their lines there.
 		word := f.top + 11 + 13*float64(i%4)
 		if !c.y.Log && !c.bars {
 			word = f.bottom - 45 + 13*float64(i%4)
 		}
-		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(f.top), pixels(f.bottom)), pixels(at - 4), pixels(word), m.Label, "end"}
+		t := mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(f.top), pixels(f.bottom)),
+			pixels(at - 4), pixels(word), m.Label, "end"}
 		if at < (f.left+f.right)/2 {
 			t.X, t.Anchor = pixels(at+4), "start"
 		}
@@ -130,7 +138,9 @@ func (c *chart) marks(d *drawing, f frame, x, y scale) {
 	}
 	for _, m := range c.y.Marks {
 		at := y.at(m.At)
-		d.Marks = append(d.Marks, mark{fmt.Sprintf("M%s %sH%s", pixels(f.left), pixels(at), pixels(f.right)), pixels(f.left + 4), pixels(at - 4), m.Label, "start"})
+		d.Marks = append(d.Marks,
+			mark{fmt.Sprintf("M%s %sH%s", pixels(f.left), pixels(at), pixels(f.right)),
+				pixels(f.left + 4), pixels(at - 4), m.Label, "start"})
 	}
 }
 
@@ -154,7 +164,8 @@ func (c *chart) line(s series, x, y scale, dx float64) drawnSeries {
 		}
 		d.Points = append(d.Points, drawnPoint{
 			X: px, Y: py, Symbol: s.look.Marker(), Value: c.text(p), Hollow: c.y.Log && p.y <= 0,
-			Text: fmt.Sprintf("%s, %s: %s", s.name, strings.TrimSpace(c.x.Label+" "+c.step(p.x)), c.text(p)),
+			Text: fmt.Sprintf("%s, %s: %s", s.name, strings.TrimSpace(c.x.Label+" "+c.step(p.x)),
+				c.text(p)),
 		})
 	}
 	if len(s.points) > 1 {
@@ -175,7 +186,8 @@ func (c *chart) columns(s series, x, y scale) drawnSeries {
 			top = y.from - 0.3
 		}
 		d.Points = append(d.Points, drawnPoint{
-			Path: fmt.Sprintf("M%s %sh%sV%sh-%sz", pixels(x.at(p.x)-width*0.4), pixels(y.from), pixels(width*0.8), pixels(top), pixels(width*0.8)),
+			Path: fmt.Sprintf("M%s %sh%sV%sh-%sz", pixels(x.at(p.x)-width*0.4), pixels(y.from),
+				pixels(width*0.8), pixels(top), pixels(width*0.8)),
 			Text: fmt.Sprintf("%s, %s: %s", s.name, c.step(p.x), c.text(p)), Value: c.text(p),
 		})
 	}

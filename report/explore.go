@@ -11,18 +11,25 @@ import (
 )
 
 func exploredSection(x *result.Explored) section {
-	s := section{Title: "Every interleaving of a test", Facts: [][2]string{{"Test", x.Name}, {"Memory model", x.Model}}}
+	s := section{Title: "Every interleaving of a test",
+		Facts: [][2]string{{"Test", x.Name}, {"Memory model", x.Model}}}
 	if x.Refused != "" {
 		s.Warnings = []string{"Refused: " + x.Refused + "."}
 		return s
 	}
-	s.Words = []string{fmt.Sprintf("The machine code of a test's closures was explored, in every order in which their steps and their "+
-		"store buffers can take effect: %s states, %s transitions, %s deep, in %s, %.0f bytes a state.",
-		number(float64(x.States), ""), number(float64(x.Transitions), ""), plural(x.Depth, "step"), nanos(float64(x.Elapsed)), x.StateBytes)}
+	s.Words = []string{
+		fmt.Sprintf("The machine code of a test's closures was explored, in every order in which "+
+			"their steps and their "+
+			"store buffers can take effect: %s states, %s transitions, %s deep, in %s, %.0f "+
+			"bytes a state.",
+			number(float64(x.States), ""), number(float64(x.Transitions), ""),
+			plural(x.Depth, "step"), nanos(float64(x.Elapsed)), x.StateBytes)}
 	switch f := x.Finding; {
 	case f != nil:
 		s.Warnings = append(s.Warnings, "Found: "+strings.TrimSuffix(f.Kind+": "+f.Text, ": ")+".")
-		s.Parts = append(s.Parts, part{Title: "The shortest way there", Words: slices.Concat(f.Objects, f.At), Tables: []table{wayTo(f)}})
+		s.Parts = append(s.Parts,
+			part{Title: "The shortest way there", Words: slices.Concat(f.Objects, f.At),
+				Tables: []table{wayTo(f)}})
 	case !x.Complete:
 		s.Warnings = append(s.Warnings, "Nothing was found before the bound: "+x.Cut+".")
 	default:

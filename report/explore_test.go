@@ -32,7 +32,8 @@ func TestExplored(t *testing.T) {
 		t.Skip(r.Refused)
 	}
 	page := string(render(t, File{"", x}))
-	for _, want := range []string{"TestExplored", "x86-TSO", "assertion", "counter", "thread 1", "reaches memory", "explore_test.go"} {
+	for _, want := range []string{"TestExplored", "x86-TSO", "assertion", "counter", "thread 1",
+		"reaches memory", "explore_test.go"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -45,7 +46,8 @@ func TestExplored(t *testing.T) {
 // The two declarations of the file's form are the same.
 func TestExploredHasTheFieldsOfResult(t *testing.T) {
 	for _, tt := range []struct{ wrote, read any }{
-		{explore.Result{}, result.Explored{}}, {explore.Finding{}, result.ExploredFinding{}}, {explore.Step{}, result.ExploredStep{}},
+		{explore.Result{}, result.Explored{}}, {explore.Finding{}, result.ExploredFinding{}},
+		{explore.Step{}, result.ExploredStep{}},
 	} {
 		wrote, read := tags(tt.wrote), tags(tt.read)
 		delete(read, "schema")

@@ -30,8 +30,8 @@ func inPicture(t *testing.T, page []byte) {
 	}
 }
 
-// Whatever a result says, there is a page about it. Run with -fuzzminimizetime 50x: otherwise most of the time
-// goes into making inputs shorter.
+// Whatever a result says, there is a page about it. Run with -fuzzminimizetime 50x: otherwise most
+// of the time goes into making inputs shorter.
 func FuzzPage(f *testing.F) {
 	for kind := range smallSamples() {
 		f.Add(kind, []byte{})
@@ -82,7 +82,8 @@ func smallSamples() (all []written) {
 	return all
 }
 
-// change changes fields of v in their order: each takes a byte of what is left, and small ones leave it as it is.
+// change changes fields of v in their order: each takes a byte of what is left, and small ones
+// leave it as it is.
 func change(v reflect.Value, changes *[]byte) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -122,9 +123,12 @@ func change(v reflect.Value, changes *[]byte) {
 	case reflect.Bool:
 		v.SetBool(!v.Bool())
 	case reflect.String:
-		v.SetString([]string{"", "</svg><script>", "xen", "\x00\n\"'`", strings.Repeat("w", 300), "--spin=2^99"}[b%6])
+		v.SetString(
+			[]string{"", "</svg><script>", "xen", "\x00\n\"'`", strings.Repeat("w", 300),
+				"--spin=2^99"}[b%6])
 	case reflect.Slice:
-		v.Set([]reflect.Value{reflect.Zero(v.Type()), v.Slice(0, min(1, v.Len())), reflect.AppendSlice(v.Slice(0, v.Len()), v)}[b%3])
+		v.Set([]reflect.Value{reflect.Zero(v.Type()), v.Slice(0, min(1, v.Len())),
+			reflect.AppendSlice(v.Slice(0, v.Len()), v)}[b%3])
 	case reflect.Map:
 		for i, key := range v.MapKeys() {
 			e := reflect.New(v.Type().Elem()).Elem()

@@ -24,7 +24,8 @@ type mutexMetric struct {
 
 const longestWait = "longest wait"
 
-// ratio is a mutex's median over sync.Mutex's; of the longest wait it is the longest over the longest.
+// ratio is a mutex's median over sync.Mutex's; of the longest wait it is the longest over the
+// longest.
 func (x mutexMetric) ratio(m *result.MutexMeasured, mutex string) float64 {
 	if x.name == longestWait {
 		return m.MaxRatio(mutex, x.of)
@@ -33,7 +34,8 @@ func (x mutexMetric) ratio(m *result.MutexMeasured, mutex string) float64 {
 }
 
 func mutexSection(m *result.Mutexes, id string, l *looks) section {
-	s := section{Title: "pvlock.Mutex beside sync.Mutex", Facts: hostFacts(&m.Host, m.Command, m.Started)}
+	s := section{Title: "pvlock.Mutex beside sync.Mutex",
+		Facts: hostFacts(&m.Host, m.Command, m.Started)}
 	if m.Host.Emulated {
 		s.Warnings = append(s.Warnings, emulated)
 	}
@@ -47,8 +49,12 @@ func mutexSection(m *result.Mutexes, id string, l *looks) section {
 			rounds = max(rounds, r.Round)
 		}
 	}
-	s.Words = []string{fmt.Sprintf("%s, each with both mutexes and with sync.Mutex once more, the control, whose distance from 1 is the noise; medians of %s. "+
-		"Measured on %s. Shown is what a mutex takes over what sync.Mutex takes: below 1 is better than it.", plural(len(m.Cells), "cell"), plural(rounds, "round"), place(&m.Host))}
+	s.Words = []string{
+		fmt.Sprintf("%s, each with both mutexes and with sync.Mutex once more, the control, "+
+			"whose distance from 1 is the noise; medians of %s. "+
+			"Measured on %s. Shown is what a mutex takes over what sync.Mutex takes: below 1 is "+
+			"better than it.", plural(len(m.Cells), "cell"), plural(rounds, "round"),
+			place(&m.Host))}
 	var groups []string
 	for i := range m.Cells {
 		if g := m.Cells[i].Group; !slices.Contains(groups, g) {
@@ -68,7 +74,8 @@ func mutexSection(m *result.Mutexes, id string, l *looks) section {
 
 // mutexMeans is the geometric means of the groups' ratios.
 func mutexMeans(m *result.Mutexes, groups []string) table {
-	t := table{Caption: "Geometric means of the ratios to sync.Mutex, by group", Head: []string{"", "cells"}}
+	t := table{Caption: "Geometric means of the ratios to sync.Mutex, by group",
+		Head: []string{"", "cells"}}
 	for _, x := range mutexMetrics {
 		t.Head = append(t.Head, x.name, "control")
 	}
@@ -79,7 +86,8 @@ func mutexMeans(m *result.Mutexes, groups []string) table {
 			for _, mutex := range []string{result.MutexPvlock, result.MutexControl} {
 				log, count := 0.0, 0
 				for i := range m.Cells {
-					if r := x.ratio(&m.Cells[i], mutex); m.Cells[i].Group == g && r > 0 && !math.IsInf(r, 0) {
+					if r := x.ratio(&m.Cells[i], mutex); m.Cells[i].Group == g && r > 0 &&
+						!math.IsInf(r, 0) {
 						log += math.Log(r)
 						count++
 					}
@@ -102,7 +110,8 @@ func ratio(r float64) string {
 }
 
 func mutexRatios(m *result.Mutexes, group string, l *looks) chart {
-	c := chart{title: "Time per acquisition, over sync.Mutex's: " + group, about: "Left of 1 is faster.", y: axis("ratio to sync.Mutex", "", true), rows: true}
+	c := chart{title: "Time per acquisition, over sync.Mutex's: " + group,
+		about: "Left of 1 is faster.", y: axis("ratio to sync.Mutex", "", true), rows: true}
 	c.y.Marks = []result.Mark{{At: 1, Label: "as sync.Mutex"}}
 	points := make(map[string][]point)
 	for i := range m.Cells {
@@ -131,7 +140,8 @@ func mutexRatios(m *result.Mutexes, group string, l *looks) chart {
 
 // mutexTable is all of it.
 func mutexTable(m *result.Mutexes) table {
-	t := table{Caption: "Every cell: what sync.Mutex takes, and the ratios to it", Head: []string{"", "sync, ns"}}
+	t := table{Caption: "Every cell: what sync.Mutex takes, and the ratios to it",
+		Head: []string{"", "sync, ns"}}
 	for _, x := range mutexMetrics {
 		t.Head = append(t.Head, x.name, "control")
 	}
@@ -143,7 +153,8 @@ func mutexTable(m *result.Mutexes) table {
 		}
 		row := []string{strings.TrimSpace(c.Group + "  " + c.Name), short(base)}
 		for _, x := range mutexMetrics {
-			row = append(row, ratio(x.ratio(c, result.MutexPvlock)), ratio(x.ratio(c, result.MutexControl)))
+			row = append(row, ratio(x.ratio(c, result.MutexPvlock)),
+				ratio(x.ratio(c, result.MutexControl)))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -152,7 +163,8 @@ func mutexTable(m *result.Mutexes) table {
 
 func unlockSection(u *result.Unlocks, id string, l *looks) section {
 	s := section{Title: "What an unlock costs", Words: []string{fmt.Sprintf(
-		"A lock that nobody else wants, taken and released on one thread: medians of %s, interleaved. Built with %s.", plural(u.Rounds, "round"), u.Go)}}
+		"A lock that nobody else wants, taken and released on one thread: medians of %s, "+
+			"interleaved. Built with %s.", plural(u.Rounds, "round"), u.Go)}}
 	s.Warnings = warnEnding(u.Ending)
 	if u.NoPatch != "" {
 		s.Words = append(s.Words, "Not patched: "+u.NoPatch)
@@ -160,15 +172,20 @@ func unlockSection(u *result.Unlocks, id string, l *looks) section {
 	if u.NoCounts != "" {
 		s.Words = append(s.Words, "Instructions are not counted: "+u.NoCounts)
 	}
-	t := table{Caption: "The unlock, way by way", Head: []string{"", "lock and unlock", "to the first", "unlock alone", "instructions", "bytes of a caller", "its stack moves"}}
-	c := chart{title: "Lock and unlock, and unlock alone", about: "Lower is better.", y: axis("time", "ns", false), within: []float64{0}, rows: true}
+	t := table{Caption: "The unlock, way by way",
+		Head: []string{"", "lock and unlock", "to the first", "unlock alone", "instructions",
+			"bytes of a caller", "its stack moves"}}
+	c := chart{title: "Lock and unlock, and unlock alone", about: "Lower is better.",
+		y: axis("time", "ns", false), within: []float64{0}, rows: true}
 	var pair, alone []point
 	for _, w := range u.Ways {
 		count := "–"
 		if w.Instructions > 0 {
 			count = short(w.Instructions)
 		}
-		t.Rows = append(t.Rows, []string{w.Name, nanos(w.PairNS), ratio(w.PairToDirect), nanos(w.UnlockNS), count, fmt.Sprint(w.CallerBytes), fmt.Sprint(w.CallerStack)})
+		t.Rows = append(t.Rows,
+			[]string{w.Name, nanos(w.PairNS), ratio(w.PairToDirect), nanos(w.UnlockNS), count,
+				fmt.Sprint(w.CallerBytes), fmt.Sprint(w.CallerStack)})
 		row := c.row(w.Name)
 		pair = append(pair, point{row, w.PairNS, w.PairNS, w.PairNS})
 		alone = append(alone, point{row, w.UnlockNS, w.UnlockNS, w.UnlockNS})

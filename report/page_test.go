@@ -59,7 +59,9 @@ func attr(n *html.Node, key string) string {
 }
 
 func class(name string) func(*html.Node) bool {
-	return func(n *html.Node) bool { return slices.Contains(strings.Fields(attr(n, "class")), name) }
+	return func(n *html.Node) bool {
+		return slices.Contains(strings.Fields(attr(n, "class")), name)
+	}
 }
 
 func text(n *html.Node) string {
@@ -76,7 +78,9 @@ func text(n *html.Node) string {
 func drawn(t testing.TB, page []byte) (series []string) {
 	for _, f := range all(parse(t, page), element("figure")) {
 		for _, s := range all(f, class("series")) {
-			series = append(series, fmt.Sprintf("%s/%s: %d", attr(f, "id"), attr(s, "data-series"), len(all(s, class("point")))))
+			series = append(series,
+				fmt.Sprintf("%s/%s: %d", attr(f, "id"), attr(s, "data-series"),
+					len(all(s, class("point")))))
 		}
 	}
 	return series
@@ -114,7 +118,8 @@ func TestAPageOfEveryKindIsWellFormed(t *testing.T) {
 
 func TestThePageNeedsNothingElse(t *testing.T) {
 	page := render(t, samples()...)
-	for _, bad := range []string{"http:", "https:", "//cdn", "@import", "url(", "<script", "<iframe", "<link", "javascript:", "onload="} {
+	for _, bad := range []string{"http:", "https:", "//cdn", "@import", "url(", "<script",
+		"<iframe", "<link", "javascript:", "onload="} {
 		if bytes.Contains(bytes.ToLower(page), []byte(bad)) {
 			t.Errorf("the page has %q", bad)
 		}
@@ -162,7 +167,9 @@ func TestEachPlotHasATitleAnAxisWithItsUnitAndATable(t *testing.T) {
 	units := regexp.MustCompile(`1/s|ns|µs|ms| s|%|index|2\^|ratio`)
 	for _, f := range figures {
 		id := attr(f, "id")
-		svg := all(f, func(n *html.Node) bool { return n.Data == "svg" && attr(n, "role") == "img" })
+		svg := all(f, func(n *html.Node) bool {
+			return n.Data == "svg" && attr(n, "role") == "img"
+		})
 		if len(svg) != 1 {
 			t.Fatalf("%s has %d pictures with a role", id, len(svg))
 		}
@@ -194,7 +201,8 @@ func TestTableAndPlotHoldTheSame(t *testing.T) {
 		var cells [][]string
 		for _, tr := range all(f, element("tr")) {
 			var row []string
-			for _, c := range all(tr, func(n *html.Node) bool { return n.Data == "th" || n.Data == "td" }) {
+			for _, c := range all(tr,
+				func(n *html.Node) bool { return n.Data == "th" || n.Data == "td" }) {
 				row = append(row, text(c))
 			}
 			cells = append(cells, row)
@@ -214,7 +222,8 @@ func TestTableAndPlotHoldTheSame(t *testing.T) {
 				plot = append(plot, attr(p, "data-value"))
 			}
 			if name := attr(s, "data-series"); !slices.Equal(plot, inTable[name]) {
-				t.Errorf("%s: %s is drawn as %v, and stands in the table as %v", attr(f, "id"), name, plot, inTable[name])
+				t.Errorf("%s: %s is drawn as %v, and stands in the table as %v", attr(f, "id"),
+					name, plot, inTable[name])
 			}
 		}
 	}
@@ -222,12 +231,15 @@ func TestTableAndPlotHoldTheSame(t *testing.T) {
 
 func TestEachSeriesHasAllItsPoints(t *testing.T) {
 	have := drawn(t, render(t, File{"", sampleBench()}))
-	for _, want := range []string{"f1-1-over-1/xen: 3", "f1-1-over-1/futex: 3", "f1-1-over-4/tas: 3", "f1-1-wait-8/sync.Mutex: 4", "f1-1-spin-8/pvqspin: 18", "f1-1-hist-5/xen: 18"} {
+	for _, want := range []string{"f1-1-over-1/xen: 3", "f1-1-over-1/futex: 3",
+		"f1-1-over-4/tas: 3", "f1-1-wait-8/sync.Mutex: 4", "f1-1-spin-8/pvqspin: 18",
+		"f1-1-hist-5/xen: 18"} {
 		if !slices.Contains(have, want) {
 			t.Errorf("no %s in %v", want, have)
 		}
 	}
-	if slices.ContainsFunc(have, func(s string) bool { return strings.HasPrefix(s, "f1-1-over-4/sync.Mutex") }) {
+	if slices.ContainsFunc(have,
+		func(s string) bool { return strings.HasPrefix(s, "f1-1-over-4/sync.Mutex") }) {
 		t.Error("sync.Mutex, which has no counters, is drawn as never contended")
 	}
 }
@@ -278,17 +290,21 @@ func TestWhatMustNotBeOverlookedIsSaid(t *testing.T) {
 	to.Runs[7].Findings = []result.TortureFinding{{Kind: "sum", Text: "the sums differ"}}
 	s := sampleSim()
 	s.Cells = 100
-	page := string(render(t, File{"", b}, File{"", m}, File{"", to}, File{"", sampleCheck()}, File{"", s}))
+	page := string(
+		render(t, File{"", b}, File{"", m}, File{"", to}, File{"", sampleCheck()}, File{"", s}))
 	for _, want := range []string{
-		"The CPUs are emulated", "3 times two vCPUs held it at once", "did not come to its end", "Interrupted: ", "a mutex did not exclude", "is a control, and nothing was found",
-		"Found in pvqspin on goroutines: the sums differ", "xen2008: lost wake-up", "20 of the 100 cells",
+		"The CPUs are emulated", "3 times two vCPUs held it at once", "did not come to its end",
+		"Interrupted: ", "a mutex did not exclude", "is a control, and nothing was found",
+		"Found in pvqspin on goroutines: the sums differ", "xen2008: lost wake-up",
+		"20 of the 100 cells",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page doesn't say %q", want)
 		}
 	}
 	var out bytes.Buffer
-	if err := Write(&out, samples()[:1], "x.json: cut short <here>"); err != nil || !strings.Contains(out.String(), "Not read: x.json: cut short &lt;here&gt;") {
+	if err := Write(&out, samples()[:1], "x.json: cut short <here>"); err != nil ||
+		!strings.Contains(out.String(), "Not read: x.json: cut short &lt;here&gt;") {
 		t.Errorf("%v: what could not be read is not said", err)
 	}
 }
@@ -296,8 +312,10 @@ func TestWhatMustNotBeOverlookedIsSaid(t *testing.T) {
 // Whatever numbers a file has, what is drawn is in its picture.
 func TestExtremeNumbersStayInThePicture(t *testing.T) {
 	b := sampleBench()
-	for i, v := range []float64{0, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, -1} {
-		b.Runs[i].OpsPerSecond, b.Runs[i].Jain, b.Runs[i].CPUSeconds, b.Runs[i].Latency.Max = v, v, v, math.MaxUint64
+	for i, v := range []float64{0, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64,
+		-1} {
+		b.Runs[i].OpsPerSecond, b.Runs[i].Jain, b.Runs[i].CPUSeconds, b.Runs[i].Latency.Max = v, v,
+			v, math.MaxUint64
 	}
 	b.Runs[7].AcquisitionsTotal, b.Runs[8].SpinRounds, b.Runs[9].VCPUs = 0, nil, math.MaxInt
 	s := sampleSim()

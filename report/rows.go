@@ -30,18 +30,25 @@ func (c *chart) drawRows() drawing {
 	v := newScale(values, c.y.Log, rowLeft, rowRight).onAxis()
 	for _, t := range v.ticks(5) {
 		at := pixels(v.at(t))
-		d.XTicks = append(d.XTicks, mark{fmt.Sprintf("M%s %sv5", at, pixels(bottom)), at, pixels(bottom + 17), number(t, c.y.Unit), "middle"})
+		d.XTicks = append(d.XTicks,
+			mark{fmt.Sprintf("M%s %sv5", at, pixels(bottom)), at, pixels(bottom + 17),
+				number(t, c.y.Unit), "middle"})
 	}
 	for _, m := range c.y.Marks {
 		at := v.at(m.At)
-		d.Marks = append(d.Marks, mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(rowTop-6), pixels(bottom)), pixels(at), pixels(rowTop - 10), m.Label, "middle"})
+		d.Marks = append(d.Marks,
+			mark{fmt.Sprintf("M%s %sV%s", pixels(at), pixels(rowTop-6), pixels(bottom)), pixels(at),
+				pixels(rowTop - 10), m.Label, "middle"})
 	}
 	for i, name := range c.steps {
 		y := rowTop + rowStep*float64(i)
-		d.YTicks = append(d.YTicks, mark{fmt.Sprintf("M%s %sH%s", pixels(rowLeft), pixels(y+rowMarker), pixels(rowRight)), pixels(rowLeft), pixels(y + rowNameDown - 4), name, "start"})
+		d.YTicks = append(d.YTicks,
+			mark{fmt.Sprintf("M%s %sH%s", pixels(rowLeft), pixels(y+rowMarker), pixels(rowRight)),
+				pixels(rowLeft), pixels(y + rowNameDown - 4), name, "start"})
 	}
 	for i, s := range c.series {
-		d.Series = append(d.Series, c.dots(s, v, (float64(i)-float64(len(c.series)-1)/2)*min(4, 8/float64(len(c.series)))))
+		d.Series = append(d.Series,
+			c.dots(s, v, (float64(i)-float64(len(c.series)-1)/2)*min(4, 8/float64(len(c.series)))))
 	}
 	return d
 }
@@ -56,7 +63,8 @@ func (c *chart) dots(s series, v scale, dy float64) drawnSeries {
 			fmt.Fprintf(&bars, "M%s %sH%s", pixels(v.at(p.low)), y, pixels(v.at(p.high)))
 		}
 		d.Points = append(d.Points, drawnPoint{
-			X: x, Y: y, Symbol: s.look.Marker(), Value: c.text(p), Hollow: c.y.Log && p.y <= 0, Text: fmt.Sprintf("%s, %s: %s", s.name, c.step(p.x), c.text(p)),
+			X: x, Y: y, Symbol: s.look.Marker(), Value: c.text(p), Hollow: c.y.Log && p.y <= 0,
+			Text: fmt.Sprintf("%s, %s: %s", s.name, c.step(p.x), c.text(p)),
 		})
 	}
 	d.Bars = bars.String()

@@ -16,8 +16,8 @@ type scale struct {
 // huge bounds what is drawn. What is more is drawn as it: a file may say anything.
 const huge = 1e30
 
-// newScale returns a scale that holds all the values, with some room around them. On a logarithmic one those that are not above 0
-// are at the end.
+// newScale returns a scale that holds all the values, with some room around them. On a logarithmic
+// one those that are not above 0 are at the end.
 func newScale(values []float64, log bool, from, to float64) scale {
 	s := scale{math.Inf(1), math.Inf(-1), from, to, log}
 	for _, v := range values {
@@ -140,8 +140,8 @@ func roundUp(v float64) float64 {
 // powers is the unit of what is written as a power of two.
 const powers = "2^n"
 
-// number writes a value for people: with three digits that count, a time with its unit, anything else with the
-// prefix of a power of a thousand.
+// number writes a value for people: with three digits that count, a time with its unit, anything
+// else with the prefix of a power of a thousand.
 func number(v float64, unit string) string {
 	switch {
 	case math.IsNaN(v):

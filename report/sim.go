@@ -18,7 +18,9 @@ func simSection(s *result.Sim, id string, l *looks) section {
 		out.Title = "Simulated"
 	}
 	if n := len(s.Runs); n < s.Cells {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("This is %d of the %d cells of the sweep (shard %d of %d).", n, s.Cells, s.Shard.Index, s.Shard.Of))
+		out.Warnings = append(out.Warnings,
+			fmt.Sprintf("This is %d of the %d cells of the sweep (shard %d of %d).", n, s.Cells,
+				s.Shard.Index, s.Shard.Of))
 	}
 	out.Warnings = append(out.Warnings, warnEnding(s.Ending)...)
 	out.Words = append(out.Words, simWords(s))
@@ -30,9 +32,12 @@ func simSection(s *result.Sim, id string, l *looks) section {
 	}
 	out.Parts = append(out.Parts, p)
 	if len(s.Timelines) > 0 {
-		t := part{Title: "What each CPU did", Words: []string{"The physical CPUs first, then the virtual ones. What runs fills its row; arrows go from the kicker to the woken vCPU."}}
+		t := part{Title: "What each CPU did",
+			Words: []string{"The physical CPUs first, then the virtual ones. What runs fills its " +
+				"row; arrows go from the kicker to the woken vCPU."}}
 		for i := range s.Timelines {
-			t.Timelines = append(t.Timelines, newTimeline(&s.Timelines[i], fmt.Sprintf("%s-time-%d", id, i+1)))
+			t.Timelines = append(t.Timelines,
+				newTimeline(&s.Timelines[i], fmt.Sprintf("%s-time-%d", id, i+1)))
 		}
 		out.Parts = append(out.Parts, t)
 	}
@@ -40,7 +45,8 @@ func simSection(s *result.Sim, id string, l *looks) section {
 }
 
 func simFacts(s *result.Sim) [][2]string {
-	facts := [][2]string{{"Command", strings.Join(s.Command, " ")}, {"Seed", strconv.FormatUint(s.Seed, 10)}, {"Costs", s.CostsFrom}}
+	facts := [][2]string{{"Command", strings.Join(s.Command, " ")},
+		{"Seed", strconv.FormatUint(s.Seed, 10)}, {"Costs", s.CostsFrom}}
 	for _, name := range slices.Sorted(maps.Keys(s.Costs)) {
 		facts = append(facts, [2]string{name, nanos(float64(s.Costs[name]))})
 	}
@@ -62,10 +68,13 @@ func simWords(s *result.Sim) string {
 	if text != "" && !strings.HasSuffix(text, ".") {
 		text += "."
 	}
-	text += fmt.Sprintf(" The locks' own text (%s) on a simulated host (scheduler: %s), in virtual time: %s, %s events, the same on every machine.",
-		list(unique(locks)), list(unique(schedulers)), plural(len(s.Runs), "cell"), number(events, ""))
+	text += fmt.Sprintf(" The locks' own text (%s) on a simulated host (scheduler: %s), in "+
+		"virtual time: %s, %s events, the same on every machine.",
+		list(unique(locks)), list(unique(schedulers)), plural(len(s.Runs), "cell"),
+		number(events, ""))
 	if stalled != nil {
-		text += " No acquisition was made any more in the last half of some runs of " + list(stalled) + "."
+		text += " No acquisition was made any more in the last half of some runs of " +
+			list(stalled) + "."
 	}
 	return strings.TrimSpace(text)
 }
@@ -80,7 +89,8 @@ func unique(names []string) (all []string) {
 	return all
 }
 
-// simChart makes a plot of the runs: the median and the range of those that have x and series in common.
+// simChart makes a plot of the runs: the median and the range of those that have x and series in
+// common.
 func simChart(s *result.Sim, p *result.Plot, l *looks) chart {
 	c := chart{title: p.Title, x: p.X, y: p.Y}
 	numeric := true
@@ -123,7 +133,8 @@ func simChart(s *result.Sim, p *result.Plot, l *looks) chart {
 	return c
 }
 
-// simNumber is a run's value of a name: one of its figures, a setting that is a number or a duration, or a field.
+// simNumber is a run's value of a name: one of its figures, a setting that is a number or a
+// duration, or a field.
 func simNumber(r *result.SimRun, name string) (float64, bool) {
 	if v, ok := r.Values[name]; ok {
 		return v, true
@@ -136,9 +147,13 @@ func simNumber(r *result.SimRun, name string) (float64, bool) {
 		return float64(d), err == nil
 	}
 	v, ok := map[string]float64{
-		"pcpus": float64(r.PCPUs), "vcpus": float64(r.VCPUs), "vms": float64(r.VMs), "background": float64(r.Background),
-		"cs_ns": float64(r.CSNanos), "ncs_ns": float64(r.NCSNanos), "acquisitions": float64(r.Acquisitions), "contended": float64(r.Contended), "blocked": float64(r.Blocked),
-		"p50": float64(r.Latency.P50), "p99": float64(r.Latency.P99), "p999": float64(r.Latency.P999), "max": float64(r.Latency.Max),
+		"pcpus": float64(r.PCPUs), "vcpus": float64(r.VCPUs), "vms": float64(r.VMs),
+		"background": float64(r.Background),
+		"cs_ns":      float64(r.CSNanos), "ncs_ns": float64(r.NCSNanos),
+		"acquisitions": float64(r.Acquisitions), "contended": float64(r.Contended),
+		"blocked": float64(r.Blocked),
+		"p50":     float64(r.Latency.P50), "p99": float64(r.Latency.P99),
+		"p999": float64(r.Latency.P999), "max": float64(r.Latency.Max),
 	}[name]
 	return v, ok
 }

@@ -7,8 +7,9 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// A look is how a series is drawn: the same for a lock in every plot of every page. Colour, dash and marker are classes
-// and symbols of the page; each alone repeats, no two series of a plot share all three.
+// A look is how a series is drawn: the same for a lock in every plot of every page. Colour, dash
+// and marker are classes and symbols of the page; each alone repeats, no two series of a plot share
+// all three.
 type look struct {
 	colour, dash, marker int
 }
@@ -20,8 +21,9 @@ func (l look) Class() string { return fmt.Sprintf("c%d d%d", l.colour, l.dash) }
 func (l look) Marker() string { return fmt.Sprintf("#m%d", l.marker) }
 
 const (
-	// colours is how many the page has: those of Okabe and Ito without black, which is the colour of the text,
-	// with number 0. They are told apart with any of the common kinds of colour blindness.
+	// colours is how many the page has: those of Okabe and Ito without black, which is the colour
+	// of the text, with number 0. They are told apart with any of the common kinds of colour
+	// blindness.
 	colours = 7
 	dashes  = 4
 	markers = 12
@@ -30,8 +32,8 @@ const (
 // peers are what the catalogue is compared with. They have the colour of the text.
 var peers = []string{"sync.Mutex", "futex"}
 
-// looks gives each name its look: one of the catalogue by its place there, a peer by its place among the peers, any other by
-// the order in which the page comes to it.
+// looks gives each name its look: one of the catalogue by its place there, a peer by its place
+// among the peers, any other by the order in which the page comes to it.
 type looks struct {
 	known  []string
 	others []string

@@ -39,15 +39,16 @@ const (
 	glyph       = 6.8  // the width of a character of 12 pixels
 )
 
-// WritePlotSVG writes a plot of a simulation, one of s.Plots, as a picture that needs nothing but itself. It has
-// colours and a background of its own, for light and dark surroundings.
+// WritePlotSVG writes a plot of a simulation, one of s.Plots, as a picture that needs nothing but
+// itself. It has colours and a background of its own, for light and dark surroundings.
 func WritePlotSVG(w io.Writer, s *result.Sim, p *result.Plot) error {
 	c := simChart(s, p, newLooks())
 	if c.series == nil {
 		return fmt.Errorf("plot %q: no run has its values", p.Title)
 	}
 	f := c.figure("plot")
-	out := picture{Title: p.Title, Width: f.Drawing.Width, Height: pictureHead + f.Drawing.Height, Shown: 560, Figure: &f}
+	out := picture{Title: p.Title, Width: f.Drawing.Width, Height: pictureHead + f.Drawing.Height,
+		Shown: 560, Figure: &f}
 	for _, l := range f.Legend {
 		out.Keys = append(out.Keys, key{Look: l.Look, Text: l.Name})
 	}
@@ -60,7 +61,8 @@ func WriteTimelineSVG(w io.Writer, t *result.Timeline) error {
 		return errors.New("a timeline of no CPUs")
 	}
 	d := newTimeline(t, "timeline")
-	out := picture{Title: t.Title, Width: d.Width, Height: pictureHead + d.Height, Shown: d.Width, Timeline: &d}
+	out := picture{Title: t.Title, Width: d.Width, Height: pictureHead + d.Height, Shown: d.Width,
+		Timeline: &d}
 	for i := range d.States {
 		out.Keys = append(out.Keys, key{State: &d.States[i], Text: d.States[i].About})
 	}

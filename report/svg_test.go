@@ -28,7 +28,8 @@ func TestPicturesAreWellFormedAndNeedNothingElse(t *testing.T) {
 	}
 }
 
-// selfContained looks at the elements of a picture: each reference is to one of its own, and it has what it draws with.
+// selfContained looks at the elements of a picture: each reference is to one of its own, and it has
+// what it draws with.
 func selfContained(t *testing.T, svg string) {
 	t.Helper()
 	ids, wanted, elements := map[string]bool{}, []string{}, map[string]int{}
@@ -73,7 +74,8 @@ func selfContained(t *testing.T, svg string) {
 
 func TestPlotOfNothingIsAnError(t *testing.T) {
 	s := sampleSim()
-	if err := WritePlotSVG(io.Discard, s, &result.Plot{Title: "Nothing", Y: result.Axis{Value: "no such value"}}); err == nil {
+	if err := WritePlotSVG(io.Discard, s,
+		&result.Plot{Title: "Nothing", Y: result.Axis{Value: "no such value"}}); err == nil {
 		t.Error("no error")
 	}
 	if err := WriteTimelineSVG(io.Discard, new(result.Timeline)); err == nil {

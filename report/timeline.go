@@ -18,8 +18,9 @@ const (
 	finest = 0.3
 )
 
-// states are what a CPU can be in, the ones that hold the lock or wait for it first. Each is a class of the page, and has a
-// height of its own for readers who can't tell the colours: running fills its row, the rest is a line.
+// states are what a CPU can be in, the ones that hold the lock or wait for it first. Each is a
+// class of the page, and has a height of its own for readers who can't tell the colours: running
+// fills its row, the rest is a line.
 var states = []struct {
 	name, about string
 	height      float64
@@ -47,7 +48,8 @@ type timeline struct {
 
 type timeRow struct {
 	Name, X, Y string
-	// Paths are a path for each state; Cuts parts the spans of a physical CPU, Names say which vCPU it runs.
+	// Paths are a path for each state; Cuts parts the spans of a physical CPU, Names say which vCPU
+	// it runs.
 	Paths []timeState
 	Cuts  string
 	Names []mark
@@ -58,20 +60,25 @@ type timeState struct {
 }
 
 func newTimeline(t *result.Timeline, id string) timeline {
-	d := timeline{ID: id, Title: t.Title, Width: timeWidth, Height: timeTop + float64(len(t.Tracks))*(rowHeight+rowGap) + 34}
+	d := timeline{ID: id, Title: t.Title, Width: timeWidth,
+		Height: timeTop + float64(len(t.Tracks))*(rowHeight+rowGap) + 34}
 	longest := 8
 	for i := range t.Tracks {
 		longest = max(longest, min(40, utf8.RuneCountInString(t.Tracks[i].Name)))
 	}
-	x := scale{float64(t.FromNanos), float64(t.ToNanos), 14 + 6.4*float64(longest), timeRight, false}
+	x := scale{float64(t.FromNanos), float64(t.ToNanos), 14 + 6.4*float64(longest), timeRight,
+		false}
 	if x.high <= x.low {
 		x.low, x.high = 0, 1
 	}
-	d.Table = table{Caption: t.Title + ": share of the time in each state, and how often it was entered", Head: []string{""}}
+	d.Table = table{Caption: t.Title +
+		": share of the time in each state, and how often it was entered", Head: []string{""}}
 	used := usedStates(t)
 	for _, s := range used {
 		d.Table.Head = append(d.Table.Head, states[s].about)
-		d.States = append(d.States, timeState{Class: states[s].name, About: states[s].about, Path: bar(0, 22, 6, states[s].height)})
+		d.States = append(d.States,
+			timeState{Class: states[s].name, About: states[s].about,
+				Path: bar(0, 22, 6, states[s].height)})
 	}
 	for i := range t.Tracks {
 		d.row(&t.Tracks[i], i, x, used)
@@ -84,9 +91,12 @@ func newTimeline(t *result.Timeline, id string) timeline {
 	base := d.Height - 28
 	for _, v := range (scale{high: x.high - x.low}).ticks(6) {
 		at := pixels(x.at(x.low + v))
-		d.Ticks = append(d.Ticks, mark{fmt.Sprintf("M%s %sV%s", at, pixels(timeTop), pixels(base)), at, pixels(base + 14), nanos(v), "middle"})
+		d.Ticks = append(d.Ticks,
+			mark{fmt.Sprintf("M%s %sV%s", at, pixels(timeTop), pixels(base)), at, pixels(base + 14),
+				nanos(v), "middle"})
 	}
-	d.Desc = fmt.Sprintf("%s, from %s to %s of virtual time: a row for each CPU, the physical ones first; %s. The table below has each state's share.",
+	d.Desc = fmt.Sprintf("%s, from %s to %s of virtual time: a row for each CPU, the physical "+
+		"ones first; %s. The table below has each state's share.",
 		t.Title, nanos(x.low), nanos(x.high), plural(len(d.Flows), "kick"))
 	return d
 }
@@ -144,8 +154,11 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 			from, to = a, b
 		}
 		path.WriteString(bar(from, to, middle, height))
-		row.Paths = append(row.Paths, timeState{states[state].name, fmt.Sprintf("%s %s", t.Name, states[state].about), path.String()})
-		cells = append(cells, fmt.Sprintf("%s (%d)", number(100*max(0, total)/(x.high-x.low), "%"), entered))
+		row.Paths = append(row.Paths,
+			timeState{states[state].name, fmt.Sprintf("%s %s", t.Name, states[state].about),
+				path.String()})
+		cells = append(cells,
+			fmt.Sprintf("%s (%d)", number(100*max(0, total)/(x.high-x.low), "%"), entered))
 	}
 	if t.Kind == "pcpu" {
 		row.name(t, middle, x)
@@ -156,7 +169,8 @@ func (d *timeline) row(t *result.Track, i int, x scale, used []int) {
 
 // coarse says that not everything could be drawn as it is.
 func (d *timeline) coarse(x scale) {
-	d.Note = fmt.Sprintf("What took less than %s is drawn as if it had, or together with what is beside it: a shorter timeline shows more, and the table has the true shares.",
+	d.Note = fmt.Sprintf("What took less than %s is drawn as if it had, or together with what is "+
+		"beside it: a shorter timeline shows more, and the table has the true shares.",
 		nanos(finest/(x.to-x.from)*(x.high-x.low)))
 }
 
@@ -172,7 +186,8 @@ func (r *timeRow) name(t *result.Track, middle float64, x scale) {
 		last = b
 		fmt.Fprintf(&cuts, "M%s %sv%s", fine(b), fine(middle-rowHeight/2), fine(rowHeight))
 		if b-a > 6.5*float64(len(s.Who)) {
-			r.Names = append(r.Names, mark{X: fine((a + b) / 2), Y: fine(middle), Text: s.Who, Anchor: "middle"})
+			r.Names = append(r.Names,
+				mark{X: fine((a + b) / 2), Y: fine(middle), Text: s.Who, Anchor: "middle"})
 		}
 	}
 	r.Cuts = cuts.String()
@@ -184,18 +199,24 @@ func bar(from, to, middle, height float64) string {
 		return ""
 	}
 	h := height * rowHeight
-	return fmt.Sprintf("M%s %sH%sv%sH%sz", fine(from), fine(middle-h/2), fine(max(to, from+finest)), fine(h), fine(from))
+	return fmt.Sprintf("M%s %sH%sv%sH%sz", fine(from), fine(middle-h/2), fine(max(to, from+finest)),
+		fine(h), fine(from))
 }
 
 func flow(f *result.Flow, x scale) string {
-	y := func(track int) float64 { return timeTop + float64(track)*(rowHeight+rowGap) + rowHeight/2 }
-	fromX, toX, fromY, toY := x.at(float64(f.AtNanos)), x.at(float64(f.WokenNanos)), y(f.From), y(f.To)
+	y := func(track int) float64 {
+		return timeTop + float64(track)*(rowHeight+rowGap) + rowHeight/2
+	}
+	fromX, toX, fromY, toY := x.at(float64(f.AtNanos)), x.at(float64(f.WokenNanos)), y(f.From),
+		y(f.To)
 	// An arrow's tip, along the line.
 	length := math.Hypot(toX-fromX, toY-fromY)
 	if length < 1 {
 		return ""
 	}
 	ux, uy := (toX-fromX)/length*5, (toY-fromY)/length*5
-	return fmt.Sprintf("M%s %sL%s %sM%s %sL%s %sL%s %s", fine(fromX), fine(fromY), fine(toX), fine(toY),
-		fine(toX-ux-uy*0.6), fine(toY-uy+ux*0.6), fine(toX), fine(toY), fine(toX-ux+uy*0.6), fine(toY-uy-ux*0.6))
+	return fmt.Sprintf("M%s %sL%s %sM%s %sL%s %sL%s %s", fine(fromX), fine(fromY), fine(toX),
+		fine(toY),
+		fine(toX-ux-uy*0.6), fine(toY-uy+ux*0.6), fine(toX), fine(toY), fine(toX-ux+uy*0.6),
+		fine(toY-uy-ux*0.6))
 }

@@ -44,8 +44,8 @@ type Host struct {
 	CPUs int `json:"cpus"`
 	// Hypervisor is what the CPUs are virtual under; "none" on bare metal.
 	Hypervisor string `json:"hypervisor"`
-	// Emulated says that the CPUs are software: figures say nothing of a processor, and are never to
-	// be compared with those that do. It is left out where they are not.
+	// Emulated says that the CPUs are software: figures say nothing of a processor, and are never
+	// to be compared with those that do. It is left out where they are not.
 	Emulated bool `json:"emulated,omitempty"`
 	// Kernel is the operating system's release.
 	Kernel string `json:"kernel"`
@@ -54,7 +54,8 @@ type Host struct {
 	GOARCH string `json:"goarch"`
 	// Go is the version of Go it was built with.
 	Go string `json:"go"`
-	// Revision is that of pvlock, with "+dirty" if its tree had changes; left out where its build doesn't say.
+	// Revision is that of pvlock, with "+dirty" if its tree had changes; left out where its build
+	// doesn't say.
 	Revision string `json:"revision,omitempty"`
 	// GOMAXPROCS is its value before any run raised it.
 	GOMAXPROCS int `json:"gomaxprocs"`
@@ -77,8 +78,8 @@ type Steal struct {
 	AfterNanos  int64 `json:"after_ns"`
 }
 
-// Unbound is the counter of the times that a vCPU came up without an event channel, because that couldn't be
-// bound: it ran, and spun where others sleep. It is absent where there are none.
+// Unbound is the counter of the times that a vCPU came up without an event channel, because that
+// couldn't be bound: it ran, and spun where others sleep. It is absent where there are none.
 const Unbound = "unbound"
 
 // Run is one measurement: one lock, at one overcommit, in one round.
@@ -95,8 +96,8 @@ type Run struct {
 	VCPUs int `json:"vcpus"`
 	// Overcommit is VCPUs over CPUs.
 	Overcommit float64 `json:"overcommit"`
-	// Neighbours is the number of vCPUs of another virtual machine that computed on the same CPUs all
-	// the time.
+	// Neighbours is the number of vCPUs of another virtual machine that computed on the same CPUs
+	// all the time.
 	Neighbours int `json:"neighbours,omitempty"`
 	// CSNanos and NCSNanos are the lengths of the critical section and of the mean
 	// non-critical one, in ns.
@@ -141,8 +142,9 @@ type Run struct {
 	Interrupted bool `json:"interrupted"`
 	TimedOut    bool `json:"timed_out"`
 
-	// Disturbed is what went on meanwhile that was not asked for; absent if nothing did that could be seen. Repeats is how
-	// often the run was made again because it was disturbed: only the last one stands here.
+	// Disturbed is what went on meanwhile that was not asked for; absent if nothing did that could
+	// be seen. Repeats is how often the run was made again because it was disturbed: only the last
+	// one stands here.
 	Disturbed []Disturbance `json:"disturbed,omitempty"`
 	Repeats   int           `json:"repeats,omitempty"`
 
@@ -196,13 +198,17 @@ func (b *Bench) Disturbances(most int) (lines []string) {
 		for _, d := range r.Disturbed {
 			texts = append(texts, d.Text)
 		}
-		lines = append(lines, fmt.Sprintf("Disturbed: %s with %d vCPUs, round %d: %s.", r.Lock, r.VCPUs, r.Round, strings.Join(texts, "; ")))
+		lines = append(lines,
+			fmt.Sprintf("Disturbed: %s with %d vCPUs, round %d: %s.", r.Lock, r.VCPUs, r.Round,
+				strings.Join(texts, "; ")))
 	}
 	if disturbed > most {
 		lines = append(lines, fmt.Sprintf("And %d more runs were disturbed.", disturbed-most))
 	}
 	if disturbed > 0 || repeats > 0 {
-		lines = append(lines, fmt.Sprintf("%d of %d runs were disturbed; %d were made again for that.", disturbed, len(b.Runs), repeats))
+		lines = append(lines,
+			fmt.Sprintf("%d of %d runs were disturbed; %d were made again for that.", disturbed,
+				len(b.Runs), repeats))
 	}
 	return lines
 }

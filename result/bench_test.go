@@ -21,24 +21,35 @@ func sample() *Bench {
 	return &Bench{
 		Schema: SchemaBench,
 		Host: Host{
-			CPU: "Some CPU @ 2.60GHz", CPUs: 2, Hypervisor: "KVM", Emulated: true, Kernel: "6.18.44", GOOS: "linux", GOARCH: "amd64",
-			Go: "go1.26.8", Revision: "0123abcd+dirty", GOMAXPROCS: 3, QuotaCPUs: 1.5, Unknown: []string{"quota_cpus unknown: why"}, PauseNanos: 15.25, Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
+			CPU: "Some CPU @ 2.60GHz", CPUs: 2, Hypervisor: "KVM", Emulated: true,
+			Kernel: "6.18.44", GOOS: "linux", GOARCH: "amd64",
+			Go: "go1.26.8", Revision: "0123abcd+dirty", GOMAXPROCS: 3, QuotaCPUs: 1.5,
+			Unknown: []string{"quota_cpus unknown: why"}, PauseNanos: 15.25,
+			Steal: &Steal{BeforeNanos: 10, AfterNanos: 30},
 		},
 		Command: []string{"pvlock", "bench", "--locks", "xen"},
 		Ending:  Ending{Interrupted: true, Failed: "no CPU"},
 		Started: time.Date(2026, 11, 22, 2, 30, 0, 123456789, time.UTC),
 		Runs: []Run{
 			{
-				Lock: "xen", Peer: true, Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, Neighbours: 3, CSNanos: 100, NCSNanos: 500, Round: 1,
-				Seconds: 0.5, AcquisitionsTotal: 1_200_000, Acquisitions: 1_000_000, OpsPerSecond: 2_000_000, Jain: 0.998, CPUSeconds: 0.9,
-				Latency: Latency{P50: 51, P99: 991, P999: 9991, Max: 99991}, LatencyClosed: Latency{P50: 5, P99: 99, P999: 999, Max: 9999},
-				Contended: 40, Blocked: 30, LostWakeups: 2, Violations: 1, Interrupted: true, TimedOut: true, NVCSW: 7, NIVCSW: 9, Repeats: 1,
-				Disturbed: []Disturbance{{Kind: DisturbedOthers, Amount: 0.25, Text: "other processes took 25% of the CPUs' time"}},
-				Steal:     []int64{11, 12},
-				Counters:  map[string]uint64{"taken_slow": 30, "event_kick": 31}, SpinRounds: []uint64{1, 2, 3},
+				Lock: "xen", Peer: true, Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4,
+				Neighbours: 3, CSNanos: 100, NCSNanos: 500, Round: 1,
+				Seconds: 0.5, AcquisitionsTotal: 1_200_000, Acquisitions: 1_000_000,
+				OpsPerSecond: 2_000_000, Jain: 0.998, CPUSeconds: 0.9,
+				Latency:       Latency{P50: 51, P99: 991, P999: 9991, Max: 99991},
+				LatencyClosed: Latency{P50: 5, P99: 99, P999: 999, Max: 9999},
+				Contended:     40, Blocked: 30, LostWakeups: 2, Violations: 1, Interrupted: true,
+				TimedOut: true, NVCSW: 7, NIVCSW: 9, Repeats: 1,
+				Disturbed: []Disturbance{
+					{Kind: DisturbedOthers, Amount: 0.25,
+						Text: "other processes took 25% of the CPUs' time"}},
+				Steal:      []int64{11, 12},
+				Counters:   map[string]uint64{"taken_slow": 30, "event_kick": 31},
+				SpinRounds: []uint64{1, 2, 3},
 			},
 			{
-				Lock: "ticket", Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, CSNanos: 100, NCSNanos: 500, Round: 1,
+				Lock: "ticket", Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, CSNanos: 100,
+				NCSNanos: 500, Round: 1,
 				Seconds: 0.5, Counters: map[string]uint64{}, SpinRounds: []uint64{},
 			},
 		},
@@ -67,11 +78,13 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 
 func TestSampleSetsEveryField(t *testing.T) {
 	b := sample()
-	for _, v := range []any{*b, b.Host, *b.Host.Steal, b.Runs[0], b.Runs[0].Latency, b.Runs[0].LatencyClosed, b.Runs[0].Disturbed[0]} {
+	for _, v := range []any{*b, b.Host, *b.Host.Steal, b.Runs[0], b.Runs[0].Latency,
+		b.Runs[0].LatencyClosed, b.Runs[0].Disturbed[0]} {
 		rv := reflect.ValueOf(v)
 		for i := range rv.NumField() {
 			if rv.Field(i).IsZero() {
-				t.Errorf("%s.%s is not set: the tests that use the sample say nothing about it", rv.Type(), rv.Type().Field(i).Name)
+				t.Errorf("%s.%s is not set: the tests that use the sample say nothing about it",
+					rv.Type(), rv.Type().Field(i).Name)
 			}
 		}
 	}
@@ -106,12 +119,15 @@ func TestReadingRefuses(t *testing.T) {
 		{"a foreign schema", `{"schema": "fio/3"}`, "not a result of pvlock"},
 		{"another kind", `{"schema": "pvlock/sim/1"}`, "another kind of result"},
 		{"a newer schema", `{"schema": "pvlock/bench/2"}`, "newer pvlock"},
-		{"a field of the wrong type", replace(`"cpus": 2`, `"cpus": "two"`), "field that it can't have"},
-		{"a negative count", replace(`"acquisitions": 1000000`, `"acquisitions": -1`), "field that it can't have"},
+		{"a field of the wrong type", replace(`"cpus": 2`, `"cpus": "two"`),
+			"field that it can't have"},
+		{"a negative count", replace(`"acquisitions": 1000000`, `"acquisitions": -1`),
+			"field that it can't have"},
 		{"a field of nobody's", replace(`"lock"`, `"luck"`), `unknown field "luck"`},
 		{"nothing but a schema", `{"schema": "pvlock/bench/1"}`, "incomplete: no command"},
 		{"a run without a lock", replace(`"lock": "xen"`, `"lock": ""`), "run 1 has no lock"},
-		{"a run without a machine", replace(`"machine": "threads"`, `"machine": ""`), "run 1 has no machine"},
+		{"a run without a machine", replace(`"machine": "threads"`, `"machine": ""`),
+			"run 1 has no machine"},
 		{"a run on no CPU", replace(`"vcpus": 8`, `"vcpus": 0`), "run 1 has 0 vCPUs"},
 		{"a run of no round", replace(`"round": 1`, `"round": 0`), "run 1 is of round 0"},
 	} {
@@ -120,7 +136,8 @@ func TestReadingRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if text := err.Error(); !strings.Contains(text, c.want) || strings.Contains(text, "\n") {
+			if text := err.Error(); !strings.Contains(text, c.want) ||
+				strings.Contains(text, "\n") {
 				t.Errorf("%q: want one line with %q", text, c.want)
 			}
 		})
@@ -177,7 +194,8 @@ func TestWhatIsWrittenIsOfTheSchema(t *testing.T) {
 	bare.Runs[0].Counters, bare.Runs[0].SpinRounds = nil, nil
 	none := sample()
 	none.Runs = nil
-	for name, b := range map[string]*Bench{"all": sample(), "no steal, no counters": bare, "no runs": none} {
+	for name, b := range map[string]*Bench{"all": sample(), "no steal, no counters": bare,
+		"no runs": none} {
 		t.Run(name, func(t *testing.T) {
 			if err := validate(t, write(t, b)); err != nil {
 				t.Error(err)
@@ -188,10 +206,12 @@ func TestWhatIsWrittenIsOfTheSchema(t *testing.T) {
 
 // Strict both ways: a field more or a field less, anywhere, is not of the schema.
 func TestTheSchemaIsStrict(t *testing.T) {
-	for _, at := range [][]string{{}, {"host"}, {"host", "steal"}, {"runs", "0"}, {"runs", "0", "latency_ns"}, {"runs", "0", "latency_closed_ns"}} {
+	for _, at := range [][]string{{}, {"host"}, {"host", "steal"}, {"runs", "0"},
+		{"runs", "0", "latency_ns"}, {"runs", "0", "latency_closed_ns"}} {
 		t.Run("/"+strings.Join(at, "/"), func(t *testing.T) {
 			// Absent where unknown or none.
-			optional := []string{"steal", "steal_ns", "emulated", "unknown", "revision", "neighbours", "disturbed", "repeats"}
+			optional := []string{"steal", "steal_ns", "emulated", "unknown", "revision",
+				"neighbours", "disturbed", "repeats"}
 			if len(at) == 0 {
 				optional = append(optional, "interrupted", "failed")
 			}
@@ -200,7 +220,8 @@ func TestTheSchemaIsStrict(t *testing.T) {
 	}
 }
 
-// strict tests that the object at a place of the text may have no field more, and no field less but the optional ones.
+// strict tests that the object at a place of the text may have no field more, and no field less but
+// the optional ones.
 func strict(t *testing.T, s *jsonschema.Schema, text []byte, at []string, optional ...string) {
 	t.Helper()
 	object := func() (root any, o map[string]any) {

@@ -48,10 +48,14 @@ func WriteBenchfmt(w io.Writer, b *Bench) error {
 }
 
 var unitMetadata = []benchfmt.UnitMetadata{
-	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "p99-sec", Key: "better"}, OrigUnit: "p99-ns", Value: "lower"},
-	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "max-sec", Key: "better"}, OrigUnit: "max-ns", Value: "lower"},
-	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "cpu-sec/op", Key: "better"}, OrigUnit: "cpu-ns/op", Value: "lower"},
-	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "jain", Key: "better"}, OrigUnit: "jain", Value: "higher"},
+	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "p99-sec", Key: "better"}, OrigUnit: "p99-ns",
+		Value: "lower"},
+	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "max-sec", Key: "better"}, OrigUnit: "max-ns",
+		Value: "lower"},
+	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "cpu-sec/op", Key: "better"},
+		OrigUnit: "cpu-ns/op", Value: "lower"},
+	{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "jain", Key: "better"}, OrigUnit: "jain",
+		Value: "higher"},
 }
 
 func benchfmtResult(h *Host, r *Run) *benchfmt.Result {

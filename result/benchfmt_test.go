@@ -43,7 +43,8 @@ func TestBenchfmtIsReadBackByItsReader(t *testing.T) {
 		t.Errorf("%d iterations", got.Iters)
 	}
 	for unit, want := range map[string]float64{
-		"sec/op": 500e-9, "p99-sec": 991e-9, "max-sec": 99991e-9, "cpu-sec/op": 750e-9, "jain": 0.998,
+		"sec/op": 500e-9, "p99-sec": 991e-9, "max-sec": 99991e-9, "cpu-sec/op": 750e-9,
+		"jain": 0.998,
 	} {
 		if have, ok := got.Value(unit); !ok || math.Abs(have-want) > want*1e-9 {
 			t.Errorf("%v %s, want %v", have, unit, want)
@@ -53,7 +54,8 @@ func TestBenchfmtIsReadBackByItsReader(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"goos": "linux", "goarch": "amd64", "cpu": "Some CPU @ 2.60GHz", "cpus": "2", "cs": "100ns", "ncs": "500ns", "emulated": "true",
+		"goos": "linux", "goarch": "amd64", "cpu": "Some CPU @ 2.60GHz", "cpus": "2", "cs": "100ns",
+		"ncs": "500ns", "emulated": "true",
 	} {
 		if have := got.GetConfig(key); have != want {
 			t.Errorf("%s: %q, want %q", key, have, want)
@@ -76,7 +78,8 @@ func TestBenchfmtOfRealCPUsHasNoKeyForEmulation(t *testing.T) {
 func TestBenchfmtReportsWhatItCannotWrite(t *testing.T) {
 	full := errors.New("disk full")
 	for left := range 6 {
-		if err := WriteBenchfmt(&failing{left, full}, sample()); (left < 5) != errors.Is(err, full) {
+		if err := WriteBenchfmt(&failing{left, full}, sample()); (left < 5) != errors.Is(err,
+			full) {
 			t.Errorf("after %d writes: %v", left, err)
 		}
 	}

@@ -59,7 +59,8 @@ type Exploration struct {
 	// Passed is how many acquisitions of others came between a waiter's first mark on the
 	// lock and its own, at most.
 	Passed int `json:"passed,omitempty"`
-	// Kicks is how often a CPU was notified for one acquisition, at most. More than one is waste, and no violation.
+	// Kicks is how often a CPU was notified for one acquisition, at most. More than one is waste,
+	// and no violation.
 	Kicks int `json:"kicks,omitempty"`
 
 	Finding *CheckFinding `json:"finding,omitempty"`
@@ -106,7 +107,8 @@ type CheckScenario struct {
 	Held bool `json:"held"`
 }
 
-// Undecided says that a bound cut the scenario before it could hold, and that what was seen by then is as it must be.
+// Undecided says that a bound cut the scenario before it could hold, and that what was seen by then
+// is as it must be.
 func (s *CheckScenario) Undecided() bool {
 	if s.Held {
 		return false
@@ -122,7 +124,8 @@ func (s *CheckScenario) Undecided() bool {
 	if cut(s.Found) {
 		return true
 	}
-	asItMust := s.Found.Finding != nil && s.Found.Finding.Kind == s.Want || s.Found.Finding == nil && s.Want == ""
+	asItMust := s.Found.Finding != nil && s.Found.Finding.Kind == s.Want ||
+		s.Found.Finding == nil && s.Want == ""
 	return undecided && asItMust
 }
 
@@ -145,8 +148,8 @@ type Need struct {
 	// Client is the one that shows it, Steps the length of the shortest way.
 	Client string `json:"client,omitempty"`
 	Steps  int    `json:"steps,omitempty"`
-	// Complete says that all clients were explored to the end with nothing found. If they weren't, Cut says
-	// which, and by what bound.
+	// Complete says that all clients were explored to the end with nothing found. If they weren't,
+	// Cut says which, and by what bound.
 	Complete bool     `json:"complete"`
 	Cut      []string `json:"cut,omitempty"`
 }
@@ -222,7 +225,8 @@ func (x *Exploration) check() error {
 	}
 	for i := range x.Finding.Rows {
 		r, first := &x.Finding.Rows[i], &x.Finding.Rows[0]
-		if r.CPU < 0 || r.CPU >= len(r.Buffers) || len(r.Buffers) != len(first.Buffers) || len(r.Locks) != len(first.Locks) {
+		if r.CPU < 0 || r.CPU >= len(r.Buffers) || len(r.Buffers) != len(first.Buffers) ||
+			len(r.Locks) != len(first.Locks) {
 			return fmt.Errorf("has a counterexample whose step %d is of another shape", i+1)
 		}
 	}

@@ -15,8 +15,10 @@ func measuredBench(n int, times float64) *Bench {
 			if lock == "xen" {
 				ops *= times
 			}
-			b.Runs = append(b.Runs, Run{Lock: lock, Machine: "threads", CPUs: 2, VCPUs: 8, Round: i + 1, OpsPerSecond: ops, AcquisitionsTotal: 1000, CPUSeconds: 1,
-				Latency: Latency{P999: uint64(1000 + i)}})
+			b.Runs = append(b.Runs,
+				Run{Lock: lock, Machine: "threads", CPUs: 2, VCPUs: 8, Round: i + 1,
+					OpsPerSecond: ops, AcquisitionsTotal: 1000, CPUSeconds: 1,
+					Latency: Latency{P999: uint64(1000 + i)}})
 		}
 	}
 	return b
@@ -50,8 +52,10 @@ func TestALossIsFoundWhenItIsLargerAndNoChance(t *testing.T) {
 		{5, 0, 1, nil},
 		{5, 0, 0.99, []string{"xen"}},
 	} {
-		if have := losses(t, measuredBench(tt.rounds, 1), measuredBench(tt.rounds, tt.times), tt.most); !slices.Equal(have, tt.want) {
-			t.Errorf("%d rounds, %g times, more than %g: %v, want %v", tt.rounds, tt.times, tt.most, have, tt.want)
+		if have := losses(t, measuredBench(tt.rounds, 1), measuredBench(tt.rounds, tt.times),
+			tt.most); !slices.Equal(have, tt.want) {
+			t.Errorf("%d rounds, %g times, more than %g: %v, want %v", tt.rounds, tt.times, tt.most,
+				have, tt.want)
 		}
 	}
 }
@@ -60,7 +64,8 @@ func TestAMutexThatTakesLongerLoses(t *testing.T) {
 	mutexes := func(nanos float64) *Mutexes {
 		m := &Mutexes{Cells: []MutexMeasured{{MutexCell: MutexCell{Group: "alone", Name: "empty"}}}}
 		for i := range 5 {
-			m.Cells[0].Runs = append(m.Cells[0].Runs, MutexRun{Mutex: MutexPvlock, Acquisitions: 1, NanosPerOp: nanos + float64(i)/10})
+			m.Cells[0].Runs = append(m.Cells[0].Runs,
+				MutexRun{Mutex: MutexPvlock, Acquisitions: 1, NanosPerOp: nanos + float64(i)/10})
 		}
 		return m
 	}
@@ -91,21 +96,26 @@ func TestComparingRefusesAndWarns(t *testing.T) {
 		other.Runs[i].CSNanos = 7
 	}
 	for want, b := range map[string]any{
-		"one is of emulated CPUs": emulated, "can't be compared with a pvlock/sim/1": sweep(1), "no cell in common": other, "only results of bench": &Check{},
+		"one is of emulated CPUs": emulated, "can't be compared with a pvlock/sim/1": sweep(1),
+		"no cell in common": other, "only results of bench": &Check{},
 	} {
-		if _, err := Compare(measuredBench(5, 1), b); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Compare(measuredBench(5, 1), b); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v: want %q", err, want)
 		}
 	}
 	b := measuredBench(3, 1)
 	b.Host.CPU, b.Host.Kernel, b.Host.GOMAXPROCS = "another", "7.0", 9
-	b.Runs = append(b.Runs, Run{Lock: "ticket", Machine: "threads", CPUs: 2, VCPUs: 2, AcquisitionsTotal: 1})
+	b.Runs = append(b.Runs,
+		Run{Lock: "ticket", Machine: "threads", CPUs: 2, VCPUs: 2, AcquisitionsTotal: 1})
 	c, err := Compare(measuredBench(3, 1), b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(c.Warnings, "\n")
-	for _, want := range []string{"their CPU: c and another", "their kernel", "their GOMAXPROCS: 0 and 9", "only the second has ticket", "with 3 rounds no difference can be significant"} {
+	for _, want := range []string{"their CPU: c and another", "their kernel",
+		"their GOMAXPROCS: 0 and 9", "only the second has ticket",
+		"with 3 rounds no difference can be significant"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no warning %q in\n%s", want, all)
 		}

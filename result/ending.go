@@ -1,7 +1,7 @@
 package result
 
-// Ending says why a measurement ended before all that was asked for was measured; it is empty, and left out of the
-// file, if it did not.
+// Ending says why a measurement ended before all that was asked for was measured; it is empty, and
+// left out of the file, if it did not.
 type Ending struct {
 	// Interrupted says that the user stopped it.
 	Interrupted bool `json:"interrupted,omitempty"`

@@ -18,17 +18,17 @@ const (
 // the times from lo up to but not including hi, in ns, as bounds(i) says; each counts as the middle
 // of its bucket. A bucket whose hi is math.MaxUint64 is open, and counts as its lo.
 //
-// closed is what was seen. It flatters a lock that stalls: a vCPU that waits does not
-// ask again, so that a stall of a second is one long wait in a million short
-// ones (coordinated omission). corrected adds the waits of those who would have
-// come meanwhile, one every interval ns: for each wait w > interval, w-interval, w-2·interval, … as long as that is
-// at least interval. It is the correction of HdrHistogram, and answers what
-// someone sees who needs the lock at a steady pace. An interval of 0 corrects
-// nothing.
+// closed is what was seen. It flatters a lock that stalls: a vCPU that waits does not ask again, so
+// that a stall of a second is one long wait in a million short ones (coordinated omission).
+// corrected adds the waits of those who would have come meanwhile, one every interval ns: for each
+// wait w > interval, w-interval, w-2·interval, … as long as that is at least interval. It is the
+// correction of HdrHistogram, and answers what someone sees who needs the lock at a steady pace. An
+// interval of 0 corrects nothing.
 //
 // The cost is some tens of ns for each bucket of the histogram that a correction reaches,
 // however long the wait.
-func NewLatency(counts []uint64, bounds func(i int) (lo, hi uint64), interval uint64) (corrected, closed Latency) {
+func NewLatency(counts []uint64, bounds func(i int) (lo, hi uint64),
+	interval uint64) (corrected, closed Latency) {
 	seen, steady := newHistogram(), newHistogram()
 	for i, n := range counts {
 		if n == 0 {
@@ -84,11 +84,13 @@ func quantiles(h *hdrhistogram.Histogram) Latency {
 	if h.TotalCount() == 0 {
 		return Latency{}
 	}
-	return Latency{P50: quantile(h, 500), P99: quantile(h, 990), P999: quantile(h, 999), Max: uint64(h.Max())}
+	return Latency{P50: quantile(h, 500), P99: quantile(h, 990), P999: quantile(h, 999),
+		Max: uint64(h.Max())}
 }
 
-// quantile returns the least value that q in a thousand of all recorded ones don't exceed, as h.ValueAtQuantile does: but that
-// multiplies and adds in floating point, which comes out differently on architectures that fuse the two.
+// quantile returns the least value that q in a thousand of all recorded ones don't exceed, as
+// h.ValueAtQuantile does: but that multiplies and adds in floating point, which comes out
+// differently on architectures that fuse the two.
 func quantile(h *hdrhistogram.Histogram, q uint64) uint64 {
 	hi, lo := bits.Mul64(uint64(h.TotalCount()), q)
 	lo, carry := bits.Add64(lo, 500, 0)

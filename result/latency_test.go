@@ -24,7 +24,8 @@ func TestCorrectionIsThatOfHdrHistogram(t *testing.T) {
 			}
 		}
 		if !have.Equals(want) {
-			t.Fatalf("trial %d, interval %d:\nhave %v\nwant %v", trial, interval, bars(have), bars(want))
+			t.Fatalf("trial %d, interval %d:\nhave %v\nwant %v", trial, interval, bars(have),
+				bars(want))
 		}
 	}
 }
@@ -86,7 +87,8 @@ func TestLatency(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			corrected, closed := NewLatency(c.counts, octaves, c.interval)
 			if corrected != c.corrected || closed != c.closed {
-				t.Errorf("corrected %v, closed %v; want %v, %v", corrected, closed, c.corrected, c.closed)
+				t.Errorf("corrected %v, closed %v; want %v, %v", corrected, closed, c.corrected,
+					c.closed)
 			}
 		})
 	}
@@ -97,7 +99,8 @@ func TestATimePastTheHistogramsEndCountsAsItsEnd(t *testing.T) {
 	counts[64] = 1
 	corrected, closed := NewLatency(counts, octaves, math.MaxUint64)
 	if closed.Max < maxLatency || corrected.Max != closed.Max {
-		t.Errorf("longest %d and %d, want the histogram's end, %d or a little more", closed.Max, corrected.Max, uint64(maxLatency))
+		t.Errorf("longest %d and %d, want the histogram's end, %d or a little more", closed.Max,
+			corrected.Max, uint64(maxLatency))
 	}
 }
 
@@ -146,7 +149,8 @@ func TestMedian(t *testing.T) {
 
 func TestCellsAreInTheOrderOfTheirFirstRun(t *testing.T) {
 	run := func(lock string, vcpus, round int, ops float64) Run {
-		return Run{Lock: lock, Machine: "threads", CPUs: 2, VCPUs: vcpus, Round: round, OpsPerSecond: ops}
+		return Run{Lock: lock, Machine: "threads", CPUs: 2, VCPUs: vcpus, Round: round,
+			OpsPerSecond: ops}
 	}
 	cells := Cells([]Run{
 		run("xen", 2, 1, 10), run("ticket", 2, 1, 90), run("xen", 8, 1, 5),
@@ -155,7 +159,9 @@ func TestCellsAreInTheOrderOfTheirFirstRun(t *testing.T) {
 	})
 	var have []string
 	for _, c := range cells {
-		have = append(have, fmt.Sprintf("%s/%d: %d runs, %v", c.Lock, c.VCPUs, len(c.Runs), c.Median(func(r *Run) float64 { return r.OpsPerSecond })))
+		have = append(have,
+			fmt.Sprintf("%s/%d: %d runs, %v", c.Lock, c.VCPUs, len(c.Runs),
+				c.Median(func(r *Run) float64 { return r.OpsPerSecond })))
 	}
 	want := []string{"xen/2: 3 runs, 11", "ticket/2: 2 runs, 85", "xen/8: 2 runs, 6"}
 	if fmt.Sprint(have) != fmt.Sprint(want) {

@@ -9,8 +9,9 @@ import (
 	"slices"
 )
 
-// MergeSims makes the shards of one sweep into the whole, in whatever order they are given: the same as if it
-// had not been cut. Shards that are missing, given twice, or of different sweeps are errors.
+// MergeSims makes the shards of one sweep into the whole, in whatever order they are given: the
+// same as if it had not been cut. Shards that are missing, given twice, or of different sweeps are
+// errors.
 func MergeSims(shards []*Sim) (*Sim, error) {
 	if len(shards) == 0 {
 		return nil, errors.New("no shards to merge")
@@ -29,7 +30,8 @@ func MergeSims(shards []*Sim) (*Sim, error) {
 	// There may be more missing than anybody wants to read of.
 	for i := 1; len(given) < first.Shard.Of; i++ {
 		if !given[i] {
-			return nil, fmt.Errorf("%d of %d shards are given: the first that is missing is shard %d", len(given), first.Shard.Of, i)
+			return nil, fmt.Errorf("%d of %d shards are given: the first that is missing is "+
+				"shard %d", len(given), first.Shard.Of, i)
 		}
 	}
 	whole := *first
@@ -40,13 +42,16 @@ func MergeSims(shards []*Sim) (*Sim, error) {
 		whole.Timelines = append(whole.Timelines, s.Timelines...)
 	}
 	slices.SortStableFunc(whole.Runs, func(a, b SimRun) int { return cmp.Compare(a.Cell, b.Cell) })
-	slices.SortStableFunc(whole.Timelines, func(a, b Timeline) int { return cmp.Compare(a.Cell, b.Cell) })
+	slices.SortStableFunc(whole.Timelines, func(a, b Timeline) int {
+		return cmp.Compare(a.Cell, b.Cell)
+	})
 	for i := range whole.Runs {
 		switch have := whole.Runs[i].Cell; {
 		case have < i:
 			return nil, fmt.Errorf("cell %d is in two shards", have)
 		case have > i:
-			return nil, fmt.Errorf("cell %d of %d is in no shard: was one interrupted?", i, whole.Cells)
+			return nil, fmt.Errorf("cell %d of %d is in no shard: was one interrupted?", i,
+				whole.Cells)
 		}
 	}
 	if n := len(whole.Runs); n < whole.Cells {
@@ -75,7 +80,8 @@ func sameSweep(a, b *Sim) error {
 		x, _ := json.Marshal(what.a)
 		y, _ := json.Marshal(what.b)
 		if !bytes.Equal(x, y) {
-			return fmt.Errorf("shards %d and %d are not of one sweep: their %s is %s and %s", a.Shard.Index, b.Shard.Index, what.name, clip(x), clip(y))
+			return fmt.Errorf("shards %d and %d are not of one sweep: their %s is %s and %s",
+				a.Shard.Index, b.Shard.Index, what.name, clip(x), clip(y))
 		}
 	}
 	return nil

@@ -39,7 +39,8 @@ type MutexCell struct {
 	Think    time.Duration `json:"ncs_ns"`
 	// Empty says that there is nothing in the critical section.
 	Empty bool `json:"empty,omitempty"`
-	// Block is what the holder blocks on: "gosched", "sleep" (10 µs), "channel" (another goroutine's answer).
+	// Block is what the holder blocks on: "gosched", "sleep" (10 µs), "channel" (another
+	// goroutine's answer).
 	Block string `json:"block,omitempty"`
 	// Bench is which of Go's own benchmarks it is.
 	Bench string `json:"bench,omitempty"`
@@ -65,14 +66,15 @@ const (
 type MutexRun struct {
 	Mutex string `json:"mutex"`
 	Round int    `json:"round"`
-	// Seconds and Acquisitions are of the window without a clock: NanosPerOp and CPUPerOp are wall-clock and CPU time per
-	// acquisition in it.
+	// Seconds and Acquisitions are of the window without a clock: NanosPerOp and CPUPerOp are
+	// wall-clock and CPU time per acquisition in it.
 	Seconds      float64 `json:"seconds"`
 	Acquisitions uint64  `json:"acquisitions"`
 	NanosPerOp   float64 `json:"ns_per_op"`
 	CPUPerOp     float64 `json:"cpu_ns_per_op"`
 	Jain         float64 `json:"jain"`
-	// Waits is the quantiles of the waits in the window with a clock, TimedAcquisitions how many they are of.
+	// Waits is the quantiles of the waits in the window with a clock, TimedAcquisitions how many
+	// they are of.
 	Waits             Latency `json:"waits_ns"`
 	TimedAcquisitions uint64  `json:"timed_acquisitions"`
 	// Violations is how many updates were lost.

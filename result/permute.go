@@ -6,24 +6,25 @@ import (
 	"slices"
 )
 
-// Whether a cell is worse is judged for all cells together, by permutation: if there is no difference, which
-// rounds are called old and which new says nothing, and each way to call them so is as good as the one that was
-// measured. The share of the ways in which any cell looks as bad as this one does is its p, corrected for
-// the number of cells, whatever the distribution and however the cells depend on each other (the single-step
-// max-t procedure of Westfall and Young, Resampling-Based Multiple Testing, 1993).
+// Whether a cell is worse is judged for all cells together, by permutation: if there is no
+// difference, which rounds are called old and which new says nothing, and each way to call them so
+// is as good as the one that was measured. The share of the ways in which any cell looks as bad as
+// this one does is its p, corrected for the number of cells, whatever the distribution and however
+// the cells depend on each other (the single-step max-t procedure of Westfall and Young,
+// Resampling-Based Multiple Testing, 1993).
 
 // lossLevel is how often at most a comparison of equals may show any loss.
 const lossLevel = 0.05
 
-// fewestRounds is how many rounds it takes on both sides: of two samples of three, even the most different are chance
-// once in twenty times, in either direction.
+// fewestRounds is how many rounds it takes on both sides: of two samples of three, even the most
+// different are chance once in twenty times, in either direction.
 const fewestRounds = 4
 
 // mostWays is how many ways to call the rounds are tried; where there are more, as many are drawn.
 const mostWays = 2000
 
-// trial is the rounds of all cells: the logarithms of a figure of which higher is better, NaN where there is none. The
-// first old of the rounds are of the old one.
+// trial is the rounds of all cells: the logarithms of a figure of which higher is better, NaN where
+// there is none. The first old of the rounds are of the old one.
 type trial struct {
 	cells [][]float64 // by cell and round
 	old   int
@@ -105,8 +106,8 @@ func binomial(n, k int) float64 {
 	return b
 }
 
-// worse says of each cell whether its new rounds are worse than its old ones by more than a factor, whose logarithm
-// is given, at lossLevel for all of them together.
+// worse says of each cell whether its new rounds are worse than its old ones by more than a factor,
+// whose logarithm is given, at lossLevel for all of them together.
 func (t *trial) worse(by float64) []bool {
 	shifted := make([][]float64, len(t.cells))
 	for i, values := range t.cells {
@@ -168,8 +169,8 @@ func badness(values []float64, isNew []bool) float64 {
 	return (sum[0]/n[0] - sum[1]/n[1]) / math.Sqrt(variance+1e-10)
 }
 
-// lowerBounds returns for each cell the logarithm of the factor by which it is worse at the least, with the confidence
-// that goes with lossLevel for all cells together; 0 if that is none.
+// lowerBounds returns for each cell the logarithm of the factor by which it is worse at the least,
+// with the confidence that goes with lossLevel for all cells together; 0 if that is none.
 func (t *trial) lowerBounds() []float64 {
 	bounds := make([]float64, len(t.cells))
 	low, high := make([]float64, len(t.cells)), make([]float64, len(t.cells))

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// drawn makes rounds of cells whose figure varies as on a virtual machine: by 2% from round to round, now and then
-// one at two thirds, and all cells of a round together by 3%.
+// drawn makes rounds of cells whose figure varies as on a virtual machine: by 2% from round to
+// round, now and then one at two thirds, and all cells of a round together by 3%.
 func drawn(rng *rand.Rand, cells, rounds int, times float64) [][]float64 {
 	all := make([][]float64, cells)
 	for range rounds {
@@ -23,8 +23,8 @@ func drawn(rng *rand.Rand, cells, rounds int, times float64) [][]float64 {
 	return all
 }
 
-// Of pairs that differ in nothing at most 5% show any loss, however many cells there are: the bound is three standard
-// deviations of as many draws above that.
+// Of pairs that differ in nothing at most 5% show any loss, however many cells there are: the bound
+// is three standard deviations of as many draws above that.
 func TestEqualsShowALossInFiveOfAHundredAtMost(t *testing.T) {
 	const pairs = 300
 	rng := rand.New(rand.NewPCG(1, 7))
@@ -38,7 +38,8 @@ func TestEqualsShowALossInFiveOfAHundredAtMost(t *testing.T) {
 			}
 		}
 	}
-	if most := lossLevel*pairs + 3*math.Sqrt(pairs*lossLevel*(1-lossLevel)); float64(alarms) > most {
+	if most := lossLevel*pairs +
+		3*math.Sqrt(pairs*lossLevel*(1-lossLevel)); float64(alarms) > most {
 		t.Errorf("%d alarms in %d pairs of equals: want %.0f at most", alarms, pairs, most)
 	}
 }
@@ -48,11 +49,13 @@ func TestALossOfAllRoundsIsBoundedFromBelow(t *testing.T) {
 	now := [][]float64{{80, 81, 79, 80, 82, 78}, {50, 50, 51, 49, 50, 50}}
 	b := newTrial(old, now).lowerBounds()
 	if b[0] < 0.15 || b[0] > math.Log(1.25) || b[1] != 0 {
-		t.Errorf("the first is worse by at least %v, the second by %v; want nearly a quarter, and nothing", b[0], b[1])
+		t.Errorf("the first is worse by at least %v, the second by %v; want nearly a quarter, "+
+			"and nothing", b[0], b[1])
 	}
 }
 
-// A loss of 5% is found, at a bound of nothing, in four of five pairs at least, where rounds agree as they do on a quiet machine.
+// A loss of 5% is found, at a bound of nothing, in four of five pairs at least, where rounds agree
+// as they do on a quiet machine.
 func TestALossOfFivePercentIsFound(t *testing.T) {
 	const pairs = 100
 	rng := rand.New(rand.NewPCG(2, 7))

@@ -11,13 +11,15 @@ import (
 )
 
 // Read reads a result of any kind: a *[Bench], *[Sim], *[Torture], *[Check], *[Mutexes], *[Unlocks]
-// or *[Explored]. What is malformed, cut short, foreign or of a newer version is an error of one line, to which the caller adds the file's name.
+// or *[Explored]. What is malformed, cut short, foreign or of a newer version is an error of one
+// line, to which the caller adds the file's name.
 func Read(r io.Reader) (any, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read result: %w", err)
 	}
-	schema, err := checkSchema(text, SchemaBench, SchemaSim, SchemaTorture, SchemaCheck, SchemaMutex, SchemaUnlock, SchemaExplore)
+	schema, err := checkSchema(text, SchemaBench, SchemaSim, SchemaTorture, SchemaCheck,
+		SchemaMutex, SchemaUnlock, SchemaExplore)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +76,8 @@ func decode[T any, P checked[T]](text []byte, schema string) (P, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(t); err != nil {
-		return nil, fmt.Errorf("a %s with a field that it can't have: %s", schema, strings.TrimPrefix(err.Error(), "json: "))
+		return nil, fmt.Errorf("a %s with a field that it can't have: %s", schema,
+			strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("a %s that is incomplete: %w", schema, err)
@@ -108,7 +111,8 @@ func checkSchema(text []byte, wanted ...string) (string, error) {
 		case have == w:
 			return have, nil
 		case ok && kind == wantKind && version > wantVersion:
-			return "", fmt.Errorf("written by a newer pvlock: its schema is %s, this program reads up to %s; update pvlock", have, w)
+			return "", fmt.Errorf("written by a newer pvlock: its schema is %s, this program "+
+				"reads up to %s; update pvlock", have, w)
 		}
 	}
 	if ok && strings.HasPrefix(kind, "pvlock/") {
@@ -120,11 +124,13 @@ func checkSchema(text []byte, wanted ...string) (string, error) {
 func malformed(text []byte, want string, err error) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
-		return fmt.Errorf("not a result: its \"schema\" is not text, or it is not an object; want a JSON file with schema %s", want)
+		return fmt.Errorf("not a result: its \"schema\" is not text, or it is not an object; "+
+			"want a JSON file with schema %s", want)
 	}
 	line := 1 + bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n"))
 	if int(syntax.Offset) >= len(text) && strings.Contains(syntax.Error(), "unexpected end") {
-		return fmt.Errorf("cut short: the JSON ends in the middle of line %d; measure again, or find the whole file", line)
+		return fmt.Errorf("cut short: the JSON ends in the middle of line %d; measure again, or "+
+			"find the whole file", line)
 	}
 	return fmt.Errorf("not JSON: line %d: %w; want a JSON file with schema %s", line, syntax, want)
 }
@@ -152,7 +158,8 @@ func (b *Bench) check() error {
 		case r.Machine == "":
 			return fmt.Errorf("run %d has no machine", i+1)
 		case r.CPUs < 1 || r.VCPUs < 1:
-			return fmt.Errorf("run %d has %d vCPUs on %d CPUs, want 1 or more of each", i+1, r.VCPUs, r.CPUs)
+			return fmt.Errorf("run %d has %d vCPUs on %d CPUs, want 1 or more of each", i+1,
+				r.VCPUs, r.CPUs)
 		case r.Round < 1:
 			return fmt.Errorf("run %d is of round %d, want 1 or more", i+1, r.Round)
 		}

@@ -16,13 +16,25 @@ type writer interface{ Write(io.Writer) error }
 func ofEveryKind() []writer {
 	return []writer{
 		sample(), sweep(3),
-		&Torture{Schema: SchemaTorture, Command: []string{"pvlock", "torture"}, Seed: 3, Runs: []TortureRun{{
-			Lock: "xen", Machine: "threads", CPUs: 1, VCPUs: 2, Torments: []string{"signals"}, Counters: map[string]uint64{"a": 1}, Findings: []TortureFinding{{Kind: "sum", AtSeconds: 1, Text: "t"}}}}},
+		&Torture{Schema: SchemaTorture, Command: []string{"pvlock", "torture"}, Seed: 3,
+			Runs: []TortureRun{{
+				Lock: "xen", Machine: "threads", CPUs: 1, VCPUs: 2, Torments: []string{"signals"},
+				Counters: map[string]uint64{"a": 1},
+				Findings: []TortureFinding{{Kind: "sum", AtSeconds: 1, Text: "t"}}}}},
 		&Check{Schema: SchemaCheck, Command: []string{"pvlock", "check"}, Runs: []*Exploration{{
-			Lock: "xen", Finding: &CheckFinding{Violation: Violation{"two holders", "t"}, Steps: 1, Rows: []CheckRow{{CPU: 1, What: "w", Buffers: []string{"", "b"}, Locks: []string{"0"}}}}}},
-			Scenarios: []CheckScenario{{Name: "n", Found: &Exploration{Lock: "xen"}, Clean: []*Exploration{}}}, Necessity: []LockNeeds{{Lock: "xen", Needs: []Need{{At: "a:1"}}}}},
-		&Mutexes{Schema: SchemaMutex, Command: []string{"pvlock"}, Cells: []MutexMeasured{{MutexCell{Group: "alone", Name: "empty"}, []MutexRun{{Mutex: MutexSync, Round: 1}}}}},
-		&Unlocks{Schema: SchemaUnlock, Go: "go1", Rounds: 3, Ways: []UnlockWay{{Name: "a store", PairNS: 6}}},
+			Lock: "xen",
+			Finding: &CheckFinding{Violation: Violation{"two holders", "t"}, Steps: 1,
+				Rows: []CheckRow{
+					{CPU: 1, What: "w", Buffers: []string{"", "b"}, Locks: []string{"0"}}}}}},
+			Scenarios: []CheckScenario{
+				{Name: "n", Found: &Exploration{Lock: "xen"}, Clean: []*Exploration{}}},
+			Necessity: []LockNeeds{{Lock: "xen", Needs: []Need{{At: "a:1"}}}}},
+		&Mutexes{Schema: SchemaMutex, Command: []string{"pvlock"},
+			Cells: []MutexMeasured{
+				{MutexCell{Group: "alone", Name: "empty"},
+					[]MutexRun{{Mutex: MutexSync, Round: 1}}}}},
+		&Unlocks{Schema: SchemaUnlock, Go: "go1", Rounds: 3,
+			Ways: []UnlockWay{{Name: "a store", PairNS: 6}}},
 	}
 }
 
@@ -37,7 +49,8 @@ func TestReadTellsEveryKindApart(t *testing.T) {
 			t.Errorf("%v: read a %T, wrote a %T", err, have, want)
 			continue
 		}
-		if err := have.(writer).Write(&twice); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+		if err := have.(writer).Write(&twice); err != nil ||
+			!bytes.Equal(once.Bytes(), twice.Bytes()) {
 			t.Errorf("%v: read\n%s\nwrote\n%s", err, &twice, &once)
 		}
 	}
@@ -45,13 +58,14 @@ func TestReadTellsEveryKindApart(t *testing.T) {
 
 func TestReadingAnyKindRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                             "it is empty",
-		"{":                            "cut short",
-		"x":                            "not JSON: line 1",
-		`{"schema":"fio/3"}`:           "not a result of pvlock",
-		`{"schema":"pvlock/sim/2"}`:    "newer pvlock: its schema is pvlock/sim/2, this program reads up to pvlock/sim/1",
-		`{"schema":"pvlock/doctor/1"}`: "another kind of result",
-		`{"schema":"pvlock/sim/1"}`:    "incomplete: no command",
+		"":                   "it is empty",
+		"{":                  "cut short",
+		"x":                  "not JSON: line 1",
+		`{"schema":"fio/3"}`: "not a result of pvlock",
+		`{"schema":"pvlock/sim/2"}`: "newer pvlock: its schema is pvlock/sim/2, this program " +
+			"reads up to pvlock/sim/1",
+		`{"schema":"pvlock/doctor/1"}`:                                                     "another kind of result",
+		`{"schema":"pvlock/sim/1"}`:                                                        "incomplete: no command",
 		`{"schema":"pvlock/check/1","runs":[null]}`:                                        "run 1 is null",
 		`{"schema":"pvlock/check/1","runs":[],"scenarios":[{"name":"n"}]}`:                 "scenario 1 is null",
 		`{"schema":"pvlock/check/1","runs":[{"lock":"x","finding":{"rows":[{"cpu":5}]}}]}`: "step 1 is of another shape",
@@ -60,14 +74,15 @@ func TestReadingAnyKindRefuses(t *testing.T) {
 		`{"schema":"pvlock/torture/1","command":["x"],"runs":[{"lock":"x"}]}`:              "run 1 has no machine",
 	} {
 		_, err := Read(strings.NewReader(text))
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want a line with %q", text, err, want)
 		}
 	}
 }
 
-// What can be read can be written, and is the same when it is read again. What can't is a line. Run with
-// -fuzzminimizetime 50x: otherwise most of the time goes into making inputs shorter.
+// What can be read can be written, and is the same when it is read again. What can't is a line. Run
+// with -fuzzminimizetime 50x: otherwise most of the time goes into making inputs shorter.
 func FuzzRead(f *testing.F) {
 	for _, w := range ofEveryKind() {
 		var out bytes.Buffer
@@ -93,7 +108,8 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			t.Fatalf("written, and not read: %v\n%s", err, &once)
 		}
-		if err := again.(writer).Write(&twice); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+		if err := again.(writer).Write(&twice); err != nil ||
+			!bytes.Equal(once.Bytes(), twice.Bytes()) {
 			t.Fatalf("%v: written\n%s\nand then\n%s", err, &once, &twice)
 		}
 		if s, ok := r.(*Sim); ok {

@@ -16,21 +16,22 @@ var simSchema []byte
 // SimSchema returns the JSON Schema of [SchemaSim]; see [BenchSchema].
 func SimSchema() []byte { return append([]byte(nil), simSchema...) }
 
-// Sim is the result of one "pvlock sim": a sweep of cells, or a shard of one. It holds nothing of the
-// machine that computed it and no clock, so the same command gives the same bytes anywhere.
+// Sim is the result of one "pvlock sim": a sweep of cells, or a shard of one. It holds nothing of
+// the machine that computed it and no clock, so the same command gives the same bytes anywhere.
 type Sim struct {
 	// Schema is [SchemaSim]. [Sim.Write] sets it.
 	Schema string `json:"schema"`
-	// Command is the exact command, without what doesn't change the result: shard, workers, file names.
+	// Command is the exact command, without what doesn't change the result: shard, workers, file
+	// names.
 	Command []string `json:"command"`
-	// Experiment is its name, "free" for a sweep of the user's own; About is the sentence that says what
-	// it shows.
+	// Experiment is its name, "free" for a sweep of the user's own; About is the sentence that says
+	// what it shows.
 	Experiment string `json:"experiment"`
 	About      string `json:"about"`
 	// Seed is what all randomness comes from.
 	Seed uint64 `json:"seed"`
-	// Costs is the set of parameters that time is counted by, in ns, by name; CostsFrom is where they are
-	// from: "defaults", or what a calibration measured.
+	// Costs is the set of parameters that time is counted by, in ns, by name; CostsFrom is where
+	// they are from: "defaults", or what a calibration measured.
 	Costs     map[string]int64 `json:"costs_ns"`
 	CostsFrom string           `json:"costs_from"`
 	// Plots are the pictures that show it.
@@ -109,7 +110,8 @@ type SimRun struct {
 	Blocked      uint64 `json:"blocked"`
 	// Latency is the time from wanting the lock to having it.
 	Latency Latency `json:"latency_ns"`
-	// Values are figures that a plot may show: "overcommit", "ops_per_s", "jain", "cpu_per_op_ns", …
+	// Values are figures that a plot may show: "overcommit", "ops_per_s", "jain", "cpu_per_op_ns",
+	// …
 	Values map[string]float64 `json:"values"`
 	// Counters and SpinRounds are as in [Run].
 	Counters   map[string]uint64 `json:"counters"`
@@ -205,7 +207,8 @@ func (s *Sim) check() error {
 		case r.Lock == "":
 			return fmt.Errorf("run %d has no lock", i+1)
 		case r.PCPUs < 1 || r.VCPUs < 1:
-			return fmt.Errorf("run %d has %d vCPUs on %d CPUs, want 1 or more of each", i+1, r.VCPUs, r.PCPUs)
+			return fmt.Errorf("run %d has %d vCPUs on %d CPUs, want 1 or more of each", i+1,
+				r.VCPUs, r.PCPUs)
 		case r.Cell < 0 || r.Cell >= s.Cells:
 			return fmt.Errorf("run %d is cell %d of %d", i+1, r.Cell, s.Cells)
 		}

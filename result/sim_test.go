@@ -13,24 +13,33 @@ import (
 // simSample is a result with every field set to something of its own.
 func simSample() *Sim {
 	return &Sim{
-		Schema: SchemaSim, Ending: Ending{Interrupted: true, Failed: "no CPU"}, Command: []string{"pvlock", "sim", "collapse"}, Experiment: "collapse", About: "Which locks collapse.", Seed: 7,
+		Schema: SchemaSim, Ending: Ending{Interrupted: true, Failed: "no CPU"},
+		Command: []string{"pvlock", "sim", "collapse"}, Experiment: "collapse",
+		About: "Which locks collapse.", Seed: 7,
 		Costs: map[string]int64{"hit": 1}, CostsFrom: "defaults",
 		Plots: []Plot{{
 			Title: "Throughput",
-			X:     Axis{Value: "overcommit", Label: "vCPUs per CPU", Unit: "rounds", Log: true, Marks: []Mark{{At: 2, Label: "here"}}},
-			Y:     Axis{Value: "ops_per_s", Label: "acquisitions", Unit: "1/s", Log: true},
+			X: Axis{Value: "overcommit", Label: "vCPUs per CPU", Unit: "rounds", Log: true,
+				Marks: []Mark{{At: 2, Label: "here"}}},
+			Y: Axis{Value: "ops_per_s", Label: "acquisitions", Unit: "1/s", Log: true},
 		}},
 		Shard: Shard{Index: 2, Of: 3}, Cells: 5,
 		Runs: []SimRun{{
-			Cell: 1, Series: "xen kick=oldest", Lock: "xen", Scheduler: "credit", Setting: map[string]string{"kick": "oldest"},
-			PCPUs: 2, VCPUs: 8, VMs: 2, Background: 3, CSNanos: 100, NCSNanos: 500, Nanos: 1e9, Events: 12345,
-			Acquisitions: 1000, Contended: 40, Blocked: 30, Latency: Latency{P50: 5, P99: 99, P999: 999, Max: 9999},
-			Values: map[string]float64{"ops_per_s": 1000.5}, Counters: map[string]uint64{"event_kick": 31}, SpinRounds: []uint64{1, 2}, Stalled: true,
+			Cell: 1, Series: "xen kick=oldest", Lock: "xen", Scheduler: "credit",
+			Setting: map[string]string{"kick": "oldest"},
+			PCPUs:   2, VCPUs: 8, VMs: 2, Background: 3, CSNanos: 100, NCSNanos: 500, Nanos: 1e9,
+			Events:       12345,
+			Acquisitions: 1000, Contended: 40, Blocked: 30,
+			Latency:  Latency{P50: 5, P99: 99, P999: 999, Max: 9999},
+			Values:   map[string]float64{"ops_per_s": 1000.5},
+			Counters: map[string]uint64{"event_kick": 31}, SpinRounds: []uint64{1, 2},
+			Stalled: true,
 		}},
 		Timelines: []Timeline{{
 			Cell: 1, Title: "xen", FromNanos: 10, ToNanos: 20,
 			Tracks: []Track{
-				{Name: "CPU 0", Kind: "pcpu", Spans: []Span{{FromNanos: 10, ToNanos: 15, State: "running", Who: "vCPU 1"}}},
+				{Name: "CPU 0", Kind: "pcpu",
+					Spans: []Span{{FromNanos: 10, ToNanos: 15, State: "running", Who: "vCPU 1"}}},
 				{Name: "vCPU 1", Kind: "vcpu", Spans: []Span{}},
 			},
 			Flows: []Flow{{From: 1, To: 1, AtNanos: 12, WokenNanos: 14}},
@@ -69,11 +78,13 @@ func TestSimIsReadAsItIsWritten(t *testing.T) {
 func TestSimSampleSetsEveryField(t *testing.T) {
 	s := simSample()
 	l := s.Timelines[0]
-	for _, v := range []any{*s, s.Plots[0], s.Plots[0].X, s.Plots[0].X.Marks[0], s.Shard, s.Runs[0], l, l.Tracks[0], l.Tracks[0].Spans[0], l.Flows[0]} {
+	for _, v := range []any{*s, s.Plots[0], s.Plots[0].X, s.Plots[0].X.Marks[0], s.Shard, s.Runs[0],
+		l, l.Tracks[0], l.Tracks[0].Spans[0], l.Flows[0]} {
 		rv := reflect.ValueOf(v)
 		for i := range rv.NumField() {
 			if rv.Field(i).IsZero() {
-				t.Errorf("%s.%s is not set: the tests that use the sample say nothing about it", rv.Type(), rv.Type().Field(i).Name)
+				t.Errorf("%s.%s is not set: the tests that use the sample say nothing about it",
+					rv.Type(), rv.Type().Field(i).Name)
 			}
 		}
 	}
@@ -82,7 +93,8 @@ func TestSimSampleSetsEveryField(t *testing.T) {
 func TestSimIsOfItsSchema(t *testing.T) {
 	// What has no element, as the simulator may leave it.
 	bare := simSample()
-	bare.Runs[0].Setting, bare.Runs[0].Values, bare.Runs[0].Counters, bare.Runs[0].SpinRounds = nil, nil, nil, nil
+	bare.Runs[0].Setting, bare.Runs[0].Values, bare.Runs[0].Counters, bare.Runs[0].SpinRounds = nil,
+		nil, nil, nil
 	bare.Timelines[0].Flows, bare.Timelines[0].Tracks[0].Spans = nil, nil
 	none := simSample()
 	none.Plots, none.Runs, none.Timelines = nil, nil, nil
@@ -97,9 +109,12 @@ func TestSimIsOfItsSchema(t *testing.T) {
 
 func TestTheSchemaOfSimIsStrict(t *testing.T) {
 	text := writeSim(t, simSample())
-	for _, at := range []string{"", "shard", "plots 0", "plots 0 x", "plots 0 y", "plots 0 x marks 0", "runs 0", "runs 0 latency_ns", "timelines 0", "timelines 0 tracks 0", "timelines 0 tracks 0 spans 0", "timelines 0 flows 0"} {
+	for _, at := range []string{"", "shard", "plots 0", "plots 0 x", "plots 0 y",
+		"plots 0 x marks 0", "runs 0", "runs 0 latency_ns", "timelines 0", "timelines 0 tracks 0",
+		"timelines 0 tracks 0 spans 0", "timelines 0 flows 0"} {
 		t.Run("/"+strings.ReplaceAll(at, " ", "/"), func(t *testing.T) {
-			strict(t, compile(t, SimSchema()), text, strings.Fields(at), "timelines", "marks", "who", "interrupted", "failed")
+			strict(t, compile(t, SimSchema()), text, strings.Fields(at), "timelines", "marks",
+				"who", "interrupted", "failed")
 		})
 	}
 }
@@ -121,7 +136,8 @@ func TestReadingASimRefuses(t *testing.T) {
 			s := simSample()
 			c.change(s)
 			_, err := ReadSim(bytes.NewReader(writeSim(t, s)))
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v: want one line with %q", err, c.want)
 			}
 		})
@@ -130,8 +146,9 @@ func TestReadingASimRefuses(t *testing.T) {
 
 func TestCostsAreReadAsTheyAreWrittenAndOfTheirSchema(t *testing.T) {
 	want := &Costs{
-		Schema: SchemaCosts, Host: sample().Host, Measured: time.Date(2026, 11, 22, 2, 30, 0, 1, time.UTC),
-		Costs: map[string]int64{"hit": 1}, How: map[string]string{"hit": "a load"},
+		Schema: SchemaCosts, Host: sample().Host,
+		Measured: time.Date(2026, 11, 22, 2, 30, 0, 1, time.UTC),
+		Costs:    map[string]int64{"hit": 1}, How: map[string]string{"hit": "a load"},
 	}
 	var out bytes.Buffer
 	if err := want.Write(&out); err != nil {
@@ -149,7 +166,8 @@ func TestCostsAreReadAsTheyAreWrittenAndOfTheirSchema(t *testing.T) {
 		t.Error(err)
 	}
 	strict(t, s, out.Bytes(), nil)
-	if _, err := ReadCosts(strings.NewReader(`{"schema": "pvlock/costs/1"}`)); err == nil || !strings.Contains(err.Error(), "no costs") {
+	if _, err := ReadCosts(strings.NewReader(`{"schema": "pvlock/costs/1"}`)); err == nil ||
+		!strings.Contains(err.Error(), "no costs") {
 		t.Errorf("costs without costs: %v", err)
 	}
 }

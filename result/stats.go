@@ -11,8 +11,8 @@ func Jain(shares []uint64) float64 {
 	var sum, squares float64
 	for _, x := range shares {
 		sum += float64(x)
-		// The conversion of the product keeps it from being fused with the sum, so that the result is the same on
-		// every architecture.
+		// The conversion of the product keeps it from being fused with the sum, so that the result
+		// is the same on every architecture.
 		squares += float64(float64(x) * float64(x))
 	}
 	if squares == 0 {
@@ -90,9 +90,11 @@ func (r Rounds) Disturbed() bool {
 type Survival int
 
 const (
-	// Noisy is that nothing can be said: the rounds of the baseline don't agree, or there is but one.
+	// Noisy is that nothing can be said: the rounds of the baseline don't agree, or there is but
+	// one.
 	Noisy Survival = iota
-	// Kept is that half of it is left, or more; Fell is something between that and Collapsed, less than a tenth.
+	// Kept is that half of it is left, or more; Fell is something between that and Collapsed, less
+	// than a tenth.
 	Kept
 	Fell
 	Collapsed
@@ -104,11 +106,12 @@ const (
 	collapsed = 0.1
 )
 
-// agreeing is how many times the lowest round the highest may be for rounds to agree. A virtual machine's CPUs
-// can be near each other, or not: that alone makes 1.6 between good rounds.
+// agreeing is how many times the lowest round the highest may be for rounds to agree. A virtual
+// machine's CPUs can be near each other, or not: that alone makes 1.6 between good rounds.
 const agreeing = 2
 
-// Survives says what is left of the throughput of a baseline in after, as a share, and what that is called.
+// Survives says what is left of the throughput of a baseline in after, as a share, and what that is
+// called.
 func (baseline Rounds) Survives(after Rounds) (share float64, s Survival) {
 	lowest, highest := math.Inf(1), 0.0
 	for _, r := range baseline.Runs {

@@ -14,8 +14,8 @@ const SchemaTorture = "pvlock/torture/1"
 //go:embed schema/torture-1.json
 var tortureSchema []byte
 
-// TortureSchema returns the JSON Schema (draft 2020-12) of [SchemaTorture]. It is strict: a field that
-// it doesn't name is an error.
+// TortureSchema returns the JSON Schema (draft 2020-12) of [SchemaTorture]. It is strict: a field
+// that it doesn't name is an error.
 func TortureSchema() []byte { return append([]byte(nil), tortureSchema...) }
 
 // Torture is the result of one "pvlock torture".
@@ -53,15 +53,17 @@ type TortureRun struct {
 	Machines int `json:"machines"`
 	// Torments are the names of what went on around it.
 	Torments []string `json:"torments"`
-	// Acquisitions is how often a lock was taken, Slow how many of these the fast path didn't make, TryFailed
-	// how often TryLock failed. Fewest is the acquisitions of the vCPU that had the fewest.
+	// Acquisitions is how often a lock was taken, Slow how many of these the fast path didn't make,
+	// TryFailed how often TryLock failed. Fewest is the acquisitions of the vCPU that had the
+	// fewest.
 	Acquisitions uint64 `json:"acquisitions"`
 	Slow         uint64 `json:"slow"`
 	TryFailed    uint64 `json:"try_failed"`
 	Fewest       uint64 `json:"fewest"`
-	// Unlocks is how often one was released, and LostWakeups how many waiters slept although the lock was free
-	// and nobody would wake them. Stalls is how often nobody got a lock for a while that was wanted, and which
-	// was no lost wake-up: who was to get or to release it had lost its CPU, or took long.
+	// Unlocks is how often one was released, and LostWakeups how many waiters slept although the
+	// lock was free and nobody would wake them. Stalls is how often nobody got a lock for a while
+	// that was wanted, and which was no lost wake-up: who was to get or to release it had lost its
+	// CPU, or took long.
 	Unlocks     uint64 `json:"unlocks"`
 	LostWakeups uint64 `json:"lost_wakeups"`
 	Stalls      uint64 `json:"stalls"`
@@ -69,13 +71,14 @@ type TortureRun struct {
 	LongestWaitNanos int64 `json:"longest_wait_ns"`
 	// Counters are as in [Run], with what the torments did added to them.
 	Counters map[string]uint64 `json:"counters"`
-	// Findings are what ought not to be, one for each kind. Expected says that the lock is a control, or is known to
-	// have that fault: that nothing else was found. Missed says that it is a control, and showed nothing.
+	// Findings are what ought not to be, one for each kind. Expected says that the lock is a
+	// control, or is known to have that fault: that nothing else was found. Missed says that it is
+	// a control, and showed nothing.
 	Findings []TortureFinding `json:"findings"`
 	Expected bool             `json:"expected"`
 	Missed   bool             `json:"missed"`
-	// Interrupted says that the user stopped it, Failed what of the environment did; "" if nothing did. What it shows holds
-	// for the time that it ran: that nothing was found then says little.
+	// Interrupted says that the user stopped it, Failed what of the environment did; "" if nothing
+	// did. What it shows holds for the time that it ran: that nothing was found then says little.
 	Interrupted bool   `json:"interrupted"`
 	Failed      string `json:"failed,omitempty"`
 }
@@ -85,12 +88,14 @@ func (r *TortureRun) Complete() bool { return !r.Interrupted && r.Failed == "" }
 
 // The kinds of findings.
 const (
-	FindingExclusion  = "exclusion"    // two vCPUs held a lock at once
-	FindingLost       = "lost wake-up" // all who wait for a free lock sleep, and nobody will wake them
-	FindingNoProgress = "no progress"  // nobody gets anywhere, and it is no lost wake-up that can be seen
-	FindingSum        = "sum"          // what the lock protects doesn't add up
-	FindingReuse      = "reuse"        // a lock's memory was written to after its release
-	FindingLeak       = "leak"         // something was left behind
+	FindingExclusion = "exclusion" // two vCPUs held a lock at once
+	// all who wait for a free lock sleep, and nobody will wake them
+	FindingLost = "lost wake-up"
+	// nobody gets anywhere, and it is no lost wake-up that can be seen
+	FindingNoProgress = "no progress"
+	FindingSum        = "sum"   // what the lock protects doesn't add up
+	FindingReuse      = "reuse" // a lock's memory was written to after its release
+	FindingLeak       = "leak"  // something was left behind
 )
 
 // TortureFinding is one thing that ought not to be.
@@ -138,7 +143,8 @@ func (t *Torture) check() error {
 		case r.Machine == "":
 			return fmt.Errorf("run %d has no machine", i+1)
 		case r.CPUs < 1 || r.VCPUs < 1:
-			return fmt.Errorf("run %d has %d vCPUs on %d CPUs, want 1 or more of each", i+1, r.VCPUs, r.CPUs)
+			return fmt.Errorf("run %d has %d vCPUs on %d CPUs, want 1 or more of each", i+1,
+				r.VCPUs, r.CPUs)
 		}
 	}
 	return nil

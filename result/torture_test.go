@@ -16,17 +16,23 @@ import (
 // tortureSample is a result with every field set to something of its own.
 func tortureSample() *Torture {
 	return &Torture{
-		Schema: SchemaTorture, Host: sample().Host, Ending: Ending{Interrupted: true, Failed: "no CPU"}, Command: []string{"pvlock", "torture"},
+		Schema: SchemaTorture, Host: sample().Host,
+		Ending: Ending{Interrupted: true, Failed: "no CPU"}, Command: []string{"pvlock", "torture"},
 		Started: time.Date(2026, 11, 22, 2, 30, 0, 123456789, time.UTC), Seed: 7,
 		Skipped: []TortureSkip{{What: "xen", Why: "no event channels here"}},
 		Runs: []TortureRun{
 			{
-				Lock: "busted", Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, Seconds: 0.5, Machines: 3, Torments: []string{"gc", "stop"},
-				Acquisitions: 1000, Slow: 100, TryFailed: 10, Fewest: 90, Unlocks: 999, LostWakeups: 2, Stalls: 3, LongestWaitNanos: 12345,
-				Counters: map[string]uint64{"torment_gc": 4}, Expected: true, Missed: true, Interrupted: true, Failed: "no CPU",
-				Findings: []TortureFinding{{Kind: FindingSum, AtSeconds: 0.25, Count: 5, Text: "it doesn't add up"}},
+				Lock: "busted", Machine: "threads", CPUs: 2, VCPUs: 8, Overcommit: 4, Seconds: 0.5,
+				Machines: 3, Torments: []string{"gc", "stop"},
+				Acquisitions: 1000, Slow: 100, TryFailed: 10, Fewest: 90, Unlocks: 999,
+				LostWakeups: 2, Stalls: 3, LongestWaitNanos: 12345,
+				Counters: map[string]uint64{"torment_gc": 4}, Expected: true, Missed: true,
+				Interrupted: true, Failed: "no CPU",
+				Findings: []TortureFinding{
+					{Kind: FindingSum, AtSeconds: 0.25, Count: 5, Text: "it doesn't add up"}},
 			},
-			{Lock: "xen", Machine: "kvm", CPUs: 1, VCPUs: 2, Overcommit: 2, Torments: []string{}, Counters: map[string]uint64{}, Findings: []TortureFinding{}},
+			{Lock: "xen", Machine: "kvm", CPUs: 1, VCPUs: 2, Overcommit: 2, Torments: []string{},
+				Counters: map[string]uint64{}, Findings: []TortureFinding{}},
 		},
 	}
 }
@@ -57,7 +63,8 @@ func TestTortureSampleSetsEveryField(t *testing.T) {
 		rv := reflect.ValueOf(v)
 		for i := range rv.NumField() {
 			if rv.Field(i).IsZero() {
-				t.Errorf("%s.%s is not set: the tests that use the sample say nothing about it", rv.Type(), rv.Type().Field(i).Name)
+				t.Errorf("%s.%s is not set: the tests that use the sample say nothing about it",
+					rv.Type(), rv.Type().Field(i).Name)
 			}
 		}
 	}
@@ -78,7 +85,8 @@ func TestReadingATortureRefuses(t *testing.T) {
 			t.Fatalf("%s: the sample has no %q", c.name, c.old)
 		}
 		_, err := ReadTorture(strings.NewReader(strings.Replace(whole, c.old, c.new, 1)))
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want one line with %q", c.name, err, c.want)
 		}
 	}
@@ -113,7 +121,8 @@ func TestATortureIsOfItsSchema(t *testing.T) {
 	bare.Runs[0].Counters, bare.Runs[0].Findings, bare.Runs[0].Torments = nil, nil, nil
 	none := tortureSample()
 	none.Runs = nil
-	for name, r := range map[string]*Torture{"all": tortureSample(), "bare": bare, "no runs": none} {
+	for name, r := range map[string]*Torture{"all": tortureSample(), "bare": bare,
+		"no runs": none} {
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(writeTorture(t, r)))
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +155,8 @@ func TestTheSchemaOfATortureIsStrict(t *testing.T) {
 		for field := range o {
 			root, o := object()
 			delete(o, field)
-			if validateTorture(t, root) == nil && field != "failed" && !(field == "interrupted" && len(at) == 0) {
+			if validateTorture(t, root) == nil && field != "failed" &&
+				!(field == "interrupted" && len(at) == 0) {
 				t.Errorf("%v: without %q it is valid", at, field)
 			}
 		}

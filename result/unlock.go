@@ -34,8 +34,8 @@ type UnlockWay struct {
 	PairToDirect float64 `json:"pair_to_direct"`
 	// Instructions is how many instructions a pair is; 0 if they can't be counted.
 	Instructions float64 `json:"instructions,omitempty"`
-	// CallerBytes is the size of a typical caller, with four values that live across the unlock, and CallerStack how
-	// many of its instructions go to the stack.
+	// CallerBytes is the size of a typical caller, with four values that live across the unlock,
+	// and CallerStack how many of its instructions go to the stack.
 	CallerBytes int `json:"caller_bytes,omitempty"`
 	CallerStack int `json:"caller_stack,omitempty"`
 }

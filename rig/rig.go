@@ -1,5 +1,5 @@
-// Package rig is what locks are driven on by those who measure them and those who try to break them:
-// the machines by their names, and the host as results describe it.
+// Package rig is what locks are driven on by those who measure them and those who try to break
+// them: the machines by their names, and the host as results describe it.
 package rig
 
 import (
@@ -69,10 +69,12 @@ func Host() result.Host {
 	arch.Calibrate()
 	const unknown = "unknown"
 	h := result.Host{
-		CPU: f.CPUModel.Or(unknown), CPUs: f.NumCPUs, Hypervisor: f.Hypervisor.Or(host.Hypervisor{Name: unknown}).Name,
-		Emulated: f.Emulated, Kernel: f.Kernel.Or(unknown),
+		CPU: f.CPUModel.Or(unknown), CPUs: f.NumCPUs,
+		Hypervisor: f.Hypervisor.Or(host.Hypervisor{Name: unknown}).Name,
+		Emulated:   f.Emulated, Kernel: f.Kernel.Or(unknown),
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Go: runtime.Version(), GOMAXPROCS: f.GOMAXPROCS,
-		QuotaCPUs: f.Quota.Or(host.Quota{}).CPUs, PauseNanos: arch.PauseNanos(), Revision: revision(),
+		QuotaCPUs: f.Quota.Or(host.Quota{}).CPUs, PauseNanos: arch.PauseNanos(),
+		Revision: revision(),
 	}
 	if f.Quota.State() != host.Known {
 		h.Unknown = append(h.Unknown, "quota_cpus "+f.Quota.String())
@@ -80,7 +82,8 @@ func Host() result.Host {
 	return h
 }
 
-// revision returns pvlock's own, as the Go command has written it into the program: of its tree, or of its module.
+// revision returns pvlock's own, as the Go command has written it into the program: of its tree, or
+// of its module.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -101,13 +104,14 @@ func revision() string {
 	return of + dirty
 }
 
-// Steal notes how much time has been stolen, and again when what it returns is called. Where that isn't told,
-// there is no note.
+// Steal notes how much time has been stolen, and again when what it returns is called. Where that
+// isn't told, there is no note.
 func Steal(h *result.Host) (end func()) {
 	before, told := host.Steal().Get()
 	return func() {
 		if after, ok := host.Steal().Get(); ok && told {
-			h.Steal = &result.Steal{BeforeNanos: before.Steal().Nanoseconds(), AfterNanos: after.Steal().Nanoseconds()}
+			h.Steal = &result.Steal{BeforeNanos: before.Steal().Nanoseconds(),
+				AfterNanos: after.Steal().Nanoseconds()}
 		}
 	}
 }
@@ -118,12 +122,14 @@ func CheckOvercommit(cpus int, overcommit []float64) error {
 		return errors.New("no CPUs to run on: want at least 1")
 	}
 	if len(overcommit) == 0 {
-		return errors.New("no overcommit given: want a list of numbers of at least 1, such as 1,2,4")
+		return errors.New("no overcommit given: want a list of numbers of at least 1, such as " +
+			"1,2,4")
 	}
 	for _, o := range overcommit {
 		// Written so that NaN fails.
 		if !(o >= 1) || o*float64(cpus) > paravirt.MaxCPUs {
-			return fmt.Errorf("overcommit %v of %d CPUs: want at least 1, and at most %d vCPUs", o, cpus, paravirt.MaxCPUs)
+			return fmt.Errorf("overcommit %v of %d CPUs: want at least 1, and at most %d vCPUs", o,
+				cpus, paravirt.MaxCPUs)
 		}
 	}
 	return nil

@@ -48,7 +48,8 @@ func (e *engine) actor(f func()) int32 {
 
 func (e *engine) newPool(l level, n int) *pool {
 	c := e.costs
-	p := &pool{e: e, level: l, idle: n, block: c.Block, kick: c.Kick, wake: c.Wake, change: c.Switch}
+	p := &pool{e: e, level: l, idle: n, block: c.Block, kick: c.Kick, wake: c.Wake,
+		change: c.Switch}
 	if l == goLevel {
 		p.block, p.kick, p.wake, p.change = c.GoSwitch, c.GoSwitch, 0, c.GoSwitch
 	}
@@ -120,14 +121,16 @@ func (e *engine) buildVM(i int, cfg VM, space uintptr) (next uintptr, err error)
 	}
 	n := e.cfg.tasks(cfg)
 	m, err := paravirt.New(paravirt.Config{
-		CPUs: n, Channel: v.channel(e), Wait: e.cfg.Lock.Wait, Kick: e.cfg.Lock.Kick, Tunables: e.cfg.tunables(), Stats: true,
+		CPUs: n, Channel: v.channel(e), Wait: e.cfg.Lock.Wait, Kick: e.cfg.Lock.Kick,
+		Tunables: e.cfg.tunables(), Stats: true,
 	})
 	if err != nil {
 		return 0, err
 	}
 	v.guest, next = newGuest(m, space)
 	v.ops = workload.Ops{Lock: v.lock(e), Unlock: v.unlock(e)}
-	params := workload.Params{Critical: arch.WorkUnits(e.cfg.Critical), Think: arch.WorkUnits(e.cfg.Think), Seed: e.cfg.Seed + uint64(i)<<32}
+	params := workload.Params{Critical: arch.WorkUnits(e.cfg.Critical),
+		Think: arch.WorkUnits(e.cfg.Think), Seed: e.cfg.Seed + uint64(i)<<32}
 	for j := range n {
 		t := &task{e: e, vm: v, num: j, pv: m.CPU(j)}
 		t.pv.Core = arch.Core{Engine: t}
@@ -139,8 +142,8 @@ func (e *engine) buildVM(i int, cfg VM, space uintptr) (next uintptr, err error)
 	return next, nil
 }
 
-// channel makes event channels as machines of threads do: a word for each, and two functions of the layer
-// below.
+// channel makes event channels as machines of threads do: a word for each, and two functions of the
+// layer below.
 func (v *vm) channel(e *engine) paravirt.ChannelOps {
 	ops := paravirt.WordChannel(
 		func(c *paravirt.CPU, word *arch.U32, n uint32) { c.ParkThread(word, n) },
@@ -246,7 +249,8 @@ func (e *engine) arm() {
 	e.armMeasurement()
 }
 
-// dodge lets a vCPU give its CPU up when it has had it for so long, until just after the host's next tick.
+// dodge lets a vCPU give its CPU up when it has had it for so long, until just after the host's
+// next tick.
 type dodge struct {
 	actor int32
 	left  int64

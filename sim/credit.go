@@ -1,12 +1,13 @@
 package sim
 
-// credit is Xen's credit scheduler: a vCPU has credit, gets its share of new credit every 30 ms, and pays for
-// the CPU. A vCPU with credit is UNDER and runs before those that are OVER; one that wakes while it is UNDER is boosted
-// and runs before both, until a tick finds it running. Slices are of 30 ms. There is one queue, which is what Xen's,
-// one to a CPU, with stealing by class, come to.
+// credit is Xen's credit scheduler: a vCPU has credit, gets its share of new credit every 30 ms,
+// and pays for the CPU. A vCPU with credit is UNDER and runs before those that are OVER; one that
+// wakes while it is UNDER is boosted and runs before both, until a tick finds it running. Slices
+// are of 30 ms. There is one queue, which is what Xen's, one to a CPU, with stealing by class, come
+// to.
 //
-// Xen's took the price of a whole tick from whoever ran at it (sched_credit.c of 2008 to 2011). A vCPU that
-// sleeps at the tick then never pays; Config.TickDebit has it so.
+// Xen's took the price of a whole tick from whoever ran at it (sched_credit.c of 2008 to 2011). A
+// vCPU that sleeps at the tick then never pays; Config.TickDebit has it so.
 type credit struct {
 	pool   *pool
 	length int64
@@ -42,7 +43,8 @@ func (c *credit) ready(u *unit) *seat {
 	// The running vCPU of the lowest class makes room.
 	var worst *seat
 	for _, s := range c.pool.seats {
-		if s.user != nil && s.user.class > u.class && (worst == nil || s.user.class > worst.user.class) && !c.pool.e.protected(s) {
+		if s.user != nil && s.user.class > u.class &&
+			(worst == nil || s.user.class > worst.user.class) && !c.pool.e.protected(s) {
 			worst = s
 		}
 	}

@@ -82,14 +82,14 @@ type task struct {
 	yield  func(struct{}) bool
 	client workload.Client
 
-	// at is its own clock while it runs, which is ahead of the engine's by what nobody else sees; left is how
-	// much of that is left while it doesn't run.
+	// at is its own clock while it runs, which is ahead of the engine's by what nobody else sees;
+	// left is how much of that is left while it doesn't run.
 	at, left int64
 	op       op
 	cpu      int32 // the physical CPU that it runs on, or ran
 	drained  int64 // when its stores are done
-	// ahead is how much of the next accesses is hidden by what it has just computed, behind how much of the last ones
-	// what it computes next can hide.
+	// ahead is how much of the next accesses is hidden by what it has just computed, behind how
+	// much of the last ones what it computes next can hide.
 	ahead, behind int64
 
 	spin struct {
@@ -144,7 +144,8 @@ func (t *task) wait() {
 // lookEvery is how many events pass at least between two looks at the context.
 const lookEvery = 1 << 16
 
-// pump executes events until a task's text goes on, and returns the task; nil is the end of the run.
+// pump executes events until a task's text goes on, and returns the task; nil is the end of the
+// run.
 func (e *engine) pump() *task {
 	for {
 		if e.over || e.err != nil || len(e.queue.keys) == 0 {
@@ -339,8 +340,8 @@ func (t *task) look() (over bool) {
 	return false
 }
 
-// lookLater queues the next look that may find something: at once, or, if rounds are skipped, the one that
-// ends the budget; a change of the line disturbs it.
+// lookLater queues the next look that may find something: at once, or, if rounds are skipped, the
+// one that ends the budget; a change of the line disturbs it.
 func (e *engine) lookLater(t *task) {
 	s := &t.spin
 	if e.cfg.StepByStep {

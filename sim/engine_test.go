@@ -30,7 +30,8 @@ func kind(t testing.TB, lock string) spinlock.Kind {
 // cell is a small host of which the guest has too much.
 func cell(t testing.TB, lock string) Config {
 	return Config{
-		Lock: kind(t, lock), PCPUs: 4, VMs: []VM{{VCPUs: 8}}, Scheduler: RoundRobin, Slice: 400 * time.Microsecond,
+		Lock: kind(t, lock), PCPUs: 4, VMs: []VM{{VCPUs: 8}}, Scheduler: RoundRobin,
+		Slice:    400 * time.Microsecond,
 		Critical: 100, Think: 500, Duration: 3 * time.Millisecond, Warmup: 500 * time.Microsecond,
 		Costs: DefaultCosts(), Seed: 1,
 	}
@@ -79,10 +80,17 @@ func variants(t testing.TB, lock string) map[string]Config {
 		c.VMs[0].Yield = 7 * time.Millisecond
 	})
 	add("fair", func(c *Config) { c.Scheduler, c.Background = Fair, 3 })
-	add("two sockets", func(c *Config) { c.Sockets, c.Seed = 2, 7; c.VMs = []VM{{VCPUs: 5}, {VCPUs: 4}} })
+	add("two sockets", func(c *Config) {
+		c.Sockets, c.Seed = 2, 7
+		c.VMs = []VM{{VCPUs: 5}, {VCPUs: 4}}
+	})
 	add("exits", func(c *Config) { c.PLE = 64 })
-	add("boost", func(c *Config) { c.Scheduler, c.BoostHead, c.VMs = Fair, true, []VM{{VCPUs: 4}, {VCPUs: 4}} })
-	add("gang", func(c *Config) { c.Gang, c.VMs, c.Background = true, []VM{{VCPUs: 4}, {VCPUs: 3}}, 5 })
+	add("boost", func(c *Config) {
+		c.Scheduler, c.BoostHead, c.VMs = Fair, true, []VM{{VCPUs: 4}, {VCPUs: 4}}
+	})
+	add("gang", func(c *Config) {
+		c.Gang, c.VMs, c.Background = true, []VM{{VCPUs: 4}, {VCPUs: 3}}, 5
+	})
 	add("threads", func(c *Config) { c.Threads, c.GuestSlice = 12, 200*time.Microsecond })
 	add("goroutines", func(c *Config) { c.Goroutines, c.StopTheWorld = 12, 300*time.Microsecond })
 	add("all layers", func(c *Config) {
@@ -117,7 +125,8 @@ func TestSkippingSpinsChangesNothing(t *testing.T) {
 		skipped := bytesOf(t, cfg)
 		cfg.StepByStep = true
 		if step := bytesOf(t, cfg); !bytes.Equal(step, skipped) {
-			t.Errorf("each round of each spin simulated:\n%.2000s\nskipped:\n%.2000s", step, skipped)
+			t.Errorf("each round of each spin simulated:\n%.2000s\nskipped:\n%.2000s", step,
+				skipped)
 		}
 	})
 }
@@ -139,7 +148,8 @@ func TestSameSeedSameBytes(t *testing.T) {
 func TestALockThatDoesNotExcludeIsAnError(t *testing.T) {
 	cfg := cell(t, "tas")
 	cfg.Lock.Lock = func(*spinlock.Word, *paravirt.CPU) {}
-	if _, _, err := Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "not alone") {
+	if _, _, err := Run(context.Background(), cfg); err == nil ||
+		!strings.Contains(err.Error(), "not alone") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -147,7 +157,8 @@ func TestALockThatDoesNotExcludeIsAnError(t *testing.T) {
 func TestAFatalTextIsAnError(t *testing.T) {
 	cfg := cell(t, "tas")
 	cfg.Lock.Unlock = func(_ *spinlock.Word, c *paravirt.CPU) { c.Fatal("that's it") }
-	if _, _, err := Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "that's it") {
+	if _, _, err := Run(context.Background(), cfg); err == nil ||
+		!strings.Contains(err.Error(), "that's it") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -155,7 +166,8 @@ func TestAFatalTextIsAnError(t *testing.T) {
 func TestALostWakeupStalls(t *testing.T) {
 	cfg := cell(t, "pvticket")
 	cfg.Spin = ptr(uint32(10))
-	cfg.Lock.Unlock = func(w *spinlock.Word, c *paravirt.CPU) { c.Add16(w.Half(0), 2) } // and kicks nobody
+	// and kicks nobody
+	cfg.Lock.Unlock = func(w *spinlock.Word, c *paravirt.CPU) { c.Add16(w.Half(0), 2) }
 	if r := run(t, cfg); !r.Stalled {
 		t.Errorf("%d acquisitions, and not stalled", r.Acquisitions)
 	}
@@ -189,26 +201,30 @@ func TestBadParametersAreRefused(t *testing.T) {
 		"no VM":                      func(c *Config) { c.VMs = nil },
 		"VM 0 has 0 vCPUs":           func(c *Config) { c.VMs[0].VCPUs = 0 },
 		"for at most 16383 vCPUs":    func(c *Config) { c.VMs[0].VCPUs = 20000 },
-		"want at most 16383 in all":  func(c *Config) { c.VMs = []VM{{VCPUs: 9000}, {VCPUs: 9000}} },
-		"for at most 32 vCPUs":       func(c *Config) { c.Lock, c.VMs[0].VCPUs = kind(t, "xen2008text"), 33 },
-		"VM 0 yields":                func(c *Config) { c.VMs[0].Yield = 10 * time.Millisecond },
-		"has weight":                 func(c *Config) { c.VMs[0].Weight = -1 },
-		"runs the 8 vCPUs":           func(c *Config) { c.Gang = true },
-		"co-scheduling goes round":   func(c *Config) { c.Gang, c.Scheduler = true, Fair },
-		"co-scheduling is of vCPUs":  func(c *Config) { c.Gang, c.Threads = true, 3 },
-		"slice of -1ns":              func(c *Config) { c.Slice = -1 },
-		"slice of 2s":                func(c *Config) { c.Slice = 2 * time.Second },
-		"slice of the guest":         func(c *Config) { c.Threads, c.GuestSlice = 3, -1 },
-		"-1 threads":                 func(c *Config) { c.Threads = -1 },
-		"the world stops":            func(c *Config) { c.StopTheWorld = time.Second },
-		"critical section of -1ns":   func(c *Config) { c.Critical = -1 },
-		"time between critical":      func(c *Config) { c.Think = time.Minute },
-		"duration of 0s":             func(c *Config) { c.Duration = 0 },
-		"warm-up":                    func(c *Config) { c.Warmup = -1 },
-		"timeline":                   func(c *Config) { c.Timeline = -1 },
-		"cost pause of 0 ns":         func(c *Config) { c.Costs.Pause = 0 },
-		"cost socket of -1 ns":       func(c *Config) { c.Costs.Socket = -1 },
-		"cost slice of 0 ns":         func(c *Config) { c.Costs.Slice = 0 },
+		"want at most 16383 in all": func(c *Config) {
+			c.VMs = []VM{{VCPUs: 9000}, {VCPUs: 9000}}
+		},
+		"for at most 32 vCPUs": func(c *Config) {
+			c.Lock, c.VMs[0].VCPUs = kind(t, "xen2008text"), 33
+		},
+		"VM 0 yields":               func(c *Config) { c.VMs[0].Yield = 10 * time.Millisecond },
+		"has weight":                func(c *Config) { c.VMs[0].Weight = -1 },
+		"runs the 8 vCPUs":          func(c *Config) { c.Gang = true },
+		"co-scheduling goes round":  func(c *Config) { c.Gang, c.Scheduler = true, Fair },
+		"co-scheduling is of vCPUs": func(c *Config) { c.Gang, c.Threads = true, 3 },
+		"slice of -1ns":             func(c *Config) { c.Slice = -1 },
+		"slice of 2s":               func(c *Config) { c.Slice = 2 * time.Second },
+		"slice of the guest":        func(c *Config) { c.Threads, c.GuestSlice = 3, -1 },
+		"-1 threads":                func(c *Config) { c.Threads = -1 },
+		"the world stops":           func(c *Config) { c.StopTheWorld = time.Second },
+		"critical section of -1ns":  func(c *Config) { c.Critical = -1 },
+		"time between critical":     func(c *Config) { c.Think = time.Minute },
+		"duration of 0s":            func(c *Config) { c.Duration = 0 },
+		"warm-up":                   func(c *Config) { c.Warmup = -1 },
+		"timeline":                  func(c *Config) { c.Timeline = -1 },
+		"cost pause of 0 ns":        func(c *Config) { c.Costs.Pause = 0 },
+		"cost socket of -1 ns":      func(c *Config) { c.Costs.Socket = -1 },
+		"cost slice of 0 ns":        func(c *Config) { c.Costs.Slice = 0 },
 	} {
 		cfg := cell(t, "tas")
 		change(&cfg)
@@ -253,7 +269,8 @@ func TestALineCostsWhatItsPlaceSays(t *testing.T) {
 	step("a load from the other", e.read(task(2), 1), c.Remote+c.Hit)
 	step("a store is buffered", e.write(task(3), 1, false), c.Hit)
 	e.now -= 10_000
-	step("and a locked instruction waits for it", e.write(task(3), 2, true)-c.Remote, c.Hit+c.Socket+c.Hit+c.Locked)
+	step("and a locked instruction waits for it", e.write(task(3), 2, true)-c.Remote,
+		c.Hit+c.Socket+c.Hit+c.Locked)
 	e.now += 100
 	first := e.read(task(0), 3)
 	step("the second one queues up", e.read(task(1), 3), first-e.now+c.Socket)
@@ -292,7 +309,8 @@ func TestTheFirstEventIsTheLeast(t *testing.T) {
 	}
 }
 
-// BenchmarkEvents says how many events a second the engine executes: a simulated millisecond of 64 vCPUs on 16 physical CPUs.
+// BenchmarkEvents says how many events a second the engine executes: a simulated millisecond of 64
+// vCPUs on 16 physical CPUs.
 func BenchmarkEvents(b *testing.B) {
 	for _, lock := range []string{"ticket", "xen", "pvqspin"} {
 		b.Run(lock, func(b *testing.B) {

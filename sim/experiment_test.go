@@ -32,7 +32,8 @@ func TestEveryExperimentSaysWhatItShowsAndHasAPictureOfIt(t *testing.T) {
 					x, isX := r.Values[p.X.Value]
 					point := fmt.Sprint(p.Title, r.Series, x)
 					if !isX || points[point] {
-						t.Errorf("cell %d: point %s of %s is there twice or nowhere", r.Cell, point, p.Title)
+						t.Errorf("cell %d: point %s of %s is there twice or nowhere", r.Cell, point,
+							p.Title)
 					}
 					points[point] = true
 					if _, isY := r.Values[p.Y.Value]; !isY && p.Y.Value != "within_budget" {
@@ -92,7 +93,10 @@ func verdict(t *testing.T, name string, runs []result.SimRun) string {
 func TestTheVerdictOfThresholdIsWhereTheShareStaysAbove98Percent(t *testing.T) {
 	shares := func(shares ...float64) (runs []result.SimRun) {
 		for i, s := range shares {
-			runs = append(runs, result.SimRun{Series: "xen", Values: map[string]float64{"spin": float64(int(16) << i), "within_budget": s, "ops_per_s": 10 - float64(i)}})
+			runs = append(runs,
+				result.SimRun{Series: "xen",
+					Values: map[string]float64{"spin": float64(int(16) << i), "within_budget": s,
+						"ops_per_s": 10 - float64(i)}})
 		}
 		return runs
 	}
@@ -102,7 +106,8 @@ func TestTheVerdictOfThresholdIsWhereTheShareStaysAbove98Percent(t *testing.T) {
 		"98 % at 2^4 rounds or fewer;":   shares(0.98, 0.99),
 		"98 % is not reached up to 2^5;": shares(0.5, 0.9),
 	} {
-		if have := verdict(t, "threshold", runs); !strings.Contains(have, want) || !strings.Contains(have, "best at 2^4") {
+		if have := verdict(t, "threshold", runs); !strings.Contains(have, want) ||
+			!strings.Contains(have, "best at 2^4") {
 			t.Errorf("verdict %q, want %q", have, want)
 		}
 	}
@@ -112,10 +117,13 @@ func TestTheVerdictOfCollapseIsOfTheEndsOfEachLock(t *testing.T) {
 	var runs []result.SimRun
 	for lock, left := range map[string]float64{"a": 0.6, "b": 0.3, "c": 0.05} {
 		for x, ops := range map[float64]float64{1: 100, 2: 1, 4: 100 * left} {
-			runs = append(runs, result.SimRun{Series: lock, Lock: lock, Values: map[string]float64{"overcommit": x, "ops_per_s": ops}})
+			runs = append(runs,
+				result.SimRun{Series: lock, Lock: lock,
+					Values: map[string]float64{"overcommit": x, "ops_per_s": ops}})
 		}
 	}
-	want := "From overcommit 1 to 4, what is left of a lock's own throughput: a (60.0 %) kept most of it; c (5.0 %) collapsed."
+	want := "From overcommit 1 to 4, what is left of a lock's own throughput: a (60.0 %) kept " +
+		"most of it; c (5.0 %) collapsed."
 	if have := verdict(t, "collapse", runs); have != want {
 		t.Errorf("verdict %q, want %q", have, want)
 	}
@@ -125,14 +133,17 @@ func TestTheVerdictOfASwitchIsOfPairsThatDifferInItAlone(t *testing.T) {
 	of := func(boost, steal string, vms int, ops float64) result.SimRun {
 		return result.SimRun{
 			Lock: "pvqspin", Series: "pvqspin steal=" + steal + " boost-head=" + boost, VMs: vms,
-			Setting: map[string]string{"boost-head": boost, "steal": steal}, Values: map[string]float64{"vms": float64(vms), "ops_per_s": ops},
+			Setting: map[string]string{"boost-head": boost, "steal": steal},
+			Values:  map[string]float64{"vms": float64(vms), "ops_per_s": ops},
 		}
 	}
 	have := verdict(t, "boost-head", []result.SimRun{
-		of("false", "0", 1, 100), of("false", "0", 2, 50), of("true", "0", 1, 101), of("true", "0", 2, 100),
+		of("false", "0", 1, 100), of("false", "0", 2, 50), of("true", "0", 1, 101),
+		of("true", "0", 2, 100),
 		of("false", "1", 3, 100), of("true", "1", 2, 100), // no pair
 	})
-	want := "pvqspin steal=0: what boosting the head does to throughput: +1 % in 1 VM, +100 % in 2 VMs."
+	want := "pvqspin steal=0: what boosting the head does to throughput: +1 % in 1 VM, +100 % in " +
+		"2 VMs."
 	if have != want {
 		t.Errorf("verdict %q, want %q", have, want)
 	}

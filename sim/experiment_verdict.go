@@ -13,7 +13,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// runs are what verdicts are made of. A sweep may be a shard, or have been stopped: any of them may be missing.
+// runs are what verdicts are made of. A sweep may be a shard, or have been stopped: any of them may
+// be missing.
 type runs []result.SimRun
 
 // series returns the names of the series, in the order of the cells.
@@ -33,13 +34,17 @@ func (all runs) along(series, value string) (some runs) {
 			some = append(some, r)
 		}
 	}
-	slices.SortStableFunc(some, func(a, b result.SimRun) int { return cmp.Compare(a.Values[value], b.Values[value]) })
+	slices.SortStableFunc(some, func(a, b result.SimRun) int {
+		return cmp.Compare(a.Values[value], b.Values[value])
+	})
 	return some
 }
 
 // at returns the run in which a setting has a value and so has an axis, nil if there is none.
 func (all runs) at(setting, is, axis string, x float64) *result.SimRun {
-	i := slices.IndexFunc(all, func(r result.SimRun) bool { return r.Setting[setting] == is && r.Values[axis] == x })
+	i := slices.IndexFunc(all, func(r result.SimRun) bool {
+		return r.Setting[setting] == is && r.Values[axis] == x
+	})
 	if i < 0 {
 		return nil
 	}
@@ -57,8 +62,8 @@ func (all runs) values(axis string) (v []float64) {
 
 const ops = "ops_per_s"
 
-// What is left of a lock's own throughput when it has kept most of it, and when it has collapsed; as in the
-// tables of measurements.
+// What is left of a lock's own throughput when it has kept most of it, and when it has collapsed;
+// as in the tables of measurements.
 const (
 	keeps     = 0.5
 	collapses = 0.1
@@ -85,13 +90,17 @@ func collapsed(all runs) []string {
 	if from == to {
 		return nil
 	}
-	return []string{fmt.Sprintf("From overcommit %g to %g, what is left of a lock's own throughput: %s kept most of it; %s collapsed.", from, to, list(kept), list(lost))}
+	return []string{
+		fmt.Sprintf("From overcommit %g to %g, what is left of a lock's own throughput: %s kept "+
+			"most of it; %s collapsed.", from, to, list(kept), list(lost))}
 }
 
 func thresholds(all runs) (lines []string) {
 	for _, s := range all.series() {
 		r := all.along(s, "spin")
-		best := slices.MaxFunc(r, func(a, b result.SimRun) int { return cmp.Compare(a.Values[ops], b.Values[ops]) })
+		best := slices.MaxFunc(r, func(a, b result.SimRun) int {
+			return cmp.Compare(a.Values[ops], b.Values[ops])
+		})
 		where := "is not reached up to " + power(r[len(r)-1].Values["spin"])
 		if i := reached(r); i < len(r) {
 			where = "at " + power(r[i].Values["spin"]) + " rounds"
@@ -99,7 +108,9 @@ func thresholds(all runs) (lines []string) {
 				where = "at " + power(r[i].Values["spin"]) + " rounds or fewer"
 			}
 		}
-		lines = append(lines, fmt.Sprintf("%s: 98 %% %s; throughput is best at %s.", s, where, power(best.Values["spin"])))
+		lines = append(lines,
+			fmt.Sprintf("%s: 98 %% %s; throughput is best at %s.", s, where,
+				power(best.Values["spin"])))
 	}
 	return lines
 }
@@ -120,23 +131,32 @@ func choices(all runs) (lines []string) {
 			continue
 		}
 		for _, k := range []KickChoice{KickRotating, KickOldest} {
-			if r := all.at("kick", string(k), "overcommit", x); r != nil && first.Values[ops] > 0 && first.Latency.Max > 0 {
-				others = append(others, fmt.Sprintf("%s: Jain %.3f, longest wait x %.2g, throughput x %.3g", k, r.Values["jain"], float64(r.Latency.Max)/float64(first.Latency.Max), r.Values[ops]/first.Values[ops]))
+			if r := all.at("kick", string(k), "overcommit", x); r != nil && first.Values[ops] > 0 &&
+				first.Latency.Max > 0 {
+				others = append(others,
+					fmt.Sprintf("%s: Jain %.3f, longest wait x %.2g, throughput x %.3g", k,
+						r.Values["jain"], float64(r.Latency.Max)/float64(first.Latency.Max),
+						r.Values[ops]/first.Values[ops]))
 			}
 		}
-		lines = append(lines, fmt.Sprintf("Overcommit %.3g: first found: Jain %.3f; %s.", x, first.Values["jain"], strings.Join(others, "; ")))
+		lines = append(lines,
+			fmt.Sprintf("Overcommit %.3g: first found: Jain %.3f; %s.", x, first.Values["jain"],
+				strings.Join(others, "; ")))
 	}
 	return lines
 }
 
 func stealing(all runs) (lines []string) {
 	for _, x := range all.values("overcommit") {
-		fair, free := all.at("steal", "0", "overcommit", x), all.at("steal", "forever", "overcommit", x)
+		fair, free := all.at("steal", "0", "overcommit", x), all.at("steal", "forever",
+			"overcommit", x)
 		if fair == nil || free == nil || fair.Values[ops] == 0 {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("Overcommit %.3g: stealing has %.2f times the throughput of strict fairness, Jain %.3f instead of %.3f.",
-			x, free.Values[ops]/fair.Values[ops], free.Values["jain"], fair.Values["jain"]))
+		lines = append(lines,
+			fmt.Sprintf("Overcommit %.3g: stealing has %.2f times the throughput of strict "+
+				"fairness, Jain %.3f instead of %.3f.",
+				x, free.Values[ops]/fair.Values[ops], free.Values["jain"], fair.Values["jain"]))
 	}
 	return lines
 }
@@ -154,25 +174,31 @@ func compare(all runs, name, what string) (lines []string) {
 	rest := func(r *result.SimRun) string {
 		others := maps.Clone(r.Setting)
 		delete(others, name)
-		return fmt.Sprint(r.Lock, r.Scheduler, r.PCPUs, r.VCPUs, r.VMs, r.Background, r.CSNanos, r.NCSNanos, others)
+		return fmt.Sprint(r.Lock, r.Scheduler, r.PCPUs, r.VCPUs, r.VMs, r.Background, r.CSNanos,
+			r.NCSNanos, others)
 	}
 	var by []string
 	changes := make(map[string][]string) // by the series without the switch
 	for i := range all {
 		for j := range all {
 			off, on := &all[i], &all[j]
-			if off.Setting[name] != "false" || on.Setting[name] != "true" || rest(off) != rest(on) || off.Values[ops] == 0 {
+			if off.Setting[name] != "false" || on.Setting[name] != "true" ||
+				rest(off) != rest(on) || off.Values[ops] == 0 {
 				continue
 			}
 			s := strings.Replace(off.Series, " "+name+"=false", "", 1)
 			if changes[s] == nil {
 				by = append(by, s)
 			}
-			changes[s] = append(changes[s], fmt.Sprintf("%+.0f %% in %s", (on.Values[ops]/off.Values[ops]-1)*100, plural(off.VMs, "VM")))
+			changes[s] = append(changes[s],
+				fmt.Sprintf("%+.0f %% in %s", (on.Values[ops]/off.Values[ops]-1)*100,
+					plural(off.VMs, "VM")))
 		}
 	}
 	for _, s := range by {
-		lines = append(lines, fmt.Sprintf("%s: what %s does to throughput: %s.", s, what, strings.Join(changes[s], ", ")))
+		lines = append(lines,
+			fmt.Sprintf("%s: what %s does to throughput: %s.", s, what,
+				strings.Join(changes[s], ", ")))
 	}
 	return lines
 }
@@ -184,8 +210,8 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// nativeCost compares each with what a kernel without paravirtual help has in its place, uncontended: what contention
-// costs, the table has.
+// nativeCost compares each with what a kernel without paravirtual help has in its place,
+// uncontended: what contention costs, the table has.
 func nativeCost(all runs) []string {
 	var costs []string
 	alone := func(lock string) float64 {
@@ -196,7 +222,8 @@ func nativeCost(all runs) []string {
 		}
 		return 0
 	}
-	for _, pair := range [][2]string{{"xen", "bytelock"}, {"pvticket", "ticket"}, {"pvqspin2015", "qspin"}, {"pvqspin", "qspin"}} {
+	for _, pair := range [][2]string{{"xen", "bytelock"}, {"pvticket", "ticket"},
+		{"pvqspin2015", "qspin"}, {"pvqspin", "qspin"}} {
 		if pv, native := alone(pair[0]), alone(pair[1]); pv > 0 && native > 0 {
 			costs = append(costs, fmt.Sprintf("%s %+.1f ns over %s", pair[0], pv-native, pair[1]))
 		}

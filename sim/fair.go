@@ -2,10 +2,10 @@ package sim
 
 import "example.com/pvlock/internal/twin/arch"
 
-// fair is a scheduler like Linux's: each CPU has a queue, and runs the unit of it that has been served
-// least, in virtual time: time by weight. A unit that wakes is placed near the average of those who compute,
-// with what it was owed when it went to sleep, and takes the CPU at once from one that has had it for some time. A CPU that
-// has nothing to do takes from the longest queue.
+// fair is a scheduler like Linux's: each CPU has a queue, and runs the unit of it that has been
+// served least, in virtual time: time by weight. A unit that wakes is placed near the average of
+// those who compute, with what it was owed when it went to sleep, and takes the CPU at once from
+// one that has had it for some time. A CPU that has nothing to do takes from the longest queue.
 type fair struct {
 	pool   *pool
 	length int64
@@ -29,12 +29,13 @@ type sched struct {
 const defaultWeight = 256
 
 func newFair(p *pool, length int64) *fair {
-	return &fair{pool: p, length: length, rand: arch.NewRand(p.e.cfg.Seed, 1<<33), queues: make([][]*unit, len(p.seats)), clock: make([]int64, len(p.seats))}
+	return &fair{pool: p, length: length, rand: arch.NewRand(p.e.cfg.Seed, 1<<33),
+		queues: make([][]*unit, len(p.seats)), clock: make([]int64, len(p.seats))}
 }
 
-// untouched is for how long a unit has a CPU before one that wakes, and has been served no more, takes it: EEVDF's request
-// (kernel/sched/fair.c, base_slice), 1.4 ms on two CPUs, which only a wake-up or a tick finds to be over; and with 250 ticks
-// a second a slice lasts 4 ms.
+// untouched is for how long a unit has a CPU before one that wakes, and has been served no more,
+// takes it: EEVDF's request (kernel/sched/fair.c, base_slice), 1.4 ms on two CPUs, which only a
+// wake-up or a tick finds to be over; and with 250 ticks a second a slice lasts 4 ms.
 func (f *fair) untouched() int64 { return f.length / 3 }
 
 func (f *fair) ready(u *unit) *seat {
@@ -45,7 +46,8 @@ func (f *fair) ready(u *unit) *seat {
 		}
 	}
 	if u.seat != nil {
-		// What it was owed it still is; what it owed, it has paid by as much as the others got meanwhile.
+		// What it was owed it still is; what it owed, it has paid by as much as the others got
+		// meanwhile.
 		u.lag = min(f.lagOf(u.seat, u), max(u.lag, 0))
 	}
 	f.place(s, u)
@@ -53,7 +55,8 @@ func (f *fair) ready(u *unit) *seat {
 	if s.user == nil {
 		return s
 	}
-	if f.pool.e.now-s.user.since < f.untouched() || f.now(s.user) < u.vtime || f.pool.e.protected(s) {
+	if f.pool.e.now-s.user.since < f.untouched() || f.now(s.user) < u.vtime ||
+		f.pool.e.protected(s) {
 		return nil
 	}
 	return s
@@ -170,8 +173,8 @@ func (f *fair) take(u *unit) {
 	}
 }
 
-// slice is a tick's, which comes a little sooner or later: so the virtual times of those who compute differ, and
-// their order changes from round to round.
+// slice is a tick's, which comes a little sooner or later: so the virtual times of those who
+// compute differ, and their order changes from round to round.
 func (f *fair) slice(*seat, *unit) int64 {
 	n := max(f.length/32, 1)
 	return max(f.length-n/2+int64(f.rand.Below(uint32(n))), 1)

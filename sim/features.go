@@ -116,8 +116,8 @@ func (e *engine) grant(s *seat) bool {
 	return true
 }
 
-// boost lends a physical CPU to the head of a queue of waiters that has none: that of a vCPU of its own VM that isn't
-// crucial, and spins if there is such a one; or any other's.
+// boost lends a physical CPU to the head of a queue of waiters that has none: that of a vCPU of its
+// own VM that isn't crucial, and spins if there is such a one; or any other's.
 func (e *engine) boost(u *unit) {
 	if !e.cfg.BoostHead || u.task == nil || u.task.vm.first != u.task {
 		return
@@ -155,8 +155,9 @@ func (e *engine) lend(s *seat, u *unit) {
 	e.seat(s, u)
 }
 
-// pauseExit is the host's answer to a vCPU that spins: it lends its CPU to another one of its VM that has none, and
-// that didn't spin when it lost it, if there is such a one (KVM's directed yield). It reports whether it did.
+// pauseExit is the host's answer to a vCPU that spins: it lends its CPU to another one of its VM
+// that has none, and that didn't spin when it lost it, if there is such a one (KVM's directed
+// yield). It reports whether it did.
 func (e *engine) pauseExit(t *task) bool {
 	u := t.unit.up(hostLevel)
 	var to *unit
@@ -183,8 +184,9 @@ func (e *engine) pauseExit(t *task) bool {
 	return true
 }
 
-// choose returns whom the 2008 lock's unlocker kicks instead of whom its text has found, or false for nobody. The text
-// looks for waiters from CPU 0 on: the first that it finds in an unlock is the first.
+// choose returns whom the 2008 lock's unlocker kicks instead of whom its text has found, or false
+// for nobody. The text looks for waiters from CPU 0 on: the first that it finds in an unlock is the
+// first.
 func (v *vm) choose(e *engine, found uint32) (cpu uint32, ok bool) {
 	if e.cfg.Kick == "" {
 		return found, true
@@ -214,8 +216,8 @@ func (v *vm) choose(e *engine, found uint32) (cpu uint32, ok bool) {
 	return found, true
 }
 
-// gangs runs all vCPUs of one VM together, or none, in turns of a slice. Background vCPUs come in gangs that fill the
-// host.
+// gangs runs all vCPUs of one VM together, or none, in turns of a slice. Background vCPUs come in
+// gangs that fill the host.
 type gangs struct {
 	pool   *pool
 	actor  int32
@@ -269,8 +271,8 @@ func (g *gangs) rotate() {
 	}
 }
 
-// A worldStop stops the world of a Go runtime now and then: all threads that run goroutines have to come to a stop, and one
-// that has lost its CPU has to get it back first.
+// A worldStop stops the world of a Go runtime now and then: all threads that run goroutines have to
+// come to a stop, and one that has lost its CPU has to get it back first.
 type worldStop struct {
 	e       *engine
 	pool    *pool

@@ -9,8 +9,8 @@ import (
 	"example.com/pvlock/internal/twin/spinlock"
 )
 
-// What is known without a simulator: laws that follow from what a model is, and history, by its sign and rough
-// size.
+// What is known without a simulator: laws that follow from what a model is, and history, by its
+// sign and rough size.
 
 // perOp is the time that an acquisition takes, in ns.
 func perOp(t *testing.T, cfg Config) float64 {
@@ -24,45 +24,53 @@ func perOp(t *testing.T, cfg Config) float64 {
 
 func within(got, want, factor float64) bool { return got > want/factor && got < want*factor }
 
-// The holder of an unfair lock is preempted with probability cs/T, and then all wait for (R-1)T: an acquisition costs
-// (R-1)cs more, however long the slices.
+// The holder of an unfair lock is preempted with probability cs/T, and then all wait for (R-1)T: an
+// acquisition costs (R-1)cs more, however long the slices.
 func TestAnUnfairLockLosesTheSectionTimesOvercommit(t *testing.T) {
 	for _, r := range []int{2, 3, 4} {
 		for _, x := range []struct{ cs, slice time.Duration }{
-			{4 * time.Microsecond, time.Millisecond}, {16 * time.Microsecond, time.Millisecond}, {16 * time.Microsecond, 4 * time.Millisecond},
+			{4 * time.Microsecond, time.Millisecond}, {16 * time.Microsecond, time.Millisecond},
+			{16 * time.Microsecond, 4 * time.Millisecond},
 		} {
 			cfg := cell(t, "tas")
-			cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = x.cs, x.cs/2, x.slice, 500*time.Millisecond
+			cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = x.cs, x.cs/2, x.slice,
+				500*time.Millisecond
 			cfg.VMs[0].VCPUs = cfg.PCPUs
 			alone := perOp(t, cfg)
 			cfg.VMs[0].VCPUs = r * cfg.PCPUs
 			got, want := perOp(t, cfg)-alone, float64(r-1)*float64(x.cs)
-			t.Logf("R %d, section %v, slice %v: %.0f ns more, want about %.0f", r, x.cs, x.slice, got, want)
+			t.Logf("R %d, section %v, slice %v: %.0f ns more, want about %.0f", r, x.cs, x.slice,
+				got, want)
 			if !within(got, want, 1.4) {
-				t.Errorf("R %d, section %v, slice %v: an acquisition costs %.0f ns more, want about %.0f", r, x.cs, x.slice, got, want)
+				t.Errorf("R %d, section %v, slice %v: an acquisition costs %.0f ns more, want "+
+					"about %.0f", r, x.cs, x.slice, got, want)
 			}
 		}
 	}
 }
 
-// Of waiters who spin for a turn of their own, the next one is off its CPU with probability 1-1/R, and
-// then comes back after (R-1)T/2 on average: each hand-over costs (1-1/R)(R-1)T/2, however short the section. That takes
-// it that the order of the turns has nothing to do with the order of the slices; so this lock's is random. With few CPUs it is more: of
-// N-1 others N-P are off, and when one of those has come back, the next ones come T/P, 2T/P, … later.
+// Of waiters who spin for a turn of their own, the next one is off its CPU with probability 1-1/R,
+// and then comes back after (R-1)T/2 on average: each hand-over costs (1-1/R)(R-1)T/2, however
+// short the section. That takes it that the order of the turns has nothing to do with the order of
+// the slices; so this lock's is random. With few CPUs it is more: of N-1 others N-P are off, and
+// when one of those has come back, the next ones come T/P, 2T/P, … later.
 func TestTurnsInAnyOrderLoseAShareOfASlice(t *testing.T) {
 	for _, p := range []int{4, 32} {
 		for _, r := range []float64{1.5, 2, 3, 4} {
 			for _, cs := range []time.Duration{200, 20 * time.Microsecond} {
 				cfg := cell(t, "ticket")
 				cfg.Lock = randomTurns()
-				cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = cs, 100, time.Millisecond, 3*time.Second
+				cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = cs, 100, time.Millisecond,
+					3*time.Second
 				cfg.PCPUs, cfg.VMs[0].VCPUs = p, int(r*float64(p))
 				slice, n, cpus := float64(cfg.Slice), float64(cfg.VMs[0].VCPUs), float64(p)
 				got := perOp(t, cfg) - float64(cs)
 				few, many := (n-cpus)/(n-1)*(n-cpus+1)/cpus*slice/2, (1-1/r)*(r-1)*slice/2
-				t.Logf("%d CPUs, R %v, section %v: %.0f ns, want about %.0f, or %.0f for many", p, r, cs, got, few, many)
+				t.Logf("%d CPUs, R %v, section %v: %.0f ns, want about %.0f, or %.0f for many", p,
+					r, cs, got, few, many)
 				if !within(got, few, 1.15) || p > 4 && !within(got, many, 1.4) {
-					t.Errorf("%d CPUs, R %v, section %v: a hand-over takes %.0f ns, want about %.0f, or %.0f for many", p, r, cs, got, few, many)
+					t.Errorf("%d CPUs, R %v, section %v: a hand-over takes %.0f ns, want about "+
+						"%.0f, or %.0f for many", p, r, cs, got, few, many)
 				}
 			}
 		}
@@ -105,28 +113,32 @@ func randomTurns() spinlock.Kind {
 	}
 }
 
-// A queue in order of arrival falls into step with a scheduler that goes round: whoever gets a CPU next is whose turn it is, and
-// each of the P CPUs' switches, T/P apart, hands over once. At R = 2 and P = 4 that is the same as the other law.
+// A queue in order of arrival falls into step with a scheduler that goes round: whoever gets a CPU
+// next is whose turn it is, and each of the P CPUs' switches, T/P apart, hands over once. At R = 2
+// and P = 4 that is the same as the other law.
 func TestAQueueOfSpinnersFallsIntoStepWithTheScheduler(t *testing.T) {
 	for _, lock := range []string{"ticket", "qspin"} {
 		for _, vcpus := range []int{6, 8, 16} {
 			for _, cs := range []time.Duration{200, 20 * time.Microsecond} {
 				cfg := cell(t, lock)
-				cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = cs, 100, time.Millisecond, time.Second
+				cfg.Critical, cfg.Think, cfg.Slice, cfg.Duration = cs, 100, time.Millisecond,
+					time.Second
 				cfg.Warmup = 100 * time.Millisecond
 				cfg.VMs[0].VCPUs = vcpus
 				got, want := perOp(t, cfg), float64(cfg.Slice)/float64(cfg.PCPUs)
-				t.Logf("%s, %d vCPUs, section %v: %.0f ns, want about %.0f", lock, vcpus, cs, got, want)
+				t.Logf("%s, %d vCPUs, section %v: %.0f ns, want about %.0f", lock, vcpus, cs, got,
+					want)
 				if !within(got, want, 1.25) {
-					t.Errorf("%s, %d vCPUs, section %v: a hand-over takes %.0f ns, want about %.0f", lock, vcpus, cs, got, want)
+					t.Errorf("%s, %d vCPUs, section %v: a hand-over takes %.0f ns, want about %.0f",
+						lock, vcpus, cs, got, want)
 				}
 			}
 		}
 	}
 }
 
-// A guest that sleeps at each tick never pays under a scheduler that charges whoever runs then (78c9b2a64b38: 95% of
-// the CPU).
+// A guest that sleeps at each tick never pays under a scheduler that charges whoever runs then
+// (78c9b2a64b38: 95% of the CPU).
 func TestAGuestThatDodgesTheTickHasTheCPUToItself(t *testing.T) {
 	cfg := cell(t, "tas")
 	cfg.PCPUs, cfg.VMs, cfg.Background = 1, []VM{{VCPUs: 1, Yield: 9500 * time.Microsecond}}, 1
@@ -146,8 +158,8 @@ func TestAGuestThatDodgesTheTickHasTheCPUToItself(t *testing.T) {
 	}
 }
 
-// KVM's boost of the vCPU at the head of the queue (Linux 266e85a5ec91, ebizzy): 6% for one VM, which has
-// a CPU for each vCPU, 70% and 74% for two and three.
+// KVM's boost of the vCPU at the head of the queue (Linux 266e85a5ec91, ebizzy): 6% for one VM,
+// which has a CPU for each vCPU, 70% and 74% for two and three.
 func TestBoostingTheHeadHelpsWhereThereIsOvercommit(t *testing.T) {
 	for vms := 1; vms <= 3; vms++ {
 		cfg := cell(t, "pvqspin")
@@ -156,7 +168,8 @@ func TestBoostingTheHeadHelpsWhereThereIsOvercommit(t *testing.T) {
 			cfg.VMs[i].VCPUs = cfg.PCPUs
 		}
 		cfg.Steal = ptr(uint32(0))
-		cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 2*time.Microsecond, 10*time.Microsecond, 60*time.Millisecond, 20*time.Millisecond
+		cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 2*time.Microsecond, 10*time.Microsecond,
+			60*time.Millisecond, 20*time.Millisecond
 		without := run(t, cfg).Values["ops_per_s"]
 		cfg.BoostHead = true
 		gain := run(t, cfg).Values["ops_per_s"]/without - 1
@@ -170,13 +183,15 @@ func TestBoostingTheHeadHelpsWhereThereIsOvercommit(t *testing.T) {
 	}
 }
 
-// One vCPU that sleeps because the one before it lost its CPU lets all behind it sleep, and from then on each hand-over
-// is a wake-up (Linux 75437bb304b2 of 2017, reverted in 2019: 1700 ebizzy records a second with it, 13000
-// without; three VMs with a vCPU for each CPU).
+// One vCPU that sleeps because the one before it lost its CPU lets all behind it sleep, and from
+// then on each hand-over is a wake-up (Linux 75437bb304b2 of 2017, reverted in 2019: 1700 ebizzy
+// records a second with it, 13000 without; three VMs with a vCPU for each CPU).
 func TestSleepingWhenTheOneBeforeIsPreemptedPutsTheQueueToSleep(t *testing.T) {
 	cfg := cell(t, "pvqspin")
-	cfg.Scheduler, cfg.Slice, cfg.PCPUs, cfg.VMs = Fair, 0, 16, []VM{{VCPUs: 16}, {VCPUs: 16}, {VCPUs: 16}}
-	cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 500, 10*time.Microsecond, 50*time.Millisecond, 30*time.Millisecond
+	cfg.Scheduler, cfg.Slice, cfg.PCPUs, cfg.VMs = Fair, 0, 16, []VM{{VCPUs: 16}, {VCPUs: 16},
+		{VCPUs: 16}}
+	cfg.Critical, cfg.Think, cfg.Duration, cfg.Warmup = 500, 10*time.Microsecond,
+		50*time.Millisecond, 30*time.Millisecond
 	cfg.Steal, cfg.WaitEarly = ptr(uint32(0)), ptr(true)
 	cfg.Costs.Wake = 30_000 // a vCPU that has halted
 	var without, with float64

@@ -7,10 +7,11 @@ import (
 // memory is what the cells hold, and where its lines are.
 //
 // A line is owned by one physical CPU, which may write it, or shared by some, which may read it. An
-// access to a line that the CPU doesn't have so fetches it from the last owner, over the socket or to another one;
-// those who fetch the same line queue up for it. Plain stores are buffered: the CPU goes on while their lines come, all
-// at once, they are done in order, and the next locked instruction waits for them. What is stored is seen at once by
-// whoever asks after it: he waits for the line.
+// access to a line that the CPU doesn't have so fetches it from the last owner, over the socket or
+// to another one; those who fetch the same line queue up for it. Plain stores are buffered: the CPU
+// goes on while their lines come, all at once, they are done in order, and the next locked
+// instruction waits for them. What is stored is seen at once by whoever asks after it: he waits for
+// the line.
 type memory struct {
 	words []uint64 // 8 to a line
 	lines []line
@@ -22,7 +23,8 @@ type line struct {
 	free  int64 // when the transfers that have been asked for are over
 	owner int32 // the CPU that may write it, or -1
 	last  int32 // the CPU that wrote it last, or -1
-	// spinners are the tasks that spin on it, run, and have it; sleepers those that sleep on a cell of it, linked.
+	// spinners are the tasks that spin on it, run, and have it; sleepers those that sleep on a cell
+	// of it, linked.
 	spinners []*task
 	sleepers *task
 }
@@ -116,7 +118,8 @@ func (e *engine) write(t *task, line uintptr, locked bool) (done int64) {
 	return e.now + e.costs.Hit
 }
 
-// access executes an access to a cell, now, and returns what it returns; it moves the task's clock on.
+// access executes an access to a cell, now, and returns what it returns; it moves the task's clock
+// on.
 func (e *engine) access(t *task, ev *arch.Event) (v uint64) {
 	at := t.vm.guest.resolve(ev.Cell)
 	line := at / lineSize

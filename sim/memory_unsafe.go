@@ -31,7 +31,8 @@ type region struct {
 
 const lineSize = 64
 
-// newGuest maps a machine and what its CPUs share behind what is mapped already, and returns where the next can be.
+// newGuest maps a machine and what its CPUs share behind what is mapped already, and returns where
+// the next can be.
 func newGuest(m *paravirt.Machine, from uintptr) (g *guest, next uintptr) {
 	g = &guest{m: m, shared: new(workload.Shared)}
 	add := func(base unsafe.Pointer, elem, n uintptr) {
@@ -90,4 +91,6 @@ func (g *guest) owner(cell unsafe.Pointer) (cpu int, ok bool) {
 // lockAddr is the number that stands for the lock's address, in a guest of any size.
 const lockAddr = 0x10040
 
-func (g *guest) slotOf(cpu int) unsafe.Pointer { return unsafe.Pointer(&g.m.Slot(uint32(cpu)).Lock) }
+func (g *guest) slotOf(cpu int) unsafe.Pointer {
+	return unsafe.Pointer(&g.m.Slot(uint32(cpu)).Lock)
+}

@@ -8,13 +8,13 @@ import (
 	"example.com/pvlock/internal/twin/spinlock"
 )
 
-// What fits. The numbers of CPUs and tasks are such that every one of them and its timer has a number of its
-// own among the actors; the rest keeps times within the queue's 2^48 ns.
+// What fits. The numbers of CPUs and tasks are such that every one of them and its timer has a
+// number of its own among the actors; the rest keeps times within the queue's 2^48 ns.
 const (
 	// MaxPCPUs is how many physical CPUs a host can have.
 	MaxPCPUs = 4096
-	// MaxVCPUs is how many vCPUs, threads and goroutines the guests can have together, each, and how many vCPUs
-	// the others.
+	// MaxVCPUs is how many vCPUs, threads and goroutines the guests can have together, each, and
+	// how many vCPUs the others.
 	MaxVCPUs = paravirt.MaxCPUs
 
 	maxSection  = time.Second
@@ -37,35 +37,40 @@ func DefaultCosts() Costs {
 	return Costs{
 		// A load from the first-level cache takes four or five cycles, which the CPU mostly hides.
 		Hit: 1,
-		// Core to core within a socket, and between two: David, Guerraoui and Trigonakis, Everything You Always
-		// Wanted to Know About Synchronization (SOSP 2013), have 40–110 ns and 100–300 ns.
+		// Core to core within a socket, and between two: David, Guerraoui and Trigonakis,
+		// Everything You Always Wanted to Know About Synchronization (SOSP 2013), have 40–110 ns
+		// and 100–300 ns.
 		Socket: 60,
 		Remote: 150,
-		// A CPU looks 224 to 512 instructions ahead (the reorder buffers of Skylake to Golden Cove), and a nanosecond
-		// of the workload's computation, a chain of multiplications, is three.
+		// A CPU looks 224 to 512 instructions ahead (the reorder buffers of Skylake to Golden
+		// Cove), and a nanosecond of the workload's computation, a chain of multiplications, is
+		// three.
 		Overlap: 80,
-		// Measured on an AMD EPYC: a locked instruction on a line that the CPU has, 6 ns; PAUSE, 10–20 ns. (Intel's
-		// since Skylake takes 140 cycles, some 40 ns.)
+		// Measured on an AMD EPYC: a locked instruction on a line that the CPU has, 6 ns; PAUSE,
+		// 10–20 ns. (Intel's since Skylake takes 140 cycles, some 40 ns.)
 		Locked: 6,
 		Pause:  15,
-		// A system call that wakes a thread on another CPU, by an interrupt between the two; a hypercall that
-		// does it costs about the same. From there to the woken thread's first instruction, 3–5 µs in all.
+		// A system call that wakes a thread on another CPU, by an interrupt between the two; a
+		// hypercall that does it costs about the same. From there to the woken thread's first
+		// instruction, 3–5 µs in all.
 		Kick: 1500,
 		Wake: 2500,
-		// Into the kernel, off the run queue; and a switch of two threads (lmbench's lat_ctx: 1–3 µs).
+		// Into the kernel, off the run queue; and a switch of two threads (lmbench's lat_ctx: 1–3
+		// µs).
 		Block:  1000,
 		Switch: 1500,
 		// Two goroutines of a thread: gopark and schedule, without the kernel.
 		GoSwitch: 200,
-		// EEVDF's base slice is 2.8–3 ms on machines of 8 CPUs and more (kernel/sched/fair.c: 0.7 ms times one more than
-		// the logarithm of the CPUs).
+		// EEVDF's base slice is 2.8–3 ms on machines of 8 CPUs and more (kernel/sched/fair.c: 0.7
+		// ms times one more than the logarithm of the CPUs).
 		Slice: int64(3 * time.Millisecond),
 	}
 }
 
 // Check returns an error if there can be no such run: it says what is wrong and what is allowed.
 func (cfg *Config) Check() error {
-	for _, check := range []func() error{cfg.checkLock, cfg.checkHost, cfg.checkGuests, cfg.checkTimes, cfg.Costs.check} {
+	for _, check := range []func() error{cfg.checkLock, cfg.checkHost, cfg.checkGuests,
+		cfg.checkTimes, cfg.Costs.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -81,10 +86,12 @@ func (cfg *Config) checkLock() error {
 	case "":
 	case KickFirst, KickRotating, KickOldest:
 		if !kicksFirst(cfg.Lock) {
-			return fmt.Errorf("kick choice %q for lock %s: only xen2008 and xen2008text take the first waiter that they find", cfg.Kick, cfg.Lock.Name)
+			return fmt.Errorf("kick choice %q for lock %s: only xen2008 and xen2008text take the "+
+				"first waiter that they find", cfg.Kick, cfg.Lock.Name)
 		}
 	default:
-		return fmt.Errorf("unknown kick choice %q: want %s, %s or %s", cfg.Kick, KickFirst, KickRotating, KickOldest)
+		return fmt.Errorf("unknown kick choice %q: want %s, %s or %s", cfg.Kick, KickFirst,
+			KickRotating, KickOldest)
 	}
 	return nil
 }
@@ -95,13 +102,15 @@ func (cfg *Config) checkHost() error {
 	switch cfg.Scheduler {
 	case RoundRobin, Credit, Fair:
 	default:
-		return fmt.Errorf("unknown scheduler %q: want %s, %s or %s", cfg.Scheduler, RoundRobin, Credit, Fair)
+		return fmt.Errorf("unknown scheduler %q: want %s, %s or %s", cfg.Scheduler, RoundRobin,
+			Credit, Fair)
 	}
 	switch {
 	case cfg.PCPUs < 1 || cfg.PCPUs > MaxPCPUs:
 		return fmt.Errorf("%d physical CPUs: want 1 to %d", cfg.PCPUs, MaxPCPUs)
 	case cfg.Sockets < 0 || cfg.Sockets > cfg.PCPUs:
-		return fmt.Errorf("%d sockets for %d physical CPUs: want 1 to %d", cfg.Sockets, cfg.PCPUs, cfg.PCPUs)
+		return fmt.Errorf("%d sockets for %d physical CPUs: want 1 to %d", cfg.Sockets, cfg.PCPUs,
+			cfg.PCPUs)
 	case cfg.Background < 0 || cfg.Background > MaxVCPUs:
 		return fmt.Errorf("%d vCPUs of other VMs: want 0 to %d", cfg.Background, MaxVCPUs)
 	case cfg.TickDebit && cfg.Scheduler != Credit:
@@ -109,7 +118,8 @@ func (cfg *Config) checkHost() error {
 	case cfg.Gang && cfg.layered():
 		return fmt.Errorf("co-scheduling is of vCPUs without threads or goroutines on them")
 	case cfg.Gang && cfg.Scheduler != RoundRobin:
-		return fmt.Errorf("co-scheduling goes round: want scheduler %s with it, not %s", RoundRobin, cfg.Scheduler)
+		return fmt.Errorf("co-scheduling goes round: want scheduler %s with it, not %s", RoundRobin,
+			cfg.Scheduler)
 	}
 	return nil
 }
@@ -127,26 +137,34 @@ func (cfg *Config) checkGuests() error {
 		case v.VCPUs < 1:
 			return fmt.Errorf("VM %d has %d vCPUs: want at least 1", i, v.VCPUs)
 		case n > cfg.Lock.MaxCPUs:
-			return fmt.Errorf("lock %s is for at most %d vCPUs, not the %d of VM %d", cfg.Lock.Name, cfg.Lock.MaxCPUs, n, i)
+			return fmt.Errorf("lock %s is for at most %d vCPUs, not the %d of VM %d", cfg.Lock.Name,
+				cfg.Lock.MaxCPUs, n, i)
 		case cfg.Gang && v.VCPUs > cfg.PCPUs:
-			return fmt.Errorf("co-scheduling runs the %d vCPUs of VM %d together: want at least as many physical CPUs, not %d", v.VCPUs, i, cfg.PCPUs)
+			return fmt.Errorf("co-scheduling runs the %d vCPUs of VM %d together: want at least "+
+				"as many physical CPUs, not %d", v.VCPUs, i, cfg.PCPUs)
 		case v.Yield < 0 || v.Yield > 0 && v.Yield >= creditTick:
-			return fmt.Errorf("VM %d yields after %v: want 0 (never) or less than a tick of %v", i, v.Yield, time.Duration(creditTick))
+			return fmt.Errorf("VM %d yields after %v: want 0 (never) or less than a tick of %v", i,
+				v.Yield, time.Duration(creditTick))
 		case v.Yield > 0 && cfg.layered():
-			return fmt.Errorf("VM %d yields, and has threads or goroutines: want one or the other", i)
+			return fmt.Errorf("VM %d yields, and has threads or goroutines: want one or the other",
+				i)
 		case v.Weight < 0 || v.Weight > 65535:
-			return fmt.Errorf("VM %d has weight %d: want 1 to 65535, or 0 for %d", i, v.Weight, defaultWeight)
+			return fmt.Errorf("VM %d has weight %d: want 1 to 65535, or 0 for %d", i, v.Weight,
+				defaultWeight)
 		}
 		vcpus += v.VCPUs
 		tasks += n
 	}
 	switch {
 	case cfg.Threads < 0 || cfg.Goroutines < 0:
-		return fmt.Errorf("%d threads and %d goroutines: want 0 (none) or more", cfg.Threads, cfg.Goroutines)
+		return fmt.Errorf("%d threads and %d goroutines: want 0 (none) or more", cfg.Threads,
+			cfg.Goroutines)
 	case vcpus > MaxVCPUs || tasks > MaxVCPUs || cfg.Threads*len(cfg.VMs) > MaxVCPUs:
-		return fmt.Errorf("%d vCPUs with %d threads or goroutines: want at most %d in all", vcpus, tasks, MaxVCPUs)
+		return fmt.Errorf("%d vCPUs with %d threads or goroutines: want at most %d in all", vcpus,
+			tasks, MaxVCPUs)
 	case cfg.Goroutines > 0 && cfg.Threads == 0 && cfg.GuestSlice != 0:
-		return fmt.Errorf("a guest's slice of %v, and no threads to share its vCPUs", cfg.GuestSlice)
+		return fmt.Errorf("a guest's slice of %v, and no threads to share its vCPUs",
+			cfg.GuestSlice)
 	case cfg.StopTheWorld != 0 && cfg.Goroutines == 0:
 		return fmt.Errorf("the world stops every %v, and there are no goroutines", cfg.StopTheWorld)
 	}
@@ -173,7 +191,8 @@ func (cfg *Config) checkTimes() error {
 	}{
 		{"slice", cfg.Slice, time.Microsecond, maxSlice, true},
 		{"slice of the guest", cfg.GuestSlice, time.Microsecond, maxSlice, true},
-		{"interval between two stops of the world", cfg.StopTheWorld, 100 * time.Microsecond, maxDuration, true},
+		{"interval between two stops of the world", cfg.StopTheWorld, 100 * time.Microsecond,
+			maxDuration, true},
 		{"critical section", cfg.Critical, 0, maxSection, false},
 		{"time between critical sections", cfg.Think, 0, maxSection, false},
 		{"duration", cfg.Duration, time.Microsecond, maxDuration, false},
@@ -195,8 +214,10 @@ func (c *Costs) check() error {
 		name     string
 		is, from int64
 	}{
-		{"hit", c.Hit, 0}, {"socket", c.Socket, 0}, {"remote", c.Remote, 0}, {"overlap", c.Overlap, 0}, {"locked", c.Locked, 0},
-		// A round of spinning takes time, and so does a switch: else there would be no end of them in a moment.
+		{"hit", c.Hit, 0}, {"socket", c.Socket, 0}, {"remote", c.Remote, 0},
+		{"overlap", c.Overlap, 0}, {"locked", c.Locked, 0},
+		// A round of spinning takes time, and so does a switch: else there would be no end of them
+		// in a moment.
 		{"pause", c.Pause, 1}, {"kick", c.Kick, 0}, {"wake", c.Wake, 0}, {"block", c.Block, 0},
 		{"switch", c.Switch, 1}, {"go_switch", c.GoSwitch, 1}, {"slice", c.Slice, 1000},
 	} {

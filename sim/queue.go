@@ -3,8 +3,9 @@ package sim
 import "math"
 
 // queue holds what is due: at most one event for each actor, so that a moment and an actor name an
-// event. Events are executed in the order of their keys: of two at the same nanosecond the one of the
-// actor with the lower number is first, whenever and by whomever it was queued. It is a heap of four children a node.
+// event. Events are executed in the order of their keys: of two at the same nanosecond the one of
+// the actor with the lower number is first, whenever and by whomever it was queued. It is a heap of
+// four children a node.
 type queue struct {
 	keys []uint64
 	at   []int32 // an actor's place in keys, plus one; 0: nothing of it is due

@@ -34,14 +34,15 @@ func (r *recorder) change(i int, at int64, state, who string) {
 
 func (t *track) end(from, at int64) {
 	if from := max(from, t.since); at > from && t.state != "" {
-		t.spans = append(t.spans, result.Span{FromNanos: from, ToNanos: at, State: t.state, Who: t.who})
+		t.spans = append(t.spans,
+			result.Span{FromNanos: from, ToNanos: at, State: t.state, Who: t.who})
 	}
 }
 
 func (r *recorder) track(t *task) int { return r.pcpus + int(t.id-t.e.tasks0) }
 
-// note is called when a task begins or ends to do something. It waits for what comes before that, whether it is written
-// down or not: to write it down must change nothing.
+// note is called when a task begins or ends to do something. It waits for what comes before that,
+// whether it is written down or not: to write it down must change nothing.
 func (e *engine) note(t *task) {
 	t.sync()
 	if e.rec != nil {
@@ -78,7 +79,9 @@ func (e *engine) noteUnit(u *unit) {
 	e.rec.change(e.rec.track(t), e.now, state, "")
 	if k := t.kickedBy; k != nil && state != "blocked" && state != "preempted" {
 		if t.kickedAt >= e.rec.from {
-			e.rec.flows = append(e.rec.flows, result.Flow{From: e.rec.track(k), To: e.rec.track(t), AtNanos: t.kickedAt, WokenNanos: e.now})
+			e.rec.flows = append(e.rec.flows,
+				result.Flow{From: e.rec.track(k), To: e.rec.track(t), AtNanos: t.kickedAt,
+					WokenNanos: e.now})
 		}
 		t.kickedBy = nil
 	}
@@ -116,7 +119,8 @@ func (r *recorder) timeline(e *engine, to int64) *result.Timeline {
 		out := result.Track{Name: fmt.Sprintf("CPU %d", i), Kind: "pcpu", Spans: t.spans}
 		if i >= r.pcpus {
 			task := e.tasks[int(e.tasks0)+i-r.pcpus]
-			out.Name, out.Kind = fmt.Sprintf("VM %d %s %d", task.vm.id, task.unit.host.level.runs(), task.num), "vcpu"
+			out.Name, out.Kind = fmt.Sprintf("VM %d %s %d", task.vm.id, task.unit.host.level.runs(),
+				task.num), "vcpu"
 		}
 		if out.Spans == nil {
 			out.Spans = []result.Span{}

@@ -10,8 +10,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// Run simulates one cell. The run's Cell, Series, Setting and plot values that are about the sweep are the
-// caller's to fill in. A lock that doesn't exclude is an error.
+// Run simulates one cell. The run's Cell, Series, Setting and plot values that are about the sweep
+// are the caller's to fill in. A lock that doesn't exclude is an error.
 func Run(ctx context.Context, cfg Config) (result.SimRun, *result.Timeline, error) {
 	if err := cfg.Check(); err != nil {
 		return result.SimRun{}, nil, err
@@ -27,7 +27,8 @@ func Run(ctx context.Context, cfg Config) (result.SimRun, *result.Timeline, erro
 	for _, v := range e.vms {
 		for _, t := range v.tasks {
 			if n := t.client.Violations.Value(); n > 0 {
-				return result.SimRun{}, nil, fmt.Errorf("sim: %s: CPU %d of VM %d was not alone %d times", cfg.Lock.Name, t.num, v.id, n)
+				return result.SimRun{}, nil, fmt.Errorf("sim: %s: CPU %d of VM %d was not alone "+
+					"%d times", cfg.Lock.Name, t.num, v.id, n)
 			}
 		}
 	}
@@ -159,7 +160,8 @@ func (m *meter) result(e *engine) result.SimRun {
 	for i := range r.SpinRounds {
 		r.SpinRounds[i] = m.after.rounds[i] - m.before.rounds[i]
 	}
-	r.Contended, r.Blocked = r.Counters[paravirt.Contended.String()], r.Counters[paravirt.Blocked.String()]
+	r.Contended, r.Blocked = r.Counters[paravirt.Contended.String()],
+		r.Counters[paravirt.Blocked.String()]
 	waits := m.after.waits
 	for b := range waits {
 		waits[b] -= m.before.waits[b]

@@ -1,8 +1,8 @@
 package sim
 
-// What runs where. Three layers are built of the same parts: physical CPUs run vCPUs, vCPUs run threads, threads run
-// goroutines. What runs is a unit; what runs units, one at a time, is a seat; the seats of a layer and the
-// units that take turns on them are a pool, and its policy decides.
+// What runs where. Three layers are built of the same parts: physical CPUs run vCPUs, vCPUs run
+// threads, threads run goroutines. What runs is a unit; what runs units, one at a time, is a seat;
+// the seats of a layer and the units that take turns on them are a pool, and its policy decides.
 
 // A pool is the host, a guest's kernel, or a Go runtime.
 type pool struct {
@@ -27,7 +27,8 @@ const (
 
 // A policy decides which unit runs. It has the ready units that don't run.
 type policy interface {
-	// ready takes a unit that has become ready and returns the seat that should choose again, or nil.
+	// ready takes a unit that has become ready and returns the seat that should choose again, or
+	// nil.
 	ready(u *unit) *seat
 	// put takes back a unit that has lost its seat and is still ready.
 	put(s *seat, u *unit)

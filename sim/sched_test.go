@@ -35,8 +35,10 @@ func TestLosingTheCPUSavesNoComputation(t *testing.T) {
 		cfg := cell(t, "tas")
 		cfg.Scheduler, cfg.VMs, cfg.Background = s, []VM{{VCPUs: 1}}, 7
 		cfg.Think, cfg.Duration = 2*time.Millisecond, time.Second
-		if got, want := run(t, cfg).Values["cpu_per_op_ns"], float64(cfg.Think); !within(got, want, 1.1) {
-			t.Errorf("%s: an acquisition takes %.0f ns of CPU time, want the %.0f between two, and little more", s, got, want)
+		if got, want := run(t, cfg).
+			Values["cpu_per_op_ns"], float64(cfg.Think); !within(got, want, 1.1) {
+			t.Errorf("%s: an acquisition takes %.0f ns of CPU time, want the %.0f between two, "+
+				"and little more", s, got, want)
 		}
 	}
 }
@@ -68,7 +70,8 @@ func TestSchedulersAreWorkConserving(t *testing.T) {
 	}
 }
 
-// What a timeline shows: each CPU does one thing at a time; as many vCPUs run as CPUs are busy with them; and one holds the lock.
+// What a timeline shows: each CPU does one thing at a time; as many vCPUs run as CPUs are busy with
+// them; and one holds the lock.
 func TestATimelineIsWhatAHostCanDo(t *testing.T) {
 	forAll(t, func(t *testing.T, cfg Config) {
 		cfg.Timeline = 2 * time.Millisecond
@@ -94,14 +97,16 @@ func TestATimelineIsWhatAHostCanDo(t *testing.T) {
 			end := tl.FromNanos
 			for _, s := range track.Spans {
 				if s.FromNanos < end || s.ToNanos <= s.FromNanos || s.ToNanos > tl.ToNanos {
-					t.Fatalf("%s: a span from %d to %d after %d", track.Name, s.FromNanos, s.ToNanos, end)
+					t.Fatalf("%s: a span from %d to %d after %d", track.Name, s.FromNanos,
+						s.ToNanos, end)
 				}
 				end = s.ToNanos
 				var c change
 				switch {
 				case track.Kind == "pcpu" && s.State == "running" && s.Who[0] == 'V':
 					c.busy = 1
-				case track.Kind == "vcpu" && (s.State == "running" || s.State == "spinning" || s.State == "holding"):
+				case track.Kind == "vcpu" &&
+					(s.State == "running" || s.State == "spinning" || s.State == "holding"):
 					c.running = 1
 				}
 				if s.State == "holding" {
@@ -157,14 +162,16 @@ func TestCoSchedulingLeavesNothingToWaitFor(t *testing.T) {
 	cfg.VMs = []VM{{VCPUs: 4}, {VCPUs: 4}, {VCPUs: 4}}
 	cfg.Gang = true
 	if got := perOp(t, cfg); !within(got, alone, 1.1) {
-		t.Errorf("three VMs take %.0f ns for an acquisition, want the %.0f of one VM alone", got, alone)
+		t.Errorf("three VMs take %.0f ns for an acquisition, want the %.0f of one VM alone", got,
+			alone)
 	}
 }
 
 // The same collapse comes from each layer, in that layer's slices.
 func TestEveryLayerTakesItsSlice(t *testing.T) {
 	host := cell(t, "ticket")
-	host.VMs[0].VCPUs, host.Slice, host.Warmup, host.Duration = 8, 2*time.Millisecond, 100*time.Millisecond, 500*time.Millisecond
+	host.VMs[0].VCPUs, host.Slice, host.Warmup, host.Duration = 8, 2*time.Millisecond,
+		100*time.Millisecond, 500*time.Millisecond
 	guest := host
 	guest.VMs = []VM{{VCPUs: 4}}
 	guest.Threads, guest.GuestSlice = 8, 4*time.Millisecond
@@ -175,7 +182,8 @@ func TestEveryLayerTakesItsSlice(t *testing.T) {
 		name  string
 		cfg   Config
 		slice time.Duration
-	}{{"host", host, 2 * time.Millisecond}, {"guest", guest, 4 * time.Millisecond}, {"Go", golang, goSlice}} {
+	}{{"host", host, 2 * time.Millisecond}, {"guest", guest, 4 * time.Millisecond},
+		{"Go", golang, goSlice}} {
 		got, want := perOp(t, x.cfg), float64(x.slice)/4
 		t.Logf("%s: %.0f ns", x.name, got)
 		if !within(got, want, 1.7) {
@@ -188,7 +196,8 @@ func TestEveryLayerTakesItsSlice(t *testing.T) {
 	once, twice := perOp(t, guest), perOp(t, both)
 	t.Logf("guest and host: %.0f ns", twice)
 	if twice < once*1.3 {
-		t.Errorf("a hand-over takes %.0f ns if only the guest is overcommitted, and %.0f if the host is too", once, twice)
+		t.Errorf("a hand-over takes %.0f ns if only the guest is overcommitted, and %.0f if the "+
+			"host is too", once, twice)
 	}
 }
 
@@ -204,11 +213,13 @@ func TestStoppingTheWorldCostsItsPauses(t *testing.T) {
 	}
 }
 
-// The seed's "should mix up next cpu selection": if always the first that is found is kicked, those with high numbers wait.
+// The seed's "should mix up next cpu selection": if always the first that is found is kicked, those
+// with high numbers wait.
 func TestKickingTheOldestIsFairerThanTheFirst(t *testing.T) {
 	cfg := cell(t, "xen2008")
 	cfg.PCPUs, cfg.VMs[0].VCPUs, cfg.Spin = 4, 16, ptr(uint32(8))
-	cfg.Critical, cfg.Think, cfg.Duration = 5*time.Microsecond, 5*time.Microsecond, 300*time.Millisecond
+	cfg.Critical, cfg.Think, cfg.Duration = 5*time.Microsecond, 5*time.Microsecond,
+		300*time.Millisecond
 	fairness := make(map[KickChoice]float64)
 	for _, k := range []KickChoice{"", KickFirst, KickRotating, KickOldest} {
 		cfg.Kick = k
@@ -216,10 +227,13 @@ func TestKickingTheOldestIsFairerThanTheFirst(t *testing.T) {
 	}
 	t.Log(fairness)
 	if fairness[""] != fairness[KickFirst] {
-		t.Errorf("xen2008 kicks the first, and yet Jain's index is %v, not %v", fairness[KickFirst], fairness[""])
+		t.Errorf("xen2008 kicks the first, and yet Jain's index is %v, not %v", fairness[KickFirst],
+			fairness[""])
 	}
-	if fairness[KickOldest] <= fairness[KickFirst] || fairness[KickRotating] <= fairness[KickFirst] {
-		t.Errorf("Jain's index: first %.3f, rotating %.3f, oldest %.3f", fairness[KickFirst], fairness[KickRotating], fairness[KickOldest])
+	if fairness[KickOldest] <= fairness[KickFirst] ||
+		fairness[KickRotating] <= fairness[KickFirst] {
+		t.Errorf("Jain's index: first %.3f, rotating %.3f, oldest %.3f", fairness[KickFirst],
+			fairness[KickRotating], fairness[KickOldest])
 	}
 }
 
@@ -241,7 +255,8 @@ func TestAThousandVCPUsFitIntoMemory(t *testing.T) {
 	}
 }
 
-// A vCPU that mostly sleeps doesn't wait for the slices of those that compute, where the scheduler knows wake-ups.
+// A vCPU that mostly sleeps doesn't wait for the slices of those that compute, where the scheduler
+// knows wake-ups.
 func TestWhoWakesDoesNotWaitForASlice(t *testing.T) {
 	for _, s := range []Scheduler{Credit, Fair} {
 		cfg := cell(t, "xen")

@@ -59,8 +59,8 @@ type Cell struct {
 // maxCells is far above what can be run, and below what can't be counted.
 const maxCells = 1 << 20
 
-// Sweep makes the cells: the cartesian product of all lists, in the order of [Params]. Given overrides
-// the experiment's own settings; a cell that would come twice comes once.
+// Sweep makes the cells: the cartesian product of all lists, in the order of [Params]. Given
+// overrides the experiment's own settings; a cell that would come twice comes once.
 func (e *Experiment) Sweep(given Settings, o Options) (*Sweep, error) {
 	if given["vcpus"] != "" && given["overcommit"] != "" {
 		return nil, errors.New("--vcpus and --overcommit: want one of the two")
@@ -182,7 +182,8 @@ func newCell(values Settings, o Options) (Cell, error) {
 }
 
 // ownFields are parameters that result.SimRun has fields for.
-var ownFields = []string{"locks", "sched", "pcpus", "vms", "background", "vcpus", "overcommit", "cs", "ncs", "duration"}
+var ownFields = []string{"locks", "sched", "pcpus", "vms", "background", "vcpus", "overcommit",
+	"cs", "ncs", "duration"}
 
 func (c *Cell) vcpus() (n int) {
 	for _, vm := range c.Config.VMs {
@@ -211,22 +212,24 @@ func (s *Sweep) name() {
 		words := []string{c.Config.Lock.Name}
 		for _, p := range varied {
 			v := c.given[p.Name]
-			if v == "" || p.Name == "locks" || p.axis == x || slices.Contains(size, x) && slices.Contains(size, p.Name) {
+			if v == "" || p.Name == "locks" || p.axis == x ||
+				slices.Contains(size, x) && slices.Contains(size, p.Name) {
 				continue
 			}
 			words = append(words, p.Name+"="+v)
 		}
 		c.Series = strings.Join(words, " ")
 		for axis := range c.axes {
-			if axis != x && axis != "overcommit" && !slices.ContainsFunc(varied, func(p Param) bool { return p.axis == axis }) {
+			if axis != x && axis != "overcommit" &&
+				!slices.ContainsFunc(varied, func(p Param) bool { return p.axis == axis }) {
 				delete(c.axes, axis)
 			}
 		}
 	}
 }
 
-// axisOf chooses what the plots of a sweep show along x: how many compete, if that varies, or else the longest list of
-// numbers.
+// axisOf chooses what the plots of a sweep show along x: how many compete, if that varies, or else
+// the longest list of numbers.
 func axisOf(varied []Param) result.Axis {
 	for _, p := range varied {
 		if p.Name == "overcommit" || p.Name == "vcpus" {
@@ -260,7 +263,8 @@ func (s *Sweep) timelines() error {
 	}
 	for _, i := range of {
 		if i < 0 || i >= len(s.Cells) {
-			return fmt.Errorf("--timeline-of %d: want 0 to %d, the number of a cell", i, len(s.Cells)-1)
+			return fmt.Errorf("--timeline-of %d: want 0 to %d, the number of a cell", i,
+				len(s.Cells)-1)
 		}
 		s.Cells[i].Config.Timeline = s.Options.Timeline
 		if err := s.Cells[i].Config.Check(); err != nil {
@@ -272,7 +276,9 @@ func (s *Sweep) timelines() error {
 
 // Records says whether a shard has a cell that records a timeline.
 func (s *Sweep) Records(shard result.Shard) bool {
-	return slices.ContainsFunc(shardOf(len(s.Cells), shard), func(i int) bool { return s.Cells[i].Config.Timeline > 0 })
+	return slices.ContainsFunc(shardOf(len(s.Cells), shard), func(i int) bool {
+		return s.Cells[i].Config.Timeline > 0
+	})
 }
 
 // A Runner simulates one cell: [Run].
@@ -285,10 +291,11 @@ type Progress struct {
 	Events      uint64
 }
 
-// Run runs the shard's cells on all CPUs. The result is the same whatever their number. Progress, if not nil, is called
-// after each cell. When ctx is done Run returns what was simulated so far, whole cells only; so it
-// does, with an error, when a cell fails.
-func (s *Sweep) Run(ctx context.Context, run Runner, shard result.Shard, progress func(Progress)) (*result.Sim, error) {
+// Run runs the shard's cells on all CPUs. The result is the same whatever their number. Progress,
+// if not nil, is called after each cell. When ctx is done Run returns what was simulated so far,
+// whole cells only; so it does, with an error, when a cell fails.
+func (s *Sweep) Run(ctx context.Context, run Runner, shard result.Shard,
+	progress func(Progress)) (*result.Sim, error) {
 	type outcome struct {
 		run      result.SimRun
 		timeline *result.Timeline
@@ -354,7 +361,8 @@ func (s *Sweep) Run(ctx context.Context, run Runner, shard result.Shard, progres
 }
 
 // cell runs one, and adds to it what it is in the sweep.
-func (s *Sweep) cell(ctx context.Context, run Runner, number int) (result.SimRun, *result.Timeline, error) {
+func (s *Sweep) cell(ctx context.Context, run Runner,
+	number int) (result.SimRun, *result.Timeline, error) {
 	c := &s.Cells[number]
 	r, t, err := run(ctx, c.Config)
 	if err != nil {
@@ -376,11 +384,12 @@ func (s *Sweep) cell(ctx context.Context, run Runner, number int) (result.SimRun
 func (s *Sweep) title(number int) string {
 	c := &s.Cells[number]
 	x := s.Plots[0].X
-	return fmt.Sprintf("%s, %s %s", c.Series, cmp.Or(x.Label, x.Value), strconv.FormatFloat(c.axes[x.Value], 'g', 4, 64))
+	return fmt.Sprintf("%s, %s %s", c.Series, cmp.Or(x.Label, x.Value),
+		strconv.FormatFloat(c.axes[x.Value], 'g', 4, 64))
 }
 
-// shares are what plots show of a run besides what the simulation counts. Each is one division, or none, so that
-// it is the same on every architecture.
+// shares are what plots show of a run besides what the simulation counts. Each is one division, or
+// none, so that it is the same on every architecture.
 func shares(r *result.SimRun) map[string]float64 {
 	v := map[string]float64{
 		"wait_p50_ns": float64(r.Latency.P50), "wait_p99_ns": float64(r.Latency.P99),

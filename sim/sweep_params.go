@@ -23,7 +23,8 @@ type Param struct {
 	Switch bool
 
 	set func(d *draft, value string) error
-	// axis is the name under which runs carry it as a number, and number that number; no name if it is none.
+	// axis is the name under which runs carry it as a number, and number that number; no name if it
+	// is none.
 	axis   string
 	number func(value string) float64
 }
@@ -36,76 +37,110 @@ type draft struct {
 	overcommit         float64
 }
 
-// params are all of them, in the order of the axes: cells are counted like an odometer, whose first wheel is the first
-// parameter and whose last, which turns fastest, is the last one.
+// params are all of them, in the order of the axes: cells are counted like an odometer, whose first
+// wheel is the first parameter and whose last, which turns fastest, is the last one.
 var params = slices.Concat([]Param{
-	{Name: "locks", About: "locks of the catalogue, or all", Default: "all", set: func(d *draft, v string) error {
-		all := spinlock.Kinds()
-		i := slices.IndexFunc(all, func(k spinlock.Kind) bool { return k.Name == v })
-		if i < 0 {
-			return fmt.Errorf("unknown lock %q: want one of %s, or all", v, strings.Join(Locks(), ", "))
-		}
-		d.Lock = all[i]
-		return nil
-	}},
-	budget("spin", "for how many rounds a waiter spins before it sleeps: a number, 2^n or forever (default each lock's own)", func(d *draft, n uint32) { d.Spin = &n }),
-	budget("steal", "for how many rounds pvqspin tries to take the lock past its queue; 0 is strictly fair (default its own)", func(d *draft, n uint32) { d.Steal = &n }),
-	flag("wait-early", "pvqspin: sleep early when the one in front in the queue doesn't run (default its own)", "", func(d *draft, on bool) { d.WaitEarly = &on }),
-	choice("kick", "which of the waiters of xen2008 or xen2008text is kicked", "", func(d *draft, k KickChoice) { d.Kick = k }, KickFirst, KickRotating, KickOldest),
-	choice("sched", "the host's scheduler", string(Fair), func(d *draft, s Scheduler) { d.Scheduler = s }, Fair, Credit, RoundRobin),
-	length("slice", "its time slice (default the scheduler's)", "", func(d *draft, t time.Duration) error {
-		if t <= 0 {
-			return fmt.Errorf("a slice of %v: want more than 0", t)
-		}
-		d.Slice = t
-		return nil
-	}),
-	flag("tick-debit", "credit: charge whoever runs at a tick for the whole of it, as Xen did", "false", func(d *draft, on bool) { d.TickDebit = on }),
-	count("ple", "pause-loop exiting: after so many PAUSEs in a row a vCPU lends its CPU to another one of its VM; 0 is off", "0", 0, math.MaxInt32, func(d *draft, n int) { d.PLE = uint32(n) }),
-	flag("gang", "the host runs all vCPUs of a VM together or none", "false", func(d *draft, on bool) { d.Gang = on }),
-	flag("boost-head", "the host doesn't preempt a vCPU at the head of a queue, or inside", "false", func(d *draft, on bool) { d.BoostHead = on }),
-	flag("steal-time", "guests see which of their vCPUs don't run", "false", func(d *draft, on bool) { d.StealTime = on }),
-	count("background", "vCPUs of other VMs that compute all the time", "0", 0, MaxVCPUs, func(d *draft, n int) { d.Background = n }),
-	count("sockets", "how many sockets the host's CPUs are spread over", "1", 1, MaxPCPUs, func(d *draft, n int) { d.Sockets = n }),
-	count("pcpus", "the host's CPUs", "8", 1, MaxPCPUs, func(d *draft, n int) { d.PCPUs = n }),
-	count("vms", "guests, each with a lock of its own", "1", 1, MaxVCPUs, func(d *draft, n int) { d.vms = n }),
-	count("weight", "the share of each guest that the scheduler goes by", "256", 1, 1<<16, func(d *draft, n int) { d.weight = n }),
-	count("vcpus", "vCPUs of each guest", "", 1, MaxVCPUs, func(d *draft, n int) { d.vcpus = n }),
-	{Name: "overcommit", About: "instead of --vcpus: vCPUs of all guests per CPU of the host", Default: "2", axis: "overcommit", number: decimal, set: func(d *draft, v string) error {
-		// Written so that NaN fails.
-		if n, err := strconv.ParseFloat(v, 64); err == nil && n > 0 && n <= MaxVCPUs {
-			d.overcommit = n
+	{Name: "locks", About: "locks of the catalogue, or all", Default: "all",
+		set: func(d *draft, v string) error {
+			all := spinlock.Kinds()
+			i := slices.IndexFunc(all, func(k spinlock.Kind) bool { return k.Name == v })
+			if i < 0 {
+				return fmt.Errorf("unknown lock %q: want one of %s, or all", v,
+					strings.Join(Locks(), ", "))
+			}
+			d.Lock = all[i]
 			return nil
-		}
-		return fmt.Errorf("%q: want a number more than 0, such as 2 or 1.5", v)
-	}},
-	length("yield", "guests give their CPU up when they have computed for so long, less than a tick of 10ms: that dodges ticks that debit (default never)", "", func(d *draft, t time.Duration) error {
-		d.yield = t
-		return nil
+		}},
+	budget("spin",
+		"for how many rounds a waiter spins before it sleeps: a number, 2^n or forever (default "+
+			"each lock's own)", func(d *draft, n uint32) { d.Spin = &n }),
+	budget("steal",
+		"for how many rounds pvqspin tries to take the lock past its queue; 0 is strictly fair "+
+			"(default its own)", func(d *draft, n uint32) { d.Steal = &n }),
+	flag("wait-early",
+		"pvqspin: sleep early when the one in front in the queue doesn't run (default its own)", "",
+		func(d *draft, on bool) { d.WaitEarly = &on }),
+	choice("kick", "which of the waiters of xen2008 or xen2008text is kicked", "",
+		func(d *draft, k KickChoice) { d.Kick = k }, KickFirst, KickRotating, KickOldest),
+	choice("sched", "the host's scheduler", string(Fair),
+		func(d *draft, s Scheduler) { d.Scheduler = s }, Fair, Credit, RoundRobin),
+	length("slice", "its time slice (default the scheduler's)", "",
+		func(d *draft, t time.Duration) error {
+			if t <= 0 {
+				return fmt.Errorf("a slice of %v: want more than 0", t)
+			}
+			d.Slice = t
+			return nil
+		}),
+	flag("tick-debit", "credit: charge whoever runs at a tick for the whole of it, as Xen did",
+		"false", func(d *draft, on bool) { d.TickDebit = on }),
+	count("ple",
+		"pause-loop exiting: after so many PAUSEs in a row a vCPU lends its CPU to another one "+
+			"of its VM; 0 is off", "0", 0, math.MaxInt32, func(d *draft, n int) {
+			d.PLE = uint32(n)
+		}),
+	flag("gang", "the host runs all vCPUs of a VM together or none", "false",
+		func(d *draft, on bool) { d.Gang = on }),
+	flag("boost-head", "the host doesn't preempt a vCPU at the head of a queue, or inside", "false",
+		func(d *draft, on bool) { d.BoostHead = on }),
+	flag("steal-time", "guests see which of their vCPUs don't run", "false",
+		func(d *draft, on bool) { d.StealTime = on }),
+	count("background", "vCPUs of other VMs that compute all the time", "0", 0, MaxVCPUs,
+		func(d *draft, n int) { d.Background = n }),
+	count("sockets", "how many sockets the host's CPUs are spread over", "1", 1, MaxPCPUs,
+		func(d *draft, n int) { d.Sockets = n }),
+	count("pcpus", "the host's CPUs", "8", 1, MaxPCPUs, func(d *draft, n int) { d.PCPUs = n }),
+	count("vms", "guests, each with a lock of its own", "1", 1, MaxVCPUs, func(d *draft, n int) {
+		d.vms = n
 	}),
-	count("threads", "threads of each guest, which its kernel schedules; 0 is one on each vCPU", "0", 0, MaxVCPUs, func(d *draft, n int) { d.Threads = n }),
-	length("guest-slice", "the guest kernel's time slice (default 3ms)", "", func(d *draft, t time.Duration) error {
-		d.GuestSlice = t
-		return nil
-	}),
-	count("goroutines", "goroutines of each guest's Go program; 0 is one on each thread", "0", 0, 1<<20, func(d *draft, n int) { d.Goroutines = n }),
-	length("stw", "how often the garbage collector stops that program (default never)", "", func(d *draft, t time.Duration) error {
-		d.StopTheWorld = t
-		return nil
-	}),
+	count("weight", "the share of each guest that the scheduler goes by", "256", 1, 1<<16,
+		func(d *draft, n int) { d.weight = n }),
+	count("vcpus", "vCPUs of each guest", "", 1, MaxVCPUs, func(d *draft, n int) { d.vcpus = n }),
+	{Name: "overcommit", About: "instead of --vcpus: vCPUs of all guests per CPU of the host",
+		Default: "2", axis: "overcommit", number: decimal, set: func(d *draft, v string) error {
+			// Written so that NaN fails.
+			if n, err := strconv.ParseFloat(v, 64); err == nil && n > 0 && n <= MaxVCPUs {
+				d.overcommit = n
+				return nil
+			}
+			return fmt.Errorf("%q: want a number more than 0, such as 2 or 1.5", v)
+		}},
+	length("yield",
+		"guests give their CPU up when they have computed for so long, less than a tick of 10ms: "+
+			"that dodges ticks that debit (default never)", "",
+		func(d *draft, t time.Duration) error {
+			d.yield = t
+			return nil
+		}),
+	count("threads", "threads of each guest, which its kernel schedules; 0 is one on each vCPU",
+		"0", 0, MaxVCPUs, func(d *draft, n int) { d.Threads = n }),
+	length("guest-slice", "the guest kernel's time slice (default 3ms)", "",
+		func(d *draft, t time.Duration) error {
+			d.GuestSlice = t
+			return nil
+		}),
+	count("goroutines", "goroutines of each guest's Go program; 0 is one on each thread", "0", 0,
+		1<<20, func(d *draft, n int) { d.Goroutines = n }),
+	length("stw", "how often the garbage collector stops that program (default never)", "",
+		func(d *draft, t time.Duration) error {
+			d.StopTheWorld = t
+			return nil
+		}),
 	length("cs", "length of the critical section", "100ns", func(d *draft, t time.Duration) error {
 		d.Critical = t
 		return nil
 	}),
-	length("ncs", "mean time between two, half as much to half as much again", "500ns", func(d *draft, t time.Duration) error {
-		d.Think = t
-		return nil
-	}),
+	length("ncs", "mean time between two, half as much to half as much again", "500ns",
+		func(d *draft, t time.Duration) error {
+			d.Think = t
+			return nil
+		}),
 }, costParams(), []Param{
-	length("duration", "virtual time that is measured", "200ms", func(d *draft, t time.Duration) error {
-		d.Duration = t
-		return nil
-	}),
+	length("duration", "virtual time that is measured", "200ms",
+		func(d *draft, t time.Duration) error {
+			d.Duration = t
+			return nil
+		}),
 	length("warmup", "virtual time before that", "20ms", func(d *draft, t time.Duration) error {
 		d.Warmup = t
 		return nil
@@ -132,7 +167,8 @@ func findParam(name string) int {
 func costParams() (all []Param) {
 	costs := DefaultCosts().Map()
 	for _, name := range slices.Sorted(maps.Keys(costs)) {
-		p := length("cost-"+strings.ReplaceAll(name, "_", "-"), "what is counted for "+name+" (default that of --costs)", "", nil)
+		p := length("cost-"+strings.ReplaceAll(name, "_", "-"),
+			"what is counted for "+name+" (default that of --costs)", "", nil)
 		p.set = func(d *draft, v string) error {
 			t, err := parseLength(v)
 			if err != nil {
@@ -173,7 +209,8 @@ func (c *Costs) set(byName map[string]int64) error {
 func CostsOf(byName map[string]int64) (Costs, error) {
 	var c Costs
 	if err := c.set(byName); err != nil {
-		return c, fmt.Errorf("costs: %s; want %s", strings.TrimPrefix(err.Error(), "json: "), strings.Join(slices.Sorted(maps.Keys(c.Map())), ", "))
+		return c, fmt.Errorf("costs: %s; want %s", strings.TrimPrefix(err.Error(), "json: "),
+			strings.Join(slices.Sorted(maps.Keys(c.Map())), ", "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Map())) {
 		if _, ok := byName[name]; !ok {
@@ -186,14 +223,15 @@ func CostsOf(byName map[string]int64) (Costs, error) {
 // The kinds of parameters.
 
 func count(name, about, def string, from, to int, set func(*draft, int)) Param {
-	return Param{Name: name, About: about, Default: def, axis: name, number: decimal, set: func(d *draft, v string) error {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < from || n > to {
-			return fmt.Errorf("%q: want %d to %d", v, from, to)
-		}
-		set(d, n)
-		return nil
-	}}
+	return Param{Name: name, About: about, Default: def, axis: name, number: decimal,
+		set: func(d *draft, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < from || n > to {
+				return fmt.Errorf("%q: want %d to %d", v, from, to)
+			}
+			set(d, n)
+			return nil
+		}}
 }
 
 func budget(name, about string, set func(*draft, uint32)) Param {
@@ -226,14 +264,15 @@ func length(name, about, def string, set func(*draft, time.Duration) error) Para
 }
 
 func flag(name, about, def string, set func(*draft, bool)) Param {
-	return Param{Name: name, About: about, Default: def, Switch: true, set: func(d *draft, v string) error {
-		on, err := strconv.ParseBool(v)
-		if err != nil {
-			return fmt.Errorf("%q: want true or false", v)
-		}
-		set(d, on)
-		return nil
-	}}
+	return Param{Name: name, About: about, Default: def, Switch: true,
+		set: func(d *draft, v string) error {
+			on, err := strconv.ParseBool(v)
+			if err != nil {
+				return fmt.Errorf("%q: want true or false", v)
+			}
+			set(d, on)
+			return nil
+		}}
 }
 
 func choice[T ~string](name, about, def string, set func(*draft, T), of ...T) Param {
@@ -241,13 +280,14 @@ func choice[T ~string](name, about, def string, set func(*draft, T), of ...T) Pa
 	for _, w := range of {
 		words = append(words, string(w))
 	}
-	return Param{Name: name, About: about + ": " + strings.Join(words, ", "), Default: def, set: func(d *draft, v string) error {
-		if !slices.Contains(of, T(v)) {
-			return fmt.Errorf("unknown %q: want one of %s", v, strings.Join(words, ", "))
-		}
-		set(d, T(v))
-		return nil
-	}}
+	return Param{Name: name, About: about + ": " + strings.Join(words, ", "), Default: def,
+		set: func(d *draft, v string) error {
+			if !slices.Contains(of, T(v)) {
+				return fmt.Errorf("unknown %q: want one of %s", v, strings.Join(words, ", "))
+			}
+			set(d, T(v))
+			return nil
+		}}
 }
 
 func decimal(v string) float64 {

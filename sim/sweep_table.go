@@ -33,7 +33,8 @@ func WriteTable(w io.Writer, e *Experiment, s *result.Sim) error {
 		fmt.Fprintf(&out, "\n%s\n", strings.Join(lines, "\n"))
 	}
 	if s.Shard.Of > 1 {
-		fmt.Fprintf(&out, "\nShard %d of %d: %d of %d cells.\n", s.Shard.Index, s.Shard.Of, len(s.Runs), s.Cells)
+		fmt.Fprintf(&out, "\nShard %d of %d: %d of %d cells.\n", s.Shard.Index, s.Shard.Of,
+			len(s.Runs), s.Cells)
 	}
 	if missing := len(shardOf(s.Cells, s.Shard)) - len(s.Runs); missing > 0 {
 		fmt.Fprintf(&out, "\nInterrupted: %d cells were not simulated.\n", missing)
@@ -56,7 +57,9 @@ func heading(out *strings.Builder, s *result.Sim) {
 		same("scheduler %", func(r *result.SimRun) string { return r.Scheduler }),
 		same("% CPUs", func(r *result.SimRun) string { return strconv.Itoa(r.PCPUs) }),
 		same("% vCPUs", func(r *result.SimRun) string { return strconv.Itoa(r.VCPUs) }),
-		same("critical section %", func(r *result.SimRun) string { return nanos(float64(r.CSNanos)) }),
+		same("critical section %", func(r *result.SimRun) string {
+			return nanos(float64(r.CSNanos))
+		}),
 		same("% between two", func(r *result.SimRun) string { return nanos(float64(r.NCSNanos)) }),
 		same("% of virtual time", func(r *result.SimRun) string { return nanos(float64(r.Nanos)) }),
 	} {
@@ -64,7 +67,8 @@ func heading(out *strings.Builder, s *result.Sim) {
 			words = append(words, w)
 		}
 	}
-	fmt.Fprintf(out, "simulated: %s; costs: %s; seed %d\n", strings.Join(words, ", "), s.CostsFrom, s.Seed)
+	fmt.Fprintf(out, "simulated: %s; costs: %s; seed %d\n", strings.Join(words, ", "), s.CostsFrom,
+		s.Seed)
 }
 
 // figures writes a plot's: a row for each series, a column for each x.
@@ -86,7 +90,9 @@ func figures(out *strings.Builder, s *result.Sim, p result.Plot) {
 		fmt.Fprintf(tw, "%s\t", series)
 		row := all.along(series, p.X.Value)
 		for _, x := range cols {
-			i := slices.IndexFunc(row, func(r result.SimRun) bool { return r.Values[p.X.Value] == x })
+			i := slices.IndexFunc(row, func(r result.SimRun) bool {
+				return r.Values[p.X.Value] == x
+			})
 			if i < 0 {
 				fmt.Fprint(tw, "-\t")
 				continue
@@ -126,7 +132,8 @@ func value(y float64, a result.Axis) string {
 	return digits(y)
 }
 
-// digits writes a number with three decimals, or if that would leave little of it, with two digits that count.
+// digits writes a number with three decimals, or if that would leave little of it, with two digits
+// that count.
 func digits(x float64) string {
 	if x > 0 && x < 0.1 {
 		return strconv.FormatFloat(x, 'f', 1-int(math.Floor(math.Log10(x))), 64)
@@ -156,6 +163,7 @@ func stalled(out *strings.Builder, s *result.Sim) {
 		}
 	}
 	if len(who) > 0 {
-		fmt.Fprintf(out, "\nSTALLED, nothing was acquired in the last half of the time: %s.\n", strings.Join(who, "; "))
+		fmt.Fprintf(out, "\nSTALLED, nothing was acquired in the last half of the time: %s.\n",
+			strings.Join(who, "; "))
 	}
 }

@@ -20,8 +20,10 @@ func fake(ctx context.Context, cfg sim.Config) (result.SimRun, *result.Timeline,
 		return result.SimRun{}, nil, err
 	}
 	r := result.SimRun{
-		Lock: cfg.Lock.Name, Scheduler: string(cfg.Scheduler), PCPUs: cfg.PCPUs, VMs: len(cfg.VMs), Background: cfg.Background,
-		CSNanos: cfg.Critical.Nanoseconds(), NCSNanos: cfg.Think.Nanoseconds(), Nanos: cfg.Duration.Nanoseconds(), Events: 1000,
+		Lock: cfg.Lock.Name, Scheduler: string(cfg.Scheduler), PCPUs: cfg.PCPUs, VMs: len(cfg.VMs),
+		Background: cfg.Background,
+		CSNanos:    cfg.Critical.Nanoseconds(), NCSNanos: cfg.Think.Nanoseconds(),
+		Nanos: cfg.Duration.Nanoseconds(), Events: 1000,
 	}
 	for _, vm := range cfg.VMs {
 		r.VCPUs += vm.VCPUs
@@ -29,7 +31,8 @@ func fake(ctx context.Context, cfg sim.Config) (result.SimRun, *result.Timeline,
 	r.Acquisitions = uint64(1e6 / (len(cfg.Lock.Name) * r.VCPUs))
 	r.Contended, r.Blocked = r.Acquisitions/2, r.Acquisitions/8
 	r.Latency = result.Latency{P50: 100, P99: 200, P999: 300, Max: uint64(400 * r.VCPUs)}
-	r.Values = map[string]float64{"ops_per_s": float64(r.Acquisitions), "jain": 0.5, "cpu_per_op_ns": 700}
+	r.Values = map[string]float64{"ops_per_s": float64(r.Acquisitions), "jain": 0.5,
+		"cpu_per_op_ns": 700}
 	var timeline *result.Timeline
 	if cfg.Timeline > 0 {
 		timeline = &result.Timeline{ToNanos: cfg.Timeline.Nanoseconds()}
@@ -63,10 +66,12 @@ func run(t *testing.T, s *sim.Sweep, r sim.Runner, shard result.Shard) *result.S
 }
 
 func TestCellsAreCountedLikeAnOdometer(t *testing.T) {
-	s := sweep(t, sim.Settings{"cs": "1us,2us", "sched": "credit,rr", "locks": "xen,tas", "pcpus": "4"})
+	s := sweep(t,
+		sim.Settings{"cs": "1us,2us", "sched": "credit,rr", "locks": "xen,tas", "pcpus": "4"})
 	var have []string
 	for _, c := range s.Cells {
-		have = append(have, fmt.Sprint(c.Config.Lock.Name, " ", c.Config.Scheduler, " ", c.Config.Critical))
+		have = append(have,
+			fmt.Sprint(c.Config.Lock.Name, " ", c.Config.Scheduler, " ", c.Config.Critical))
 	}
 	want := []string{
 		"xen credit 1µs", "xen credit 2µs", "xen rr 1µs", "xen rr 2µs",
@@ -97,8 +102,10 @@ func TestGivenSettingsOverrideTheExperiments(t *testing.T) {
 }
 
 func TestOvercommitIsSharedByTheVMs(t *testing.T) {
-	c := sweep(t, sim.Settings{"locks": "tas", "overcommit": "3", "pcpus": "8", "vms": "2"}).Cells[0]
-	if n := len(c.Config.VMs); n != 2 || c.Config.VMs[0].VCPUs != 12 || c.Config.VMs[1].VCPUs != 12 {
+	c := sweep(t, sim.Settings{"locks": "tas", "overcommit": "3", "pcpus": "8", "vms": "2"}).
+		Cells[0]
+	if n := len(c.Config.VMs); n != 2 || c.Config.VMs[0].VCPUs != 12 ||
+		c.Config.VMs[1].VCPUs != 12 {
 		t.Errorf("VMs %v, want two of 12 vCPUs", c.Config.VMs)
 	}
 }
@@ -120,11 +127,15 @@ func TestSeriesSayWhatVaries(t *testing.T) {
 		x     string
 		want  []string
 	}{
-		"the lock":       {sim.Settings{"locks": "xen,tas", "overcommit": "1,2"}, "overcommit", []string{"xen", "tas"}},
-		"another number": {sim.Settings{"locks": "xen", "cs": "1us,2us", "sched": "fair,credit"}, "cs_ns", []string{"xen sched=fair", "xen sched=credit"}},
-		"one of two":     {sim.Settings{"locks": "xen", "cs": "1us,2us", "vcpus": "4,8"}, "vcpus", []string{"xen cs=1us", "xen cs=2us"}},
-		"nothing":        {sim.Settings{"locks": "xen"}, "overcommit", []string{"xen"}},
-		"a price":        {sim.Settings{"locks": "xen", "cost-kick": "1us,5us"}, "cost_kick_ns", []string{"xen"}},
+		"the lock": {sim.Settings{"locks": "xen,tas", "overcommit": "1,2"}, "overcommit",
+			[]string{"xen", "tas"}},
+		"another number": {sim.Settings{"locks": "xen", "cs": "1us,2us", "sched": "fair,credit"},
+			"cs_ns", []string{"xen sched=fair", "xen sched=credit"}},
+		"one of two": {sim.Settings{"locks": "xen", "cs": "1us,2us", "vcpus": "4,8"}, "vcpus",
+			[]string{"xen cs=1us", "xen cs=2us"}},
+		"nothing": {sim.Settings{"locks": "xen"}, "overcommit", []string{"xen"}},
+		"a price": {sim.Settings{"locks": "xen", "cost-kick": "1us,5us"}, "cost_kick_ns",
+			[]string{"xen"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sweep(t, c.given)
@@ -149,7 +160,8 @@ func TestSeriesSayWhatVaries(t *testing.T) {
 
 func TestPricesReachTheCells(t *testing.T) {
 	s := sweep(t, sim.Settings{"locks": "xen", "cost-kick": "1us,5us"})
-	if a, b := s.Cells[0].Config.Costs, s.Cells[1].Config.Costs; a.Kick != 1000 || b.Kick != 5000 || a.Wake != sim.DefaultCosts().Wake {
+	if a, b := s.Cells[0].Config.Costs, s.Cells[1].Config.Costs; a.Kick != 1000 || b.Kick != 5000 ||
+		a.Wake != sim.DefaultCosts().Wake {
 		t.Errorf("costs %+v and %+v", a, b)
 	}
 }
@@ -159,10 +171,13 @@ func TestBadSettingsAreRefused(t *testing.T) {
 		given sim.Settings
 		want  string
 	}{
-		"lock":             {sim.Settings{"locks": "xenn"}, `--locks: unknown lock "xenn": want one of bytelock, `},
-		"no lock":          {sim.Settings{"locks": ""}, "--locks: unknown lock"},
-		"scheduler":        {sim.Settings{"sched": "lottery"}, `--sched: unknown "lottery": want one of fair, credit, rr`},
-		"slice of 0":       {sim.Settings{"slice": "0s"}, "--slice: a slice of 0s: want more than 0"},
+		"lock": {sim.Settings{"locks": "xenn"},
+			`--locks: unknown lock "xenn": want one of bytelock, `},
+		"no lock": {sim.Settings{"locks": ""}, "--locks: unknown lock"},
+		"scheduler": {sim.Settings{"sched": "lottery"},
+			`--sched: unknown "lottery": want one of fair, credit, rr`},
+		"slice of 0": {sim.Settings{"slice": "0s"},
+			"--slice: a slice of 0s: want more than 0"},
 		"slice":            {sim.Settings{"slice": "3"}, `--slice: "3": want a time such as`},
 		"no CPUs":          {sim.Settings{"pcpus": "0"}, `--pcpus: "0": want 1 to `},
 		"too many CPUs":    {sim.Settings{"pcpus": "20000"}, `--pcpus: "20000": want 1 to `},
@@ -171,15 +186,18 @@ func TestBadSettingsAreRefused(t *testing.T) {
 		"no overcommit":    {sim.Settings{"overcommit": "NaN"}, "--overcommit: "},
 		"both":             {sim.Settings{"vcpus": "2", "overcommit": "2"}, "want one of the two"},
 		"kick":             {sim.Settings{"kick": "random"}, "--kick: "},
-		"spin":             {sim.Settings{"spin": "2^40"}, "want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
-		"switch":           {sim.Settings{"gang": "maybe"}, "--gang: "},
-		"negative price":   {sim.Settings{"cost-kick": "-1ns"}, "--cost-kick: "},
-		"lock too small":   {sim.Settings{"locks": "xen2008text", "vcpus": "300"}, "32"},
-		"too many cells":   {sim.Settings{"cs": strings.Repeat("1us,", 1100) + "1us", "ncs": strings.Repeat("1us,", 1100) + "1us"}, "cells: want shorter lists"},
+		"spin": {sim.Settings{"spin": "2^40"},
+			"want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
+		"switch":         {sim.Settings{"gang": "maybe"}, "--gang: "},
+		"negative price": {sim.Settings{"cost-kick": "-1ns"}, "--cost-kick: "},
+		"lock too small": {sim.Settings{"locks": "xen2008text", "vcpus": "300"}, "32"},
+		"too many cells": {sim.Settings{"cs": strings.Repeat("1us,", 1100) + "1us",
+			"ncs": strings.Repeat("1us,", 1100) + "1us"}, "cells: want shorter lists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := sim.Free().Sweep(c.given, options())
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v: want one line with %q", err, c.want)
 			}
 		})
@@ -191,14 +209,16 @@ func TestTheResultDoesNotDependOnTheCPUs(t *testing.T) {
 	text := func(cpus int, r sim.Runner) string {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cpus))
 		var out bytes.Buffer
-		if err := run(t, sweep(t, sim.Settings{"locks": "all", "overcommit": "1,2,4"}), r, whole).Write(&out); err != nil {
+		if err := run(t, sweep(t, sim.Settings{"locks": "all", "overcommit": "1,2,4"}), r, whole).
+			Write(&out); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
 	}
 	first := make(chan struct{})
 	// The first cell ends after the second.
-	backwards := func(ctx context.Context, cfg sim.Config) (result.SimRun, *result.Timeline, error) {
+	backwards := func(ctx context.Context, cfg sim.Config) (result.SimRun, *result.Timeline,
+		error) {
 		if cfg.Lock.Name == sim.Locks()[0] {
 			switch cfg.VMs[0].VCPUs / cfg.PCPUs {
 			case 1:
@@ -220,7 +240,8 @@ func TestShardsTogetherAreTheSweep(t *testing.T) {
 	for of := 1; of <= len(want)+2; of++ {
 		have := make([]result.SimRun, len(want))
 		for index := 1; index <= of; index++ {
-			for _, r := range run(t, sweep(t, given), fake, result.Shard{Index: index, Of: of}).Runs {
+			for _, r := range run(t, sweep(t, given), fake, result.Shard{Index: index, Of: of}).
+				Runs {
 				if have[r.Cell].Lock != "" {
 					t.Fatalf("cell %d is in two of %d shards", r.Cell, of)
 				}
@@ -257,12 +278,14 @@ func TestASweepThatIsStoppedHasWholeCells(t *testing.T) {
 
 func TestACellThatFailsIsNamed(t *testing.T) {
 	broken := errors.New("broken lock")
-	_, err := sweep(t, sim.Settings{"locks": "tas,xen,ticket"}).Run(t.Context(), func(ctx context.Context, cfg sim.Config) (result.SimRun, *result.Timeline, error) {
-		if cfg.Lock.Name == "xen" {
-			return result.SimRun{}, nil, broken
-		}
-		return fake(ctx, cfg)
-	}, whole, nil)
+	_, err := sweep(t, sim.Settings{"locks": "tas,xen,ticket"}).
+		Run(t.Context(),
+			func(ctx context.Context, cfg sim.Config) (result.SimRun, *result.Timeline, error) {
+				if cfg.Lock.Name == "xen" {
+					return result.SimRun{}, nil, broken
+				}
+				return fake(ctx, cfg)
+			}, whole, nil)
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "cell 1 (xen") {
 		t.Errorf("error %v", err)
 	}
@@ -289,7 +312,9 @@ func TestTimelinesAreOfTheCellsAskedFor(t *testing.T) {
 	}
 	o := options()
 	o.Timeline, o.TimelineOf = 1000, []int{3}
-	if _, err := sim.Free().Sweep(sim.Settings{"locks": "tas", "overcommit": "1,2,3"}, o); err == nil || !strings.Contains(err.Error(), "want 0 to 2") {
+	if _, err := sim.Free().
+		Sweep(sim.Settings{"locks": "tas", "overcommit": "1,2,3"}, o); err == nil ||
+		!strings.Contains(err.Error(), "want 0 to 2") {
 		t.Errorf("cell 3 of 3: error %v", err)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// A traceEvent is one of the Trace Event format, which Perfetto and chrome://tracing open. Times are in microseconds.
+// A traceEvent is one of the Trace Event format, which Perfetto and chrome://tracing open. Times
+// are in microseconds.
 type traceEvent struct {
 	Name  string            `json:"name"`
 	Cat   string            `json:"cat,omitempty"`
@@ -42,11 +43,13 @@ func (m *micros) UnmarshalJSON(text []byte) error {
 
 // stateColors are names that the viewers know.
 var stateColors = map[string]string{
-	"running": "thread_state_running", "holding": "good", "spinning": "bad", "blocked": "thread_state_sleeping", "preempted": "thread_state_runnable",
+	"running": "thread_state_running", "holding": "good", "spinning": "bad",
+	"blocked": "thread_state_sleeping", "preempted": "thread_state_runnable",
 }
 
-// WriteTrace writes timelines in the Trace Event format. Each timeline is two processes, its physical CPUs and its virtual
-// ones, with a thread for each CPU; a kick is a flow from the kicker to where the woken vCPU runs.
+// WriteTrace writes timelines in the Trace Event format. Each timeline is two processes, its
+// physical CPUs and its virtual ones, with a thread for each CPU; a kick is a flow from the kicker
+// to where the woken vCPU runs.
 func WriteTrace(w io.Writer, timelines []result.Timeline) error {
 	buffered := bufio.NewWriter(w)
 	t := tracer{w: buffered}
@@ -98,17 +101,21 @@ func (t *tracer) timeline(l *result.Timeline, pid int) {
 		return pid + 1
 	}
 	for i, kind := range []string{"physical CPUs", "vCPUs"} {
-		t.event(traceEvent{Name: "process_name", Phase: "M", PID: pid + i, Args: map[string]string{"name": l.Title + ": " + kind}})
+		t.event(traceEvent{Name: "process_name", Phase: "M", PID: pid + i,
+			Args: map[string]string{"name": l.Title + ": " + kind}})
 	}
 	for i := range l.Tracks {
 		track := &l.Tracks[i]
 		// A thread has the number of its track: 0 would be no thread.
-		t.event(traceEvent{Name: "thread_name", Phase: "M", PID: process(i), TID: i + 1, Args: map[string]string{"name": track.Name}})
+		t.event(traceEvent{Name: "thread_name", Phase: "M", PID: process(i), TID: i + 1,
+			Args: map[string]string{"name": track.Name}})
 		for _, s := range track.Spans {
 			if s.State == "idle" {
 				continue // a gap says it
 			}
-			e := traceEvent{Name: s.State, Cat: track.Kind, Phase: "X", TS: at(s.FromNanos), Dur: at(s.ToNanos - s.FromNanos), PID: process(i), TID: i + 1, Color: stateColors[s.State]}
+			e := traceEvent{Name: s.State, Cat: track.Kind, Phase: "X", TS: at(s.FromNanos),
+				Dur: at(s.ToNanos - s.FromNanos), PID: process(i), TID: i + 1,
+				Color: stateColors[s.State]}
 			if s.Who != "" {
 				e.Name = s.Who
 			}

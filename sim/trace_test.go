@@ -46,8 +46,9 @@ func readTrace(t *testing.T, text []byte) []traced {
 	return trace.TraceEvents
 }
 
-// checkTrace tests what Perfetto relies on: every event is of a named thread of a named process, slices have a length and don't
-// overlap within a thread, and every flow begins once, ends once, later, and each within a slice or at the edge of one.
+// checkTrace tests what Perfetto relies on: every event is of a named thread of a named process,
+// slices have a length and don't overlap within a thread, and every flow begins once, ends once,
+// later, and each within a slice or at the edge of one.
 func checkTrace(t *testing.T, events []traced) (slices, flows int) {
 	t.Helper()
 	type thread struct{ pid, tid int }
@@ -89,11 +90,13 @@ func checkTrace(t *testing.T, events []traced) (slices, flows int) {
 				inside = inside || s.from <= when && when <= s.to
 			}
 			if !inside {
-				t.Errorf("flow %d %s at %d ns is bound to no slice of thread %v", *e.ID, e.Ph, when, at)
+				t.Errorf("flow %d %s at %d ns is bound to no slice of thread %v", *e.ID, e.Ph, when,
+					at)
 			}
 			from, is := begun[*e.ID]
 			switch {
-			case e.Ph == "s" && is, e.Ph == "f" && (!is || ended[*e.ID] || when < from || e.BP != "e"):
+			case e.Ph == "s" && is,
+				e.Ph == "f" && (!is || ended[*e.ID] || when < from || e.BP != "e"):
 				t.Errorf("flow %d: %s at %d ns", *e.ID, e.Ph, when)
 			case e.Ph == "s":
 				begun[*e.ID] = when
@@ -114,7 +117,9 @@ func checkTrace(t *testing.T, events []traced) (slices, flows int) {
 func TestTheTraceOfARunIsValid(t *testing.T) {
 	o := options()
 	o.Timeline, o.TimelineOf = 3*time.Millisecond, []int{0, 1}
-	s, err := sim.Free().Sweep(sim.Settings{"locks": "xen,pvqspin", "spin": "2^4", "pcpus": "2", "overcommit": "4", "slice": "200us", "duration": "5ms", "warmup": "1ms"}, o)
+	s, err := sim.Free().
+		Sweep(sim.Settings{"locks": "xen,pvqspin", "spin": "2^4", "pcpus": "2", "overcommit": "4",
+			"slice": "200us", "duration": "5ms", "warmup": "1ms"}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,9 +138,14 @@ func TestTheTraceSaysWhatTheTimelineSays(t *testing.T) {
 	err := sim.WriteTrace(&out, []result.Timeline{{
 		Title: "xen",
 		Tracks: []result.Track{
-			{Name: "CPU 0", Kind: "pcpu", Spans: []result.Span{{FromNanos: 0, ToNanos: 1_001, State: "running", Who: "vCPU 0"}, {FromNanos: 1_001, ToNanos: 9_000, State: "idle"}}},
-			{Name: "vCPU 0", Kind: "vcpu", Spans: []result.Span{{FromNanos: 0, ToNanos: 1_001, State: "holding"}}},
-			{Name: "vCPU 1", Kind: "vcpu", Spans: []result.Span{{FromNanos: 2_000, ToNanos: 123_456_789, State: "spinning"}}},
+			{Name: "CPU 0", Kind: "pcpu",
+				Spans: []result.Span{
+					{FromNanos: 0, ToNanos: 1_001, State: "running", Who: "vCPU 0"},
+					{FromNanos: 1_001, ToNanos: 9_000, State: "idle"}}},
+			{Name: "vCPU 0", Kind: "vcpu",
+				Spans: []result.Span{{FromNanos: 0, ToNanos: 1_001, State: "holding"}}},
+			{Name: "vCPU 1", Kind: "vcpu",
+				Spans: []result.Span{{FromNanos: 2_000, ToNanos: 123_456_789, State: "spinning"}}},
 		},
 		Flows: []result.Flow{{From: 1, To: 2, AtNanos: 1_000, WokenNanos: 2_000}},
 	}})
@@ -149,7 +159,8 @@ func TestTheTraceSaysWhatTheTimelineSays(t *testing.T) {
 		}
 	}
 	// An idle CPU is a gap; times are exact.
-	if got, want := strings.Join(have, "; "), "vCPU 0 0.000 1.001; holding 0.000 1.001; spinning 2.000 123454.789"; got != want {
+	if got, want := strings.Join(have, "; "), "vCPU 0 0.000 1.001; holding 0.000 1.001; spinning "+
+		"2.000 123454.789"; got != want {
 		t.Errorf("slices %q, want %q", got, want)
 	}
 	if _, flows := checkTrace(t, readTrace(t, out.Bytes())); flows != 1 {
@@ -177,8 +188,10 @@ func TestATraceThatCantBeWrittenIsAnError(t *testing.T) {
 }
 
 func TestACPUThatNeverChangesHandsIsInTheTimeline(t *testing.T) {
-	s, err := sim.Free().Sweep(sim.Settings{"locks": "tas", "pcpus": "2", "vcpus": "2", "duration": "1ms", "warmup": "1ms"},
-		sim.Options{Seed: 1, Costs: sim.DefaultCosts(), Timeline: time.Millisecond})
+	s, err := sim.Free().
+		Sweep(sim.Settings{"locks": "tas", "pcpus": "2", "vcpus": "2", "duration": "1ms",
+			"warmup": "1ms"},
+			sim.Options{Seed: 1, Costs: sim.DefaultCosts(), Timeline: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

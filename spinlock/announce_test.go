@@ -18,8 +18,8 @@ func announceEarly(c *paravirt.CPU, slot *paravirt.Slot, lock arch.Addr, want ui
 	c.Store32(&slot.Want, want)
 }
 
-// An announcement, as the machine code that the compiler made: an unlocker that reads the lock and then
-// the ticket never pairs the new lock with the old ticket.
+// An announcement, as the machine code that the compiler made: an unlocker that reads the lock and
+// then the ticket never pairs the new lock with the old ticket.
 func TestAnnounceAsCompiled(t *testing.T) {
 	if testing.CoverMode() != "" {
 		t.Skip("counters are shared memory")

@@ -11,12 +11,12 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// Uncontended models a lock that one CPU uses and others could: Lock, one increment of what it guards, Unlock, in a
-// tight loop, by the lock's concrete type, so that what inlines is inlined. The
-// sub-benchmarks are written out, because a table would call through a pointer.
+// Uncontended models a lock that one CPU uses and others could: Lock, one increment of what it
+// guards, Unlock, in a tight loop, by the lock's concrete type, so that what inlines is inlined.
+// The sub-benchmarks are written out, because a table would call through a pointer.
 //
-// floor is the least that a lock can be: a compare-and-swap, and a plain store of a byte. qspin is to be
-// within a tenth of it:
+// floor is the least that a lock can be: a compare-and-swap, and a plain store of a byte. qspin is
+// to be within a tenth of it:
 //
 //	go test -run=^$ -bench=Uncontended -count=10 ./spinlock
 func BenchmarkUncontended(b *testing.B) {
@@ -211,9 +211,9 @@ func BenchmarkTryLockHeld(b *testing.B) {
 	}
 }
 
-// Contended models a lock whose holders come in parallel on as many goroutines as there are Ps, with a critical
-// section of some 100 ns and 500 ns between two: its throughput as long as every CPU runs. (What happens when they don't
-// is for the command to measure.)
+// Contended models a lock whose holders come in parallel on as many goroutines as there are Ps,
+// with a critical section of some 100 ns and 500 ns between two: its throughput as long as every
+// CPU runs. (What happens when they don't is for the command to measure.)
 func BenchmarkContended(b *testing.B) {
 	for _, k := range spinlock.Kinds() {
 		b.Run(k.Name, func(b *testing.B) {

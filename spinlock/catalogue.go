@@ -30,8 +30,8 @@ type Kind struct {
 	// contexts. Whoever brings lock and machine together holds them to it.
 	MaxCPUs int
 
-	// Tunables are its parameters, spelled out: the values that its text has for those that a machine
-	// leaves at 0.
+	// Tunables are its parameters, spelled out: the values that its text has for those that a
+	// machine leaves at 0.
 	Tunables paravirt.Tunables
 	// Wait and Kick are the machine's half as it was in the lock's day; nil for today's.
 	Wait func(c *paravirt.CPU, p *arch.U8, v uint8)
@@ -46,7 +46,8 @@ type Kind struct {
 
 func kind[L any](k Kind, m methods[L]) Kind {
 	w := of[Word](m)
-	k.Lock, k.Unlock, k.TryLock, k.IsLocked, k.IsContended = w.Lock, w.Unlock, w.TryLock, w.IsLocked, w.IsContended
+	k.Lock, k.Unlock, k.TryLock, k.IsLocked, k.IsContended = w.Lock, w.Unlock, w.TryLock,
+		w.IsLocked, w.IsContended
 	return k
 }
 
@@ -63,10 +64,12 @@ const (
 
 // Kinds returns the catalogue, in the order in which the locks were invented.
 func Kinds() []Kind {
-	queued := paravirt.Tunables{Spin: budget2015, Pending: budgetPending, PrevCheck: budgetPrevCheck, Steal: budgetSteal}
+	queued := paravirt.Tunables{Spin: budget2015, Pending: budgetPending,
+		PrevCheck: budgetPrevCheck, Steal: budgetSteal}
 	return []Kind{
 		kind(Kind{
-			Name: "bytelock", About: "byte lock with a spinner count", From: "what seed 2008 replaces",
+			Name: "bytelock", About: "byte lock with a spinner count",
+			From:    "what seed 2008 replaces",
 			MaxCPUs: paravirt.MaxCPUs,
 		}, byteLock()),
 		kind(Kind{
@@ -74,12 +77,14 @@ func Kinds() []Kind {
 			Fair: true, MaxCPUs: paravirt.MaxCPUs,
 		}, nativeTicket()),
 		kind(Kind{
-			Name: "xen2008text", About: "Xen lock as its text has it, faults included", From: "seed 2008, text",
+			Name: "xen2008text", About: "Xen lock as its text has it, faults included",
+			From:   "seed 2008, text",
 			Sleeps: true, LosesWakeups: true, MaxCPUs: 128 / paravirt.Contexts,
 			Tunables: paravirt.Tunables{Spin: budget2008text},
 		}, xen2008Text()),
 		kind(Kind{
-			Name: "xen2008", About: "Xen lock as its code has it, faults included", From: "seed 2008, code",
+			Name: "xen2008", About: "Xen lock as its code has it, faults included",
+			From:   "seed 2008, code",
 			Sleeps: true, LosesWakeups: true, MaxCPUs: paravirt.MaxCPUs,
 			Tunables: paravirt.Tunables{Spin: budget2008},
 		}, xen2008()),
@@ -89,12 +94,14 @@ func Kinds() []Kind {
 			Tunables: paravirt.Tunables{Spin: budget2008},
 		}, xen()),
 		kind(Kind{
-			Name: "pvticket", About: "paravirtual ticket lock", From: "seed 2015, the #else of its table",
+			Name: "pvticket", About: "paravirtual ticket lock",
+			From: "seed 2015, the #else of its table",
 			Fair: true, Sleeps: true, MaxCPUs: (1<<15 - 1) / paravirt.Contexts,
 			Tunables: paravirt.Tunables{Spin: budget2015},
 		}, pvTicket()),
 		kind(Kind{
-			Name: "tas", About: "test-and-set with PAUSE", From: "seed 2015: guests without paravirtual help",
+			Name: "tas", About: "test-and-set with PAUSE",
+			From:    "seed 2015: guests without paravirtual help",
 			MaxCPUs: paravirt.MaxCPUs,
 		}, tas()),
 		kind(Kind{
@@ -102,12 +109,15 @@ func Kinds() []Kind {
 			Fair: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
 		}, qspin()),
 		kind(Kind{
-			Name: "pvqspin2015", About: "paravirtual queued spinlock as of the seed", From: "seed 2015, paravirtual",
-			Fair: true, Sleeps: true, LosesWakeups: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
-			Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015,
+			Name: "pvqspin2015", About: "paravirtual queued spinlock as of the seed",
+			From: "seed 2015, paravirtual",
+			Fair: true, Sleeps: true, LosesWakeups: true, MaxCPUs: paravirt.MaxCPUs,
+			Tunables: queued,
+			Wait:     paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015,
 		}, pvqspin2015()),
 		kind(Kind{
-			Name: "pvqspin", About: "paravirtual queued spinlock, repaired, hybrid", From: "seed 2015, fixes to 2018",
+			Name: "pvqspin", About: "paravirtual queued spinlock, repaired, hybrid",
+			From: "seed 2015, fixes to 2018",
 			Fair: true, Sleeps: true, MaxCPUs: paravirt.MaxCPUs, Tunables: queued,
 		}, pvqspin()),
 	}

@@ -17,11 +17,11 @@
 //
 // # Choosing
 //
-// On a machine where every CPU runs all the time [QSpin] is fair and scales. On one that is shared its queue
-// stands still whenever the waiter at its head is off its CPU, and so does [NativeTicket]'s. There
-// [PVQSpin] is fair as long as the head of its queue runs, and [Xen] is
-// simple, small and unfair. The others are here to be studied and compared; the
-// catalogue, [Kinds], says what each is and where it comes from.
+// On a machine where every CPU runs all the time [QSpin] is fair and scales. On one that is shared
+// its queue stands still whenever the waiter at its head is off its CPU, and so does
+// [NativeTicket]'s. There [PVQSpin] is fair as long as the head of its queue runs, and [Xen] is
+// simple, small and unfair. The others are here to be studied and compared; the catalogue, [Kinds],
+// says what each is and where it comes from.
 //
 // None of them looks at misuse: an Unlock of a lock that isn't held corrupts it.
 // Built with the tag pvlockdebug they check it, and end the program.

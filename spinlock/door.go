@@ -19,14 +19,15 @@ import (
 // fixes the tables as a CPU that comes up does. A Raw lock fixes them when it is taken. A CPU that
 // never came up may be releasing a lock while the tables change: see settle.
 
-// ErrSealed is returned by the Installs once a CPU of any machine has come up in this
-// process, or has waited for a lock: a lock that was taken one way must not be released another way.
+// ErrSealed is returned by the Installs once a CPU of any machine has come up in this process, or
+// has waited for a lock: a lock that was taken one way must not be released another way.
 var ErrSealed = errors.New("spinlock: a CPU has come up: the lock operations can't change any more")
 
 // ErrPatched is returned by the Installs once calls of the operations have been replaced in the
 // program's text: they don't look at the tables any more, and not at the seal either, so that after
 // them, even when they were put back, somebody may be waiting.
-var ErrPatched = errors.New("spinlock: the calls of the lock operations have been patched: they can't change any more")
+var ErrPatched = errors.New("spinlock: the calls of the lock operations have been patched: they " +
+	"can't change any more")
 
 // ErrIncomplete is returned by the Installs for a table with some of its operations
 // missing: they belong together.
@@ -40,12 +41,14 @@ type Ops struct {
 }
 
 // NativeOps returns the defaults: for CPUs that are never taken away.
-func NativeOps() Ops { return Ops{Queued: NativeQueued(), Ticket: NativeTicketOps(), Raw: TicketRaw()} }
+func NativeOps() Ops {
+	return Ops{Queued: NativeQueued(), Ticket: NativeTicketOps(), Raw: TicketRaw()}
+}
 
-// VirtOps returns the tables for guests whose hypervisor offers no wait and no kick. Waiters of Queued
-// test and set, those of Raw take byte locks: no queue stands still for a waiter that has lost its
-// CPU. Ticket stays native, and strictly fair: it stands still for the waiter whose turn it is,
-// as Linux's ticket locks did in such a guest. Nothing else is open to it without a kick.
+// VirtOps returns the tables for guests whose hypervisor offers no wait and no kick. Waiters of
+// Queued test and set, those of Raw take byte locks: no queue stands still for a waiter that has
+// lost its CPU. Ticket stays native, and strictly fair: it stands still for the waiter whose turn
+// it is, as Linux's ticket locks did in such a guest. Nothing else is open to it without a kick.
 func VirtOps() Ops { return Ops{Queued: VirtQueued(), Ticket: NativeTicketOps(), Raw: ByteRaw()} }
 
 // PVOps returns the paravirtual tables, on the machine's wait and kick and its event channels.
@@ -72,8 +75,8 @@ func tablesOf(ops Ops) *tables {
 var patched bool
 
 // Install fills the three tables in one step: all or, with an error, none. Then it calls patch, if
-// that is not nil, with what the doors' calls come to now; patch reports whether it has replaced any
-// of them, be it for a moment. No CPU comes up before that is done; but CPUs that never came up
+// that is not nil, with what the doors' calls come to now; patch reports whether it has replaced
+// any of them, be it for a moment. No CPU comes up before that is done; but CPUs that never came up
 // may take free locks and release them, and so run the code meanwhile.
 func Install(ops Ops, patch func(calls []Call) bool) error {
 	if !ops.Queued.whole() || !ops.Ticket.whole() || !ops.Raw.whole() {

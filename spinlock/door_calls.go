@@ -23,15 +23,16 @@ type CallIs uint8
 const (
 	// ACall is an operation like any other.
 	ACall CallIs = iota
-	// AStore is nothing but a store-release of a zero byte at the address that is the first argument.
+	// AStore is nothing but a store-release of a zero byte at the address that is the first
+	// argument.
 	AStore
 	// Nothing does nothing.
 	Nothing
 )
 
 // calls returns the doors' calls. Those of a wait and a kick are in the slow paths, which are there
-// once for the doors alone: see door_slowpaths.go. A Ticket's Unlock is a function of the door's own: it
-// looks at whether locks are ever marked, as Linux's does by a static key.
+// once for the doors alone: see door_slowpaths.go. A Ticket's Unlock is a function of the door's
+// own: it looks at whether locks are ever marked, as Linux's does by a static key.
 func calls() []Call {
 	ops := installed.Load()
 	q, t, r := ops.Queued, ops.Ticket, ops.Raw
@@ -77,12 +78,14 @@ func ownCode() []uintptr {
 	}
 	for _, t := range rawTables {
 		r := t.ops()
-		own = append(own, codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock), codeOf(r.TryLock), codeOf(r.Unlock))
+		own = append(own, codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock),
+			codeOf(r.TryLock), codeOf(r.Unlock))
 	}
 	return own
 }
 
 // nothing returns the entries of the operations that do nothing.
 func nothing() []uintptr {
-	return []uintptr{codeOf(waitNothing), codeOf(kickNothing), codeOf(ticketSpinNothing), codeOf(ticketKickNothing)}
+	return []uintptr{codeOf(waitNothing), codeOf(kickNothing), codeOf(ticketSpinNothing),
+		codeOf(ticketKickNothing)}
 }

@@ -12,8 +12,9 @@ func pvUnlockLeafSlow()
 
 func pvUnlockLeafCode() uintptr
 
-// pvUnlockCode is the entry of the paravirtual unlock: it releases the byte that its first argument points to if
-// that is 1, by a compare-and-swap to 0, and otherwise calls queuedPVUnlockSlow with its arguments.
+// pvUnlockCode is the entry of the paravirtual unlock: it releases the byte that its first argument
+// points to if that is 1, by a compare-and-swap to 0, and otherwise calls queuedPVUnlockSlow with
+// its arguments.
 //
 // It is written by hand because Go has no byte compare-and-swap, and the leaf that has
 // takes its arguments on the stack and can't tail-jump.

@@ -66,5 +66,6 @@ func QueuedTables() (names []string) {
 }
 
 func noTable(name, door string, want []string) error {
-	return errors.New(strconv.Quote(name) + " is no table of " + door + ": want " + strings.Join(want, ", "))
+	return errors.New(strconv.Quote(name) + " is no table of " + door + ": want " +
+		strings.Join(want, ", "))
 }

@@ -24,7 +24,8 @@ type QueuedOps struct {
 // NativeQueued returns the default: the native slow path, whose unlock is a plain
 // store, and a wait and a kick that do nothing.
 func NativeQueued() QueuedOps {
-	return QueuedOps{SlowPath: queuedNativeSlow, Unlock: queuedNativeUnlock, Wait: waitNothing, Kick: kickNothing}
+	return QueuedOps{SlowPath: queuedNativeSlow, Unlock: queuedNativeUnlock, Wait: waitNothing,
+		Kick: kickNothing}
 }
 
 // VirtQueued returns the native table for a guest whose hypervisor offers nothing: the
@@ -37,17 +38,19 @@ func VirtQueued() QueuedOps {
 
 // PVQueued returns the paravirtual table. Wait and kick are the machine's.
 func PVQueued() QueuedOps {
-	ops := QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: (*paravirt.CPU).Wait, Kick: (*paravirt.CPU).Kick}
+	ops := QueuedOps{SlowPath: queuedPVSlow, Unlock: queuedPVUnlock, Wait: (*paravirt.CPU).Wait,
+		Kick: (*paravirt.CPU).Kick}
 	if pvUnlockCode != 0 {
 		ops.Unlock = pvUnlockFunc()
 	}
 	return ops
 }
 
-// PVQueued2015 returns the paravirtual table as it stood with the seed, wait and kick included: these are
-// on the machine's event channel, and not timed by its counters.
+// PVQueued2015 returns the paravirtual table as it stood with the seed, wait and kick included:
+// these are on the machine's event channel, and not timed by its counters.
 func PVQueued2015() QueuedOps {
-	return QueuedOps{SlowPath: queuedPVSlow2015, Unlock: queuedPVUnlock2015, Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015}
+	return QueuedOps{SlowPath: queuedPVSlow2015, Unlock: queuedPVUnlock2015,
+		Wait: paravirt.WaitEvent2015, Kick: paravirt.KickEvent2015}
 }
 
 func (ops QueuedOps) whole() bool {
@@ -83,14 +86,17 @@ func queuedPVUnlock2015(l *Queued, c *paravirt.CPU) { doorPvUnlock2015(c, &l.wor
 func waitNothing(*paravirt.CPU, *arch.U8, uint8) {}
 func kickNothing(*paravirt.CPU, uint32)          {}
 
-// InstallQueued sets the operations of all Queued locks. It returns [ErrSealed] once a CPU has come up.
+// InstallQueued sets the operations of all Queued locks. It returns [ErrSealed] once a CPU has come
+// up.
 func InstallQueued(ops QueuedOps) error {
 	return install(ops.whole(), func(all *Ops) { all.Queued = ops })
 }
 
 // NativeUnlock reports whether the unlock is the native one: then it may be
 // replaced by a store at the places that call it.
-func NativeUnlock() bool { return codeOf(installed.Load().Queued.Unlock) == codeOf(queuedNativeUnlock) }
+func NativeUnlock() bool {
+	return codeOf(installed.Load().Queued.Unlock) == codeOf(queuedNativeUnlock)
+}
 
 // The functions through which the table is reached are never inlined: each use is a CALL, and a
 // call can be replaced in the program's text, by what the table says, once

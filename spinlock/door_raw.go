@@ -29,21 +29,24 @@ func TicketRaw() RawOps { return RawOps(of[Raw](nativeTicket())) }
 // removed it.
 func ByteRaw() RawOps { return RawOps(of[Raw](byteLock())) }
 
-// Xen2008Raw returns the Xen lock's as the seed's code has it, which its xen_init_spinlocks installs.
+// Xen2008Raw returns the Xen lock's as the seed's code has it, which its xen_init_spinlocks
+// installs.
 func Xen2008Raw() RawOps { return RawOps(of[Raw](xen2008())) }
 
-// Xen2008TextRaw returns the Xen lock's as the seed's text has it: for machines of as many CPUs as the catalogue
-// says of xen2008text, 32.
+// Xen2008TextRaw returns the Xen lock's as the seed's text has it: for machines of as many CPUs as
+// the catalogue says of xen2008text, 32.
 func Xen2008TextRaw() RawOps { return RawOps(of[Raw](xen2008Text())) }
 
 // XenRaw returns the Xen lock's with all faults mended.
 func XenRaw() RawOps { return RawOps(of[Raw](xen())) }
 
 func (ops RawOps) whole() bool {
-	return ops.IsLocked != nil && ops.IsContended != nil && ops.Lock != nil && ops.TryLock != nil && ops.Unlock != nil
+	return ops.IsLocked != nil && ops.IsContended != nil && ops.Lock != nil && ops.TryLock != nil &&
+		ops.Unlock != nil
 }
 
-// InstallRaw sets the operations of all Raw locks. It returns [ErrSealed] once a CPU has come up, or taken one.
+// InstallRaw sets the operations of all Raw locks. It returns [ErrSealed] once a CPU has come up,
+// or taken one.
 func InstallRaw(ops RawOps) error {
 	return install(ops.whole(), func(all *Ops) { all.Raw = ops })
 }

@@ -32,14 +32,16 @@ func unlocking() map[string]bool {
 	// What the stack of a goroutine that is just coming from a system call is, the runtime doesn't
 	// say.
 	doors := [][]byte{[]byte("stack unavailable")}
-	for _, door := range []uintptr{codeOf((*Queued).Unlock), codeOf((*Ticket).Unlock), codeOf((*Raw).Unlock)} {
+	for _, door := range []uintptr{codeOf((*Queued).Unlock), codeOf((*Ticket).Unlock),
+		codeOf((*Raw).Unlock)} {
 		doors = append(doors, []byte("\n"+runtime.FuncForPC(door).Name()+"("))
 	}
 	in := map[string]bool{}
 	for stack := range bytes.SplitSeq(stacks(), []byte("\n\n")) {
 		for _, door := range doors {
 			if bytes.Contains(stack, door) {
-				number, _, _ := bytes.Cut(bytes.TrimPrefix(stack, []byte("goroutine ")), []byte(" "))
+				number, _, _ := bytes.Cut(bytes.TrimPrefix(stack, []byte("goroutine ")),
+					[]byte(" "))
 				in[string(number)] = true
 			}
 		}

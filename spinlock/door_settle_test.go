@@ -14,15 +14,16 @@ import (
 // release them.
 func bareMachine(t *testing.T, cpus int) *paravirt.Machine {
 	t.Helper()
-	m, err := paravirt.New(paravirt.Config{CPUs: cpus, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}})
+	m, err := paravirt.New(
+		paravirt.Config{CPUs: cpus, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-// An unlock that has looked at the old tables is over before the new ones are in force: else a waiter
-// that sleeps by the new ones may be released by the old unlock, and never kicked.
+// An unlock that has looked at the old tables is over before the new ones are in force: else a
+// waiter that sleeps by the new ones may be released by the old unlock, and never kicked.
 func TestAnInstallWaitsForUnlocksThatLookedBefore(t *testing.T) {
 	const name = "TestAnInstallWaitsForUnlocksThatLookedBefore"
 	if !inside(name) {
@@ -99,7 +100,8 @@ func TestTablesMayChangeWhileCPUsThatNeverCameUpLockAndUnlock(t *testing.T) {
 		})
 	}
 	for range each {
-		for _, ops := range []spinlock.Ops{spinlock.PVOps(), spinlock.VirtOps(), spinlock.NativeOps()} {
+		for _, ops := range []spinlock.Ops{spinlock.PVOps(), spinlock.VirtOps(),
+			spinlock.NativeOps()} {
 			if err := spinlock.Install(ops, nil); err != nil {
 				t.Error(err)
 			}

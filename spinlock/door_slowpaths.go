@@ -85,7 +85,8 @@ func doorWaitNode(c *paravirt.CPU, node *paravirt.Node, code, prev uint32, a *pa
 }
 
 // doorTakeAtHead takes the lock at the head of the queue.
-func doorTakeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32, a *paravirt.Acquisition) {
+func doorTakeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
+	a *paravirt.Acquisition) {
 	entry := uint32(entryNone)
 	if c.Load8(node.State()) == hashed {
 		entry = entryLater
@@ -197,7 +198,8 @@ func doorWaitNode2015(c *paravirt.CPU, node *paravirt.Node, code uint32, a *para
 			return
 		}
 		c.CountIf(paravirt.SpuriousWakeup, woken)
-		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, paravirt.Rounds(c.Tunables().Spin, budget2015))
+		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0,
+			paravirt.Rounds(c.Tunables().Spin, budget2015))
 		a.Rounds += uint64(n)
 		if v != 0 {
 			return
@@ -231,7 +233,8 @@ func doorKickNode2015(c *paravirt.CPU, next uint32) {
 
 // doorWaitHead2015 waits at the head of the queue until the lock is free. It does not take it:
 // nobody else can.
-func doorWaitHead2015(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32, a *paravirt.Acquisition) {
+func doorWaitHead2015(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
+	a *paravirt.Acquisition) {
 	var entry *paravirt.HashEntry
 	for {
 		c.Head(code<<1 | b2u(entry != nil))
@@ -286,8 +289,8 @@ func doorPvUnlockSlow2015(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
-// doorMarkedTicketSlow waits for the ticket that was taken when the word became v: spinning, and blocking
-// each time the budget is used up.
+// doorMarkedTicketSlow waits for the ticket that was taken when the word became v: spinning, and
+// blocking each time the budget is used up.
 func doorMarkedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	a := c.Contend()
 	want := uint16(v>>16) - ticketStep
@@ -295,7 +298,8 @@ func doorMarkedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	for {
 		c.Head(uint32(want))
 		head = c.Load16(word.Half(0))
-		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); head&^ticketMark != want && budget > 0; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); head&^ticketMark != want &&
+			budget > 0; {
 			var n uint32
 			head, n = c.SpinWhile16(word.Half(0), ^uint16(ticketMark), head&^ticketMark, budget)
 			a.Rounds += uint64(n)

@@ -28,8 +28,8 @@ func subprocess(t *testing.T, test string) (out string, code int) {
 
 func inside(test string) bool { return os.Getenv("PVLOCK_TEST_INSIDE") == test }
 
-// The doors' tables are the process's, so what depends on when they are filled runs in a process of its own:
-// native before, installed once, sealed by the first CPU; and the locks exclude.
+// The doors' tables are the process's, so what depends on when they are filled runs in a process of
+// its own: native before, installed once, sealed by the first CPU; and the locks exclude.
 func TestDoors(t *testing.T) {
 	if !inside("TestDoors") {
 		if out, code := subprocess(t, "TestDoors"); code != 0 {
@@ -41,8 +41,10 @@ func TestDoors(t *testing.T) {
 		t.Error("the default unlock is not native")
 	}
 	for op, want := range map[string]string{
-		"Queued.SlowPath": "queuedNativeSlow", "Queued.Unlock": "queuedNativeUnlock", "Queued.Wait": "waitNothing", "Queued.Kick": "kickNothing",
-		"Ticket.Spinning": "ticketSpinNothing", "Ticket.Kick": "ticketKickNothing", "Raw.Lock": "(*NativeTicket).Lock",
+		"Queued.SlowPath": "queuedNativeSlow", "Queued.Unlock": "queuedNativeUnlock",
+		"Queued.Wait": "waitNothing", "Queued.Kick": "kickNothing",
+		"Ticket.Spinning": "ticketSpinNothing", "Ticket.Kick": "ticketKickNothing",
+		"Raw.Lock": "(*NativeTicket).Lock",
 	} {
 		for _, e := range spinlock.Tables() {
 			if e.Op == op && !strings.HasSuffix(e.Func, "."+want) {
@@ -52,7 +54,9 @@ func TestDoors(t *testing.T) {
 	}
 	for _, err := range []error{
 		spinlock.InstallQueued(spinlock.QueuedOps{}),
-		spinlock.InstallQueued(spinlock.QueuedOps{SlowPath: spinlock.PVQueued().SlowPath, Unlock: spinlock.PVQueued().Unlock}),
+		spinlock.InstallQueued(
+			spinlock.QueuedOps{SlowPath: spinlock.PVQueued().SlowPath,
+				Unlock: spinlock.PVQueued().Unlock}),
 		spinlock.InstallRaw(spinlock.RawOps{Lock: spinlock.XenRaw().Lock}),
 		spinlock.InstallTicket(spinlock.TicketOps{Spinning: spinlock.PVTicketOps().Spinning}),
 		spinlock.InstallTicket(spinlock.TicketOps{Kick: spinlock.PVTicketOps().Kick}),
@@ -86,7 +90,9 @@ func TestDoors(t *testing.T) {
 	if err := m.CPU(0).Bind(); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{spinlock.InstallQueued(spinlock.NativeQueued()), spinlock.InstallRaw(spinlock.ByteRaw()), spinlock.InstallTicket(spinlock.NativeTicketOps())} {
+	for _, err := range []error{spinlock.InstallQueued(spinlock.NativeQueued()),
+		spinlock.InstallRaw(spinlock.ByteRaw()),
+		spinlock.InstallTicket(spinlock.NativeTicketOps())} {
 		if !errors.Is(err, spinlock.ErrSealed) {
 			t.Errorf("installed after a CPU came up: %v", err)
 		}
@@ -121,13 +127,14 @@ func TestDoors(t *testing.T) {
 		t.Errorf("counted %d, %d, %d of 3000", nq, nr, nt)
 	}
 	c := m.CPU(0)
-	if q.IsLocked(c) || q.IsContended(c) || r.IsLocked(c) || r.IsContended(c) || tk.IsLocked(c) || tk.IsContended(c) {
+	if q.IsLocked(c) || q.IsContended(c) || r.IsLocked(c) || r.IsContended(c) || tk.IsLocked(c) ||
+		tk.IsContended(c) {
 		t.Error("a free lock says that it is held or contended")
 	}
 }
 
-// The table's wait and kick are what the slow path and the unlock call, whatever the machine: it is made without any, and
-// with its own, which are passed by.
+// The table's wait and kick are what the slow path and the unlock call, whatever the machine: it is
+// made without any, and with its own, which are passed by.
 func TestEveryMachineHonoursTheTablesWaitAndKick(t *testing.T) {
 	const name = "TestEveryMachineHonoursTheTablesWaitAndKick"
 	if !inside(name) {

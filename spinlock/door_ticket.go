@@ -5,9 +5,9 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// Ticket is the front door of the ticket locks: native fast paths, and a pair of
-// operations that only waiting and contended unlocking call. With the native pair it is a native ticket
-// lock, and its unlock a plain store.
+// Ticket is the front door of the ticket locks: native fast paths, and a pair of operations that
+// only waiting and contended unlocking call. With the native pair it is a native ticket lock, and
+// its unlock a plain store.
 type Ticket struct{ word arch.Word }
 
 // TicketOps is the pair: the #else branch of the 2015 seed's table.
@@ -28,8 +28,8 @@ func NativeTicketOps() TicketOps {
 func ticketSpinNothing(*Ticket, *paravirt.CPU, uint16)   {}
 func ticketKickNothing(arch.Addr, *paravirt.CPU, uint16) {}
 
-// PVTicketOps returns the paravirtual pair, on the event channel: for machines of as many CPUs as the catalogue
-// says of pvticket, 8191.
+// PVTicketOps returns the paravirtual pair, on the event channel: for machines of as many CPUs as
+// the catalogue says of pvticket, 8191.
 func PVTicketOps() TicketOps {
 	return TicketOps{Spinning: pvTicketSpinning, Kick: pvTicketKick}
 }

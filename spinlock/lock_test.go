@@ -19,12 +19,15 @@ import (
 func busted() spinlock.Kind {
 	yes := func(*spinlock.Word, *paravirt.CPU) bool { return true }
 	nop := func(*spinlock.Word, *paravirt.CPU) {}
-	return spinlock.Kind{Name: "busted", MaxCPUs: paravirt.MaxCPUs, Lock: nop, Unlock: nop, TryLock: yes, IsLocked: yes, IsContended: yes}
+	return spinlock.Kind{Name: "busted", MaxCPUs: paravirt.MaxCPUs, Lock: nop, Unlock: nop,
+		TryLock: yes, IsLocked: yes, IsContended: yes}
 }
 
-func machine(t testing.TB, n int, k spinlock.Kind, tune paravirt.Tunables, o chanmachine.Options) *paravirt.Machine {
+func machine(t testing.TB, n int, k spinlock.Kind, tune paravirt.Tunables,
+	o chanmachine.Options) *paravirt.Machine {
 	t.Helper()
-	m, err := chanmachine.New(paravirt.Config{CPUs: n, Tunables: tune, Wait: k.Wait, Kick: k.Kick, Stats: true}, o)
+	m, err := chanmachine.New(
+		paravirt.Config{CPUs: n, Tunables: tune, Wait: k.Wait, Kick: k.Kick, Stats: true}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +71,8 @@ func (g *guarded) enter(c *paravirt.CPU, k *spinlock.Kind, yield bool) string {
 
 // hammer runs n CPUs that take the lock so many times each, every fourth time by TryLock
 // if that succeeds. It returns how often somebody had to be rescued, and what was found.
-func hammer(t *testing.T, m *paravirt.Machine, k spinlock.Kind, times int, yield bool) (rescues int, findings []string) {
+func hammer(t *testing.T, m *paravirt.Machine, k spinlock.Kind, times int,
+	yield bool) (rescues int, findings []string) {
 	t.Helper()
 	g := new(guarded)
 	found := make([]string, m.CPUs())
@@ -99,7 +103,8 @@ func hammer(t *testing.T, m *paravirt.Machine, k spinlock.Kind, times int, yield
 	}
 	var c arch.Core
 	if got, want := int(c.Load32(&g.one)), times*m.CPUs(); got != want {
-		findings = append(findings, fmt.Sprintf("%d critical sections of %d left their mark", got, want))
+		findings = append(findings,
+			fmt.Sprintf("%d critical sections of %d left their mark", got, want))
 	}
 	if k.Name != "busted" {
 		if g.plain != times*m.CPUs() {
@@ -110,8 +115,8 @@ func hammer(t *testing.T, m *paravirt.Machine, k spinlock.Kind, times int, yield
 	return rescues, findings
 }
 
-// rescue is the watchdog: it notifies a CPU that it has seen asleep in each of many looks in a row. That
-// ends a sleep which nothing else would, and is a useless kick otherwise: it counts.
+// rescue is the watchdog: it notifies a CPU that it has seen asleep in each of many looks in a row.
+// That ends a sleep which nothing else would, and is a useless kick otherwise: it counts.
 func rescue(m *paravirt.Machine, done chan struct{}, stopped chan int) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -207,8 +212,11 @@ func checkCounters(t *testing.T, m *paravirt.Machine, acquisitions uint64, rescu
 	atMost("wake-ups, kicks", e(paravirt.EventWakeup), kicks+uint64(rescues))
 	atMost("waits ended by a kick, kicks", e(paravirt.KickWake), kicks+e(paravirt.EventUnbound))
 	atMost("kicks at unlock, kicks", e(paravirt.KickUnlock), kicks+e(paravirt.EventUnbound))
-	atMost("slow releases with a kick, kicks", e(paravirt.ReleasedSlowKicked), kicks+e(paravirt.EventUnbound))
-	atMost("by the queue and by pending, contended", e(paravirt.LockSlowpath)+e(paravirt.LockPending)+e(paravirt.LockNoNode), e(paravirt.Contended))
+	atMost("slow releases with a kick, kicks", e(paravirt.ReleasedSlowKicked),
+		kicks+e(paravirt.EventUnbound))
+	atMost("by the queue and by pending, contended",
+		e(paravirt.LockSlowpath)+e(paravirt.LockPending)+e(paravirt.LockNoNode),
+		e(paravirt.Contended))
 	atMost("stolen, by the queue", e(paravirt.LockStealing), e(paravirt.LockSlowpath))
 	atMost("pickups, slow", e(paravirt.TakenSlowPickup), e(paravirt.TakenSlow))
 	atMost("early waits, waits", e(paravirt.WaitEarly), e(paravirt.WaitNode))
@@ -221,7 +229,8 @@ func checkCounters(t *testing.T, m *paravirt.Machine, acquisitions uint64, rescu
 		}
 	}
 	if histogram != e(paravirt.Contended) {
-		t.Errorf("%d acquisitions in the histograms, %d contended", histogram, e(paravirt.Contended))
+		t.Errorf("%d acquisitions in the histograms, %d contended", histogram,
+			e(paravirt.Contended))
 	}
 }
 
@@ -276,7 +285,8 @@ func TestExclusionWithEveryKnob(t *testing.T) {
 		}
 		for _, tune := range []paravirt.Tunables{
 			{Spin: 20, Steal: paravirt.None}, {Spin: 20, Steal: 1}, {Spin: 20, Steal: arch.Forever},
-			{Spin: 20, NoWaitEarly: true}, {Spin: 20, PrevCheck: paravirt.None}, {Spin: 20, PrevCheck: 7, Steal: 5},
+			{Spin: 20, NoWaitEarly: true}, {Spin: 20, PrevCheck: paravirt.None},
+			{Spin: 20, PrevCheck: 7, Steal: 5},
 			{Spin: paravirt.None, PrevCheck: 1, Steal: arch.Forever},
 		} {
 			t.Run(fmt.Sprintf("%+v", tune), func(t *testing.T) {
@@ -314,7 +324,8 @@ func TestAlone(t *testing.T) {
 						t.Fatalf("round %d: TryLock fails on a free lock", i)
 					}
 					if !k.IsLocked(w, c) || k.IsContended(w, c) {
-						t.Fatalf("round %d: held by one: IsLocked %v, IsContended %v", i, k.IsLocked(w, c), k.IsContended(w, c))
+						t.Fatalf("round %d: held by one: IsLocked %v, IsContended %v", i,
+							k.IsLocked(w, c), k.IsContended(w, c))
 					}
 					if i < 300 && k.TryLock(w, c) {
 						t.Fatalf("round %d: TryLock takes a lock that is held", i)
@@ -510,37 +521,40 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 	releaseB, releasedB := make(chan struct{}), make(chan struct{})
 	var a, b spinlock.Word
 	var m *paravirt.Machine
-	release, released, holding, interrupted, got := make(chan struct{}), make(chan struct{}), make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
+	release, released, holding, interrupted, got := make(chan struct{}), make(chan struct{}),
+		make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
 	polls := 0
-	m = machine(t, 3, spinlock.Kind{}, paravirt.Tunables{Spin: 1, PrevCheck: 1, Steal: arch.Forever}, chanmachine.Options{
-		BeforeClear: func(c *paravirt.CPU) {
-			if how == "picks up" && c.ID() == 0 && isClosed(interrupted) && !isClosed(releaseB) {
-				close(releaseB)
-				<-releasedB
-			}
-		},
-		BeforePoll: func(c *paravirt.CPU) {
-			if c.InNMI() {
-				t.Error("a CPU is about to sleep in an NMI")
-			}
-			if c.ID() != 0 {
-				return
-			}
-			if polls++; polls != 1 {
-				return
-			}
-			close(release)
-			<-released
-			enter := c.EnterInterrupt
-			if nmi {
-				enter = c.EnterNMI
-			}
-			was := enter()
-			close(interrupted)
-			inner.Lock(&b, c)
-			inner.Unlock(&b, c)
-			c.ExitInterrupt(was)
-		}})
+	m = machine(t, 3, spinlock.Kind{},
+		paravirt.Tunables{Spin: 1, PrevCheck: 1, Steal: arch.Forever}, chanmachine.Options{
+			BeforeClear: func(c *paravirt.CPU) {
+				if how == "picks up" && c.ID() == 0 && isClosed(interrupted) &&
+					!isClosed(releaseB) {
+					close(releaseB)
+					<-releasedB
+				}
+			},
+			BeforePoll: func(c *paravirt.CPU) {
+				if c.InNMI() {
+					t.Error("a CPU is about to sleep in an NMI")
+				}
+				if c.ID() != 0 {
+					return
+				}
+				if polls++; polls != 1 {
+					return
+				}
+				close(release)
+				<-released
+				enter := c.EnterInterrupt
+				if nmi {
+					enter = c.EnterNMI
+				}
+				was := enter()
+				close(interrupted)
+				inner.Lock(&b, c)
+				inner.Unlock(&b, c)
+				c.ExitInterrupt(was)
+			}})
 	err := chanmachine.Run(m, func(c *paravirt.CPU) {
 		switch c.ID() {
 		case 0:
@@ -579,7 +593,8 @@ func nested(t *testing.T, outer, inner spinlock.Kind, how string) (swallowed boo
 				await(func() bool { return inner.Name == "xen" || inner.IsContended(&b, c) })
 			case how == "picks up" && inner.Name != "pvqspin":
 				<-releaseB
-			default: // it sleeps, or is kept awake by the outer one's kick and then counts its waits
+			// it sleeps, or is kept awake by the outer one's kick and then counts its waits
+			default:
 				await(func() bool { return m.Asleep(0) || sum(m, paravirt.WaitHead) >= 2 })
 			}
 			inner.Unlock(&b, c)
@@ -610,37 +625,41 @@ func TestACPUWhoseChannelCantBeBoundIsOnlineAndSpins(t *testing.T) {
 			continue // which kicks it: scenario pvqspin2015-kick-unbound
 		}
 		t.Run(k.Name, func(t *testing.T) {
-			m, err := paravirt.New(paravirt.Config{CPUs: 3, Tunables: paravirt.Tunables{Spin: 3}, Wait: k.Wait, Kick: k.Kick, Channel: paravirt.ChannelOps{
-				Bind: func(c *paravirt.CPU) error {
-					if c.ID() == deaf {
-						return refused
-					}
-					return nil
-				},
-				Unbind: func(c *paravirt.CPU) {
-					if c.ID() == deaf {
-						t.Error("what was not bound is freed")
-					}
-				},
-				Clear: func(*paravirt.CPU) {}, Set: func(*paravirt.CPU) {}, Test: func(*paravirt.CPU) bool { return true },
-				Poll: func(c *paravirt.CPU) {
-					if c.ID() == deaf {
-						t.Error("it sleeps, and has no channel")
-					}
-					runtime.Gosched()
-				},
-				Notify: func(_ *paravirt.CPU, cpu uint32) {
-					if cpu == deaf {
-						t.Error("it is notified, and has no channel")
-					}
-				},
-			}})
+			m, err := paravirt.New(
+				paravirt.Config{CPUs: 3, Tunables: paravirt.Tunables{Spin: 3}, Wait: k.Wait,
+					Kick: k.Kick, Channel: paravirt.ChannelOps{
+						Bind: func(c *paravirt.CPU) error {
+							if c.ID() == deaf {
+								return refused
+							}
+							return nil
+						},
+						Unbind: func(c *paravirt.CPU) {
+							if c.ID() == deaf {
+								t.Error("what was not bound is freed")
+							}
+						},
+						Clear: func(*paravirt.CPU) {}, Set: func(*paravirt.CPU) {},
+						Test: func(*paravirt.CPU) bool { return true },
+						Poll: func(c *paravirt.CPU) {
+							if c.ID() == deaf {
+								t.Error("it sleeps, and has no channel")
+							}
+							runtime.Gosched()
+						},
+						Notify: func(_ *paravirt.CPU, cpu uint32) {
+							if cpu == deaf {
+								t.Error("it is notified, and has no channel")
+							}
+						},
+					}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i := range m.CPUs() {
 				c := m.CPU(i)
-				if err := c.Up(); (i == deaf) != errors.Is(err, refused) || !c.Online() || c.Bound() == (i == deaf) {
+				if err := c.Up(); (i == deaf) != errors.Is(err, refused) || !c.Online() ||
+					c.Bound() == (i == deaf) {
 					t.Fatalf("CPU %d: %v, online %v, bound %v", i, err, c.Online(), c.Bound())
 				}
 			}

@@ -9,10 +9,10 @@ import (
 // [PVQSpin2015] by 2017, and one thing more.
 //
 // It is a hybrid of a fair and an unfair lock. While the head of the queue is awake it sets
-// pending, and newcomers queue: first come, first served. While the head sleeps, or there is no queue,
-// newcomers take the lock when they see it free, so that a sleeper doesn't hold it up. A head
-// that has been kicked sets pending again, and is then served next: nobody is passed over for longer
-// than its own wake-up takes.
+// pending, and newcomers queue: first come, first served. While the head sleeps, or there is no
+// queue, newcomers take the lock when they see it free, so that a sleeper doesn't hold it up. A
+// head that has been kicked sets pending again, and is then served next: nobody is passed over for
+// longer than its own wake-up takes.
 //
 // What differs from 2015:
 //
@@ -21,9 +21,9 @@ import (
 //   - A head that sleeps says hashed, not halted, so that its predecessor, who may
 //     be late with the above, does not enter it a second time (2016).
 //   - The unlocker kicks whatever state it finds (September 2015).
-//   - Newcomers steal (2015), for longer than one attempt (2017); see Tunables.Steal. Linux lets them try for
-//     as long as it is allowed, so that they burn their slices when the holder has lost its CPU; here they
-//     queue, and sleep, after 2^10 rounds.
+//   - Newcomers steal (2015), for longer than one attempt (2017); see Tunables.Steal. Linux lets
+//     them try for as long as it is allowed, so that they burn their slices when the holder has
+//     lost its CPU; here they queue, and sleep, after 2^10 rounds.
 //   - A waiter whose predecessor doesn't run sleeps without spinning any longer (2015); see
 //     Tunables.NoWaitEarly.
 //   - Here alone: a head that was woken and then passed over sleeps again when its
@@ -84,8 +84,8 @@ func steal(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) bool {
 			c.Count(paravirt.LockStealing)
 			return true
 		}
-		// With nobody in the queue, become its head, which sleeps when its budget is used up; behind
-		// an awake head, queue. Only with a sleeping head is there something to try for.
+		// With nobody in the queue, become its head, which sleeps when its budget is used up;
+		// behind an awake head, queue. Only with a sleeping head is there something to try for.
 		if v>>16 == 0 || v&pendingMask != 0 {
 			return false
 		}
@@ -166,7 +166,8 @@ const (
 )
 
 // takeAtHead takes the lock at the head of the queue.
-func takeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32, a *paravirt.Acquisition) {
+func takeAtHead(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
+	a *paravirt.Acquisition) {
 	entry := uint32(entryNone)
 	if c.Load8(node.State()) == hashed {
 		entry = entryLater
@@ -251,8 +252,8 @@ func pvUnlock(c *paravirt.CPU, w *arch.Word) {
 	}
 }
 
-// UnlockFast releases the lock if nobody has to be kicked, and reports whether it did. It needs no more of
-// the CPU than its instructions.
+// UnlockFast releases the lock if nobody has to be kicked, and reports whether it did. It needs no
+// more of the CPU than its instructions.
 func (l *PVQSpin) UnlockFast(c *paravirt.CPU) bool {
 	// As in pvUnlock.
 	return c.Cmpxchg8(lockedByte(&l.word), locked, unlocked) == locked
@@ -279,7 +280,8 @@ func (l *PVQSpin) TryLock(c *paravirt.CPU) bool { return queuedTry(c, &l.word) }
 // TrySteal takes the lock if it is free and the head of the queue, if there is one, sleeps: what
 // newcomers try before they queue.
 func (l *PVQSpin) TrySteal(c *paravirt.CPU) bool {
-	return c.Load32(l.word.Whole())&waitMask == 0 && c.Cmpxchg8(lockedByte(&l.word), unlocked, locked) == unlocked
+	return c.Load32(l.word.Whole())&waitMask == 0 &&
+		c.Cmpxchg8(lockedByte(&l.word), unlocked, locked) == unlocked
 }
 
 // IsLocked reports whether the lock is held or waited for.

@@ -17,13 +17,12 @@ import (
 // Strictly fair, and so every hand-over to a CPU that is not running stands
 // still.
 //
-// What it does not do well, which later years mended: a CPU may be kicked twice
-// for one acquisition, once at the head of the queue and once at the unlock; a kick is sent only if the
+// What it does not do well, which later years mended: a CPU may be kicked twice for one
+// acquisition, once at the head of the queue and once at the unlock; a kick is sent only if the
 // node says halted when the unlocker looks, and that look may pass the release: if the
 // predecessor's late kick has just made it running, the head says halted, sees the lock held, and
-// sleeps for ever (September 2015). With a Wait that is built as in
-// its day ([paravirt.WaitEvent2015]) an interrupt's wait swallows the outer
-// one's wake-up.
+// sleeps for ever (September 2015). With a Wait that is built as in its day
+// ([paravirt.WaitEvent2015]) an interrupt's wait swallows the outer one's wake-up.
 type PVQSpin2015 struct{ word arch.Word }
 
 // What the CPU that waits at a node is doing. The zero value is running.
@@ -77,7 +76,8 @@ func waitNode2015(c *paravirt.CPU, node *paravirt.Node, code uint32, a *paravirt
 			return
 		}
 		c.CountIf(paravirt.SpuriousWakeup, woken)
-		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0, paravirt.Rounds(c.Tunables().Spin, budget2015))
+		v, n := c.SpinWhile32(&node.Locked, ^uint32(0), 0,
+			paravirt.Rounds(c.Tunables().Spin, budget2015))
 		a.Rounds += uint64(n)
 		if v != 0 {
 			return
@@ -111,7 +111,8 @@ func kickNode2015(c *paravirt.CPU, next uint32) {
 
 // waitHead2015 waits at the head of the queue until the lock is free. It does not take it:
 // nobody else can.
-func waitHead2015(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32, a *paravirt.Acquisition) {
+func waitHead2015(c *paravirt.CPU, w *arch.Word, node *paravirt.Node, code uint32,
+	a *paravirt.Acquisition) {
 	var entry *paravirt.HashEntry
 	for {
 		c.Head(code<<1 | b2u(entry != nil))

@@ -42,8 +42,8 @@ func (l *PVTicket) Lock(c *paravirt.CPU) {
 //go:noinline
 func (l *PVTicket) lockSlow(c *paravirt.CPU, v uint32) { markedTicketSlow(c, &l.word, v) }
 
-// markedTicketSlow waits for the ticket that was taken when the word became v: spinning, and blocking
-// each time the budget is used up.
+// markedTicketSlow waits for the ticket that was taken when the word became v: spinning, and
+// blocking each time the budget is used up.
 func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	a := c.Contend()
 	want := uint16(v>>16) - ticketStep
@@ -51,7 +51,8 @@ func markedTicketSlow(c *paravirt.CPU, word *arch.Word, v uint32) {
 	for {
 		c.Head(uint32(want))
 		head = c.Load16(word.Half(0))
-		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); head&^ticketMark != want && budget > 0; {
+		for budget := paravirt.Rounds(c.Tunables().Spin, budget2015); head&^ticketMark != want &&
+			budget > 0; {
 			var n uint32
 			head, n = c.SpinWhile16(word.Half(0), ^uint16(ticketMark), head&^ticketMark, budget)
 			a.Rounds += uint64(n)
@@ -133,11 +134,12 @@ func lockSpinning(c *paravirt.CPU, word *arch.Word, want uint16) {
 	}
 }
 
-// announce says in a slot which ticket of which lock its CPU waits for. The lock is put in after the
-// ticket, so that an unlocker that reads the lock and then the ticket never pairs the new lock with
-// the old ticket, and so never misses its waiter. It may pair the old lock with the new ticket, when
-// an interrupt waits during a wait: then the kick of that CPU is useless. Linux also takes the old lock out
-// before, which excludes neither: an unlocker may have read it earlier. Go's compiler removes such a store.
+// announce says in a slot which ticket of which lock its CPU waits for. The lock is put in after
+// the ticket, so that an unlocker that reads the lock and then the ticket never pairs the new lock
+// with the old ticket, and so never misses its waiter. It may pair the old lock with the new
+// ticket, when an interrupt waits during a wait: then the kick of that CPU is useless. Linux also
+// takes the old lock out before, which excludes neither: an unlocker may have read it earlier. Go's
+// compiler removes such a store.
 func announce(c *paravirt.CPU, slot *paravirt.Slot, lock arch.Addr, want uint32) {
 	c.Store32(&slot.Want, want)
 	c.StorePtr(&slot.Lock, lock)

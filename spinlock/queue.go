@@ -79,8 +79,8 @@ func awaitFree(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) (v uint32
 	return v
 }
 
-// leave ends the queue if the node is its last one, and so takes the lock in the word v; else it returns the
-// tail code of the node to which the queue's head goes.
+// leave ends the queue if the node is its last one, and so takes the lock in the word v; else it
+// returns the tail code of the node to which the queue's head goes.
 //
 // As long as there is a queue, nobody but its head takes the lock or sets
 // pending natively, so the exchange fails only because another joined.

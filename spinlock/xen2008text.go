@@ -17,8 +17,8 @@ import (
 // and somebody tried).
 //
 // A waiter takes the byte down when it comes, and again only after it has seen it positive: no more
-// than once while the lock is held. More than 127 waiters would take it round to
-// positive, and two would hold the lock. A CPU may wait in four contexts: MaxCPUs in the catalogue says 32.
+// than once while the lock is held. More than 127 waiters would take it round to positive, and two
+// would hold the lock. A CPU may wait in four contexts: MaxCPUs in the catalogue says 32.
 type Xen2008Text struct{ word arch.Word }
 
 func (l *Xen2008Text) lock() *arch.U8      { return l.word.Byte(0) }

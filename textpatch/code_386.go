@@ -10,7 +10,8 @@ import (
 // Arguments are on the stack here: what is one instruction elsewhere is two, and doesn't fit
 // into a call.
 
-var errStack = errors.New("textpatch: on 386 arguments are on the stack: replace the function's body")
+var errStack = errors.New("textpatch: on 386 arguments are on the stack: replace the function's " +
+	"body")
 
 func encodeStoreZero() ([]byte, error) { return nil, errStack }
 
@@ -38,7 +39,8 @@ func editBody(entry, to uintptr) (Edit, error) {
 	}
 	code := append([]byte{prefixGS}, jump...)
 	if was[0] != prefixGS || instructionLen(was) < len(code) {
-		return Edit{}, fmt.Errorf("textpatch: at %#x: the bytes % x are not how a function begins: it is left as it is", entry, was[:len(code)])
+		return Edit{}, fmt.Errorf("textpatch: at %#x: the bytes % x are not how a function "+
+			"begins: it is left as it is", entry, was[:len(code)])
 	}
 	return Edit{Addr: entry, Old: was[:len(code)], New: code, Part: true}, nil
 }

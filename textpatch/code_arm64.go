@@ -58,7 +58,8 @@ func instructionLen([]byte) int { return callLen }
 
 func checkCode(addr uintptr, code []byte) error {
 	if _, err := arm64asm.Decode(code); err != nil || len(code) != callLen {
-		return fmt.Errorf("textpatch: at %#x: the bytes % x are not one instruction: %v", addr, code, err)
+		return fmt.Errorf("textpatch: at %#x: the bytes % x are not one instruction: %v", addr,
+			code, err)
 	}
 	return nil
 }

@@ -40,7 +40,8 @@ func TestTheQuickLengthIsTheDecoders(t *testing.T) {
 			if n := commonLen(code[at:]); n > 0 {
 				both++
 				if n != inst.Len {
-					t.Fatalf("%#x: % x: %v has %d bytes, not %d", pc, code[at:at+15], inst, inst.Len, n)
+					t.Fatalf("%#x: % x: %v has %d bytes, not %d", pc, code[at:at+15], inst,
+						inst.Len, n)
 				}
 			}
 			at += inst.Len

@@ -35,17 +35,17 @@
 // replaced in one go. There are two ways, both for code that other threads run meanwhile
 // (TestThreadsThatRunTheCodeSeeTheOldOrTheNewInstruction):
 //
-//   - [Live] (amd64): through a breakpoint, as Linux's text_poke_bp does it: one byte, INT3, over each
-//     call's first; then the other bytes; then the first. Between these all cores are serialised by
-//     membarrier's SYNC_CORE. A thread that meets the INT3 is sent back to the same place by a handler for
-//     SIGTRAP, until the new instruction is there. Traps of others go to Go's runtime
-//     (TestABreakpointThatIsNotOursIsTheRuntimes). A debugger keeps the traps for itself, so there is
-//     no Live under one (TestLiveIsRefusedUnderADebugger). One that attaches in the few µs
-//     between the steps isn't noticed.
+//   - [Live] (amd64): through a breakpoint, as Linux's text_poke_bp does it: one byte, INT3, over
+//     each call's first; then the other bytes; then the first. Between these all cores are
+//     serialised by membarrier's SYNC_CORE. A thread that meets the INT3 is sent back to the same
+//     place by a handler for SIGTRAP, until the new instruction is there. Traps of others go to
+//     Go's runtime (TestABreakpointThatIsNotOursIsTheRuntimes). A debugger keeps the traps for
+//     itself, so there is no Live under one (TestLiveIsRefusedUnderADebugger). One that attaches in
+//     the few µs between the steps isn't noticed.
 //   - [Quiet]: with GOMAXPROCS at 1, and that one P pinned, no other goroutine runs
 //     (TestQuietIsWhileNothingElseRuns). Each stands between two instructions, or in a system call,
-//     and fetches what it executes next afterwards. Go lets no program stop its world; this comes to the
-//     same for Go code, and C code has no calls of Go's functions in it.
+//     and fetches what it executes next afterwards. Go lets no program stop its world; this comes
+//     to the same for Go code, and C code has no calls of Go's functions in it.
 //
 // What Live rests on: a store of one byte is not torn; a core that has executed a serialising
 // instruction since the last byte was stored fetches the new ones; and no core's fetch of an
@@ -73,11 +73,10 @@
 //     others: it tests a register against a constant, the distance. A body, on 386, keeps its first
 //     byte. Probes on them come and go (TestAProbeOnACallComesAndGoes,
 //     TestAProbeThatGoesFromACallThatIsNothingLeavesTheCall).
-//   - a call that becomes a store ([Patch.StoreZero], amd64) keeps neither: there is no store
-//     that could. A probe on that very instruction does no harm while it is attached; when it goes, it
+//   - a call that becomes a store ([Patch.StoreZero], amd64) keeps neither: there is no store that
+//     could. A probe on that very instruction does no harm while it is attached; when it goes, it
 //     leaves the call of some address, and the program dies there
-//     (TestAProbeThatGoesFromAStoreLeavesNoCode). Probes on functions' entries are
-//     no danger.
+//     (TestAProbeThatGoesFromAStoreLeavesNoCode). Probes on functions' entries are no danger.
 //
 // # Why a call can be replaced
 //

@@ -59,7 +59,8 @@ func confirm(code []byte, base uintptr, candidates []Site) (sure, unsure []Site,
 		}
 		entry := f.Entry()
 		if entry < base || entry > group[0].Addr {
-			return nil, nil, fmt.Errorf("textpatch: %#x lies in %s, which begins at %#x", group[0].Addr, f.Name(), entry)
+			return nil, nil, fmt.Errorf("textpatch: %#x lies in %s, which begins at %#x",
+				group[0].Addr, f.Name(), entry)
 		}
 		at := entry
 		for _, s := range group {

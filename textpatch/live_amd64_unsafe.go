@@ -102,7 +102,8 @@ func catchTraps() error {
 	}
 	const onStack, restorer = 0x08000000, 0x04000000 // SA_ONSTACK, SA_RESTORER
 	if now.handler <= 1 || now.flags&onStack == 0 || now.flags&restorer == 0 {
-		return fmt.Errorf("%w: SIGTRAP is not handled as Go's runtime does it (handler %#x, flags %#x)", ErrLive, now.handler, now.flags)
+		return fmt.Errorf("%w: SIGTRAP is not handled as Go's runtime does it (handler %#x, "+
+			"flags %#x)", ErrLive, now.handler, now.flags)
 	}
 	atomic.StoreUintptr(&runtimeHandler, now.handler)
 	now.handler = own

@@ -28,15 +28,23 @@ func TestTextIsWhatTheProgramsFileIsMappedTo(t *testing.T) {
 		want       []area
 		err        string
 	}{
-		{"a program", line(here, "r-xp", own) + line(just, "r-xp", lib) + vsyscall, []area{here}, ""},
+		{"a program", line(here, "r-xp", own) + line(just, "r-xp", lib) + vsyscall, []area{here},
+			""},
 		{"two areas", line(here, "r-xp", own) + line(other, "r-xp", own), []area{here, other}, ""},
-		{"in part on larger pages of a file", line(here, "r-xp", own) + line(other, "r-xp", "00:0f 5 /anon_hugepage"), []area{here, other}, ""},
+		{"in part on larger pages of a file",
+			line(here, "r-xp", own) + line(other, "r-xp", "00:0f 5 /anon_hugepage"),
+			[]area{here, other}, ""},
 		{"data is not text", line(here, "r-xp", own) + line(other, "rw-p", own), []area{here}, ""},
-		{"memory of a just-in-time compiler", line(just, "rwxp", none) + line(here, "r-xp", own), []area{here}, ""},
+		{"memory of a just-in-time compiler", line(just, "rwxp", none) + line(here, "r-xp", own),
+			[]area{here}, ""},
 		{"unpacked", line(here, "r-xp", none) + vsyscall, nil, "no file is mapped to"},
-		{"unpacked, and named", line(here, "r-xp", none+" [anon: x]") + vsyscall, nil, "no file is mapped to"},
-		{"in part on larger pages", line(here, "r-xp", own) + line(other, "r-xp", none), nil, "no file is mapped to"},
-		{"a larger area than the text", line(area{other.start - 4096, other.end}, "r-xp", none) + line(here, "r-xp", own), nil, "no file is mapped to"},
+		{"unpacked, and named", line(here, "r-xp", none+" [anon: x]") + vsyscall, nil,
+			"no file is mapped to"},
+		{"in part on larger pages", line(here, "r-xp", own) + line(other, "r-xp", none), nil,
+			"no file is mapped to"},
+		{"a larger area than the text",
+			line(area{other.start - 4096, other.end}, "r-xp", none) + line(here, "r-xp", own), nil,
+			"no file is mapped to"},
 		{"not there", line(just, "r-xp", lib), nil, "doesn't have the program's text"},
 	} {
 		have, err := goText(c.maps)
@@ -44,7 +52,8 @@ func TestTextIsWhatTheProgramsFileIsMappedTo(t *testing.T) {
 			if err != nil || !slices.Equal(have, c.want) {
 				t.Errorf("%s: %x, %v, want %x", c.name, have, err, c.want)
 			}
-		} else if err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "\n") {
+		} else if err == nil || !strings.Contains(err.Error(), c.err) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.err)
 		}
 	}

@@ -50,7 +50,8 @@ func (m memory) isOwn() error {
 		return err
 	}
 	if here := (*(**[16]byte)(unsafe.Pointer(&entry)))[:]; !bytes.Equal(here, there) {
-		return fmt.Errorf("textpatch: /proc/self/mem has % x at %#x, where the program has % x: it is another program's memory, perhaps an emulator's", there, entry, here)
+		return fmt.Errorf("textpatch: /proc/self/mem has % x at %#x, where the program has % x: "+
+			"it is another program's memory, perhaps an emulator's", there, entry, here)
 	}
 	return nil
 }
@@ -91,7 +92,8 @@ func (m memory) write(addr uintptr, b []byte) error {
 func transfer(call, fd uintptr, b []byte, addr uintptr) unix.Errno {
 	for done := 0; done < len(b); {
 		// On 386 the offset is two words, and an address is the lower one.
-		n, _, errno := unix.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&b[done])), uintptr(len(b)-done), addr+uintptr(done), 0, 0)
+		n, _, errno := unix.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&b[done])),
+			uintptr(len(b)-done), addr+uintptr(done), 0, 0)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:
@@ -138,8 +140,10 @@ func goText(maps string) (all []area, err error) {
 			continue
 		}
 		if fields[4] == "0" {
-			return nil, fmt.Errorf("textpatch: the program's text at %#x to %#x is in memory that no file is mapped to: "+
-				"it was unpacked there, or moved to larger pages; it is left as it is", a.start, a.end)
+			return nil, fmt.Errorf("textpatch: the program's text at %#x to %#x is in memory "+
+				"that no file is mapped to: "+
+				"it was unpacked there, or moved to larger pages; it is left as it is", a.start,
+				a.end)
 		}
 		all = append(all, a)
 	}
@@ -166,8 +170,10 @@ const (
 
 // readySync registers the process for syncCores.
 func readySync() error {
-	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierRegisterSyncCore, 0, 0); errno != 0 {
-		return fmt.Errorf("textpatch: other cores can't be told of changed text: membarrier's SYNC_CORE: %w", errno)
+	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierRegisterSyncCore, 0,
+		0); errno != 0 {
+		return fmt.Errorf("textpatch: other cores can't be told of changed text: membarrier's "+
+			"SYNC_CORE: %w", errno)
 	}
 	return nil
 }

@@ -97,24 +97,28 @@ func TestBytesWithinAnInstructionAreNoCall(t *testing.T) {
 
 func TestLengthsOfWhatTheDecoderDoesNotKnow(t *testing.T) {
 	for _, c := range [][]byte{
-		{0xc4, 0xe2, 0xf3, 0xf7, 0xc0},                               // SHRX rcx, rax, rax
-		{0xc4, 0xe2, 0xe9, 0xb9, 0xc1},                               // VFMADD231SD
-		{0xc4, 0xe3, 0xfb, 0xf0, 0xc0, 0x07},                         // RORX rax, rax, 7
-		{0xc5, 0xf8, 0x77},                                           // VZEROUPPER
-		{0xc5, 0xfe, 0x6f, 0x44, 0x24, 0x20},                         // VMOVDQU ymm0, [rsp+32]
-		{0xc5, 0xfe, 0x6f, 0x05, 1, 2, 3, 4},                         // VMOVDQU ymm0, [rip+…]
-		{0xc5, 0xf5, 0x72, 0xf0, 0x05},                               // VPSLLD ymm1, ymm0, 5
-		{0x62, 0xf1, 0x7c, 0x48, 0x11, 0x44, 0x24, 0x01},             // VMOVUPS [rsp+64], zmm0
-		{0x62, 0xf3, 0x75, 0x48, 0x25, 0xc2, 0xff},                   // VPTERNLOGD zmm0, zmm1, zmm2, 255
-		{0xc4, 0x81, 0x7e, 0x6f, 0x84, 0xcb, 0x00, 0x01, 0x00, 0x00}, // VMOVDQU ymm0, [r11+r9*8+256]
+		{0xc4, 0xe2, 0xf3, 0xf7, 0xc0},                   // SHRX rcx, rax, rax
+		{0xc4, 0xe2, 0xe9, 0xb9, 0xc1},                   // VFMADD231SD
+		{0xc4, 0xe3, 0xfb, 0xf0, 0xc0, 0x07},             // RORX rax, rax, 7
+		{0xc5, 0xf8, 0x77},                               // VZEROUPPER
+		{0xc5, 0xfe, 0x6f, 0x44, 0x24, 0x20},             // VMOVDQU ymm0, [rsp+32]
+		{0xc5, 0xfe, 0x6f, 0x05, 1, 2, 3, 4},             // VMOVDQU ymm0, [rip+…]
+		{0xc5, 0xf5, 0x72, 0xf0, 0x05},                   // VPSLLD ymm1, ymm0, 5
+		{0x62, 0xf1, 0x7c, 0x48, 0x11, 0x44, 0x24, 0x01}, // VMOVUPS [rsp+64], zmm0
+		// VPTERNLOGD zmm0, zmm1, zmm2, 255
+		{0x62, 0xf3, 0x75, 0x48, 0x25, 0xc2, 0xff},
+		// VMOVDQU ymm0, [r11+r9*8+256]
+		{0xc4, 0x81, 0x7e, 0x6f, 0x84, 0xcb, 0x00, 0x01, 0x00, 0x00},
 	} {
-		if n := instructionLen(append(bytes.Clone(c), bytes.Repeat([]byte{0xcc}, 16)...)); n != len(c) {
+		if n := instructionLen(append(bytes.Clone(c), bytes.Repeat([]byte{0xcc}, 16)...)); n != len(
+			c) {
 			t.Errorf("% x: %d bytes, want %d", c, n, len(c))
 		}
 	}
 }
 
-var cycles = flag.Int("textpatch.cycles", 200, "how often text is patched and undone while threads run it")
+var cycles = flag.Int("textpatch.cycles", 200,
+	"how often text is patched and undone while threads run it")
 
 // clearPlain keeps its argument in a register: what calls it in room leaves no place on the stack
 // for it.
@@ -206,7 +210,8 @@ func room(p *[4]uint32) {
 // and four lie on the line before.
 func writeStraddlingCalls(t *testing.T) {
 	entry := Entry(room)
-	code := []byte{0x48, 0x89, 0x44, 0x24, 0x08} // movq rax, 8(rsp): where the caller has room for it
+	// movq rax, 8(rsp): where the caller has room for it
+	code := []byte{0x48, 0x89, 0x44, 0x24, 0x08}
 	for i := range 4 {
 		code = append(code, 0x48, 0x8b, 0x44, 0x24, 0x08) // movq 8(rsp), rax
 		code = append(code, 0x48, 0x83, 0xc0, byte(4*i))  // addq $4i, rax
@@ -286,7 +291,8 @@ func switchWhileRun(t *testing.T, when When, p *Patch, f func(*[4]uint32)) {
 	}
 	calls := stop()
 	check(t, err)
-	t.Logf("%d cycles; %d runs by other threads; a breakpoint was met %d times", *cycles, calls, Traps()-before)
+	t.Logf("%d cycles; %d runs by other threads; a breakpoint was met %d times", *cycles, calls,
+		Traps()-before)
 	if wrong.Load() != 0 {
 		t.Errorf("%d runs did what neither instruction does", wrong.Load())
 	}
@@ -303,7 +309,8 @@ func TestABreakpointThatIsNotOursIsTheRuntimes(t *testing.T) {
 		return
 	}
 	out := runChild(t, 2)
-	if !strings.Contains(out, "SIGTRAP: trace trap") || !strings.Contains(out, "TestABreakpointThatIsNotOursIsTheRuntimes") {
+	if !strings.Contains(out, "SIGTRAP: trace trap") ||
+		!strings.Contains(out, "TestABreakpointThatIsNotOursIsTheRuntimes") {
 		t.Errorf("the runtime doesn't say what it says of traps:\n%s", out)
 	}
 }

@@ -33,7 +33,8 @@ func clearOther(p *uint32) {
 }
 
 // ways is how text can be written in this build.
-var ways = map[string][]When{"amd64": {Quiet, Live}, "386": {Quiet}, "arm64": {Quiet}}[runtime.GOARCH]
+var ways = map[string][]When{"amd64": {Quiet, Live}, "386": {Quiet},
+	"arm64": {Quiet}}[runtime.GOARCH]
 
 //go:noinline
 func callOnce(p *uint32) { clear(p) }
@@ -177,7 +178,8 @@ func TestOtherCodeThanExpectedIsRefusedByNameAndLeftAlone(t *testing.T) {
 	x, y := uint32(1), uint32(1)
 	callTwice(&x, &y)
 	if x != 0 || y != 1 {
-		t.Errorf("words are %d and %d: the first call should do what it did, the second nothing", x, y)
+		t.Errorf("words are %d and %d: the first call should do what it did, the second nothing", x,
+			y)
 	}
 }
 
@@ -216,13 +218,17 @@ func TestAWriteThatIsRefusedChangesNothing(t *testing.T) {
 				check(t, p.Nop(sites[0]), p.Call(sites[1], Entry(clearOther)))
 				err := p.Apply(when)
 				refuse = nil
-				if !errors.Is(err, syscall.EIO) || strings.Contains(err.Error(), "undone") || strings.Contains(err.Error(), "\n") {
-					t.Fatalf("%v: write %d of %d refused: %v, want the kernel's error in one line", when, n+1, len(seen), err)
+				if !errors.Is(err, syscall.EIO) || strings.Contains(err.Error(), "undone") ||
+					strings.Contains(err.Error(), "\n") {
+					t.Fatalf("%v: write %d of %d refused: %v, want the kernel's error in one line",
+						when, n+1, len(seen), err)
 				}
 				clears.Store(0)
 				x, y := uint32(1), uint32(1)
-				if callTwice(&x, &y); x != 0 || y != 0 || clears.Load() != 2 || p.Applied() || !p.Touched() {
-					t.Errorf("%v: write %d refused: words are %d and %d, calls counted %d", when, n+1, x, y, clears.Load())
+				if callTwice(&x, &y); x != 0 || y != 0 || clears.Load() != 2 || p.Applied() ||
+					!p.Touched() {
+					t.Errorf("%v: write %d refused: words are %d and %d, calls counted %d", when,
+						n+1, x, y, clears.Load())
 				}
 			}
 		}
@@ -274,7 +280,8 @@ func TestNoMappingIsWritableAndExecutable(t *testing.T) {
 	maps, err := os.ReadFile("/proc/self/maps")
 	check(t, err)
 	for line := range strings.Lines(string(maps)) {
-		if perms := strings.Fields(line)[1]; strings.Contains(perms, "w") && strings.Contains(perms, "x") {
+		if perms := strings.Fields(line)[1]; strings.Contains(perms, "w") &&
+			strings.Contains(perms, "x") {
 			t.Error(line)
 		}
 	}

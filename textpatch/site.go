@@ -40,5 +40,6 @@ type Mismatch struct {
 }
 
 func (m *Mismatch) Error() string {
-	return fmt.Sprintf("textpatch: at %#x: expected the bytes % x, found % x: something else has changed this code; it is left as it is", m.Addr, m.Want, m.Have)
+	return fmt.Sprintf("textpatch: at %#x: expected the bytes % x, found % x: something else has "+
+		"changed this code; it is left as it is", m.Addr, m.Want, m.Have)
 }

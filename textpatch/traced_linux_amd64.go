@@ -14,7 +14,8 @@ import (
 func canLive() error {
 	files, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("%w: whether a debugger is attached can't be read from /proc/self/task", ErrLive)
+		return fmt.Errorf("%w: whether a debugger is attached can't be read from /proc/self/task",
+			ErrLive)
 	}
 	for _, name := range files {
 		status, err := os.ReadFile(name)
@@ -27,7 +28,8 @@ func canLive() error {
 		_, after, _ := bytes.Cut(status, []byte("\nTracerPid:"))
 		tracer, _, _ := bytes.Cut(bytes.TrimSpace(after), []byte("\n"))
 		if string(tracer) != "0" {
-			return fmt.Errorf("%w under a debugger: the one attached (TracerPid %s) would take the breakpoints for its own", ErrLive, tracer)
+			return fmt.Errorf("%w under a debugger: the one attached (TracerPid %s) would take "+
+				"the breakpoints for its own", ErrLive, tracer)
 		}
 	}
 	return nil

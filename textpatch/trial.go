@@ -52,7 +52,8 @@ func (m memory) try(when When) error {
 		return err
 	}
 	if after := trialCall(); before != 1 || during != 2 || after != 1 {
-		return fmt.Errorf("%w: a call that was made another one, and put back, went to %d, %d and %d instead of 1, 2 and 1: something, "+
+		return fmt.Errorf("%w: a call that was made another one, and put back, went to %d, %d "+
+			"and %d instead of 1, 2 and 1: something, "+
 			"an emulator perhaps, runs a copy of the text", ErrNoEffect, before, during, after)
 	}
 	tried[when] = true
@@ -72,7 +73,8 @@ func (m memory) trialSite() (Site, error) {
 		return Site{}, err
 	}
 	const longest = 15 // the decoder looks as far beyond the last instruction
-	sites, _, err := confirm(append(code, make([]byte, longest)...), entry, scan(code, entry, []uintptr{Entry(trialOld)}))
+	sites, _, err := confirm(append(code, make([]byte, longest)...), entry,
+		scan(code, entry, []uintptr{Entry(trialOld)}))
 	if err == nil && len(sites) != 1 {
 		err = errors.New("textpatch: the call on which writing is tried is not as it was compiled")
 	}

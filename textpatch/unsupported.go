@@ -11,7 +11,8 @@ import (
 // Supported says whether there is patching in this build.
 const Supported = false
 
-var errHere = fmt.Errorf("textpatch: no patching in a build for %s/%s, or with the tag purego: %w", runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
+var errHere = fmt.Errorf("textpatch: no patching in a build for %s/%s, or with the tag purego: %w",
+	runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
 
 // Calls returns an error here.
 func Calls(targets ...uintptr) (sites, unsure []Site, err error) { return nil, nil, errHere }

@@ -20,7 +20,9 @@ func write(edits []Edit, when When) (touched bool, err error) {
 		return false, err
 	}
 	defer mem.Close()
-	edits = slices.SortedFunc(slices.Values(edits), func(a, b Edit) int { return cmp.Compare(a.Addr, b.Addr) })
+	edits = slices.SortedFunc(slices.Values(edits), func(a, b Edit) int {
+		return cmp.Compare(a.Addr, b.Addr)
+	})
 	if err := sound(edits); err != nil {
 		return false, err
 	}
@@ -41,7 +43,8 @@ func sound(edits []Edit) error {
 	var checked []byte // most are the same, or calls
 	for _, e := range edits {
 		if len(e.Old) != len(e.New) {
-			return fmt.Errorf("textpatch: at %#x: %d bytes can't take the place of %d", e.Addr, len(e.New), len(e.Old))
+			return fmt.Errorf("textpatch: at %#x: %d bytes can't take the place of %d", e.Addr,
+				len(e.New), len(e.Old))
 		}
 		if e.Addr < end {
 			return fmt.Errorf("textpatch: at %#x: two edits of the same bytes", e.Addr)

@@ -5,12 +5,13 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// What runs on the vCPUs. It runs in virtual machines too, where there is no Go runtime: it doesn't allocate, calls
-// through no interface, and all that it reaches was there before.
+// What runs on the vCPUs. It runs in virtual machines too, where there is no Go runtime: it doesn't
+// allocate, calls through no interface, and all that it reaches was there before.
 
 const line = 64
 
-// maxLocks is how many locks all vCPUs share. Lock 0 is the one that all hammer while there is but one.
+// maxLocks is how many locks all vCPUs share. Lock 0 is the one that all hammer while there is but
+// one.
 const maxLocks = 4
 
 // guarded is a lock and what it protects, each in cache lines of its own.
@@ -30,25 +31,29 @@ type protected struct {
 	_      [line - 8]byte
 }
 
-// enter is the first half of a critical section: it writes the first line, and returns what it made of the
-// count. It reports whether all was as the last holder must have left it.
+// enter is the first half of a critical section: it writes the first line, and returns what it made
+// of the count. It reports whether all was as the last holder must have left it.
 func (g *guarded) enter(c arch.Core, me uint32) (n uint32, whole bool) {
 	n = c.Load32(&g.first.count) + 1
-	whole = c.Load32(&g.first.holder) == 0 && c.Load32(&g.second.count) == n-1 && c.Load32(&g.third.count) == n-1
+	whole = c.Load32(&g.first.holder) == 0 && c.Load32(&g.second.count) == n-1 &&
+		c.Load32(&g.third.count) == n-1
 	c.Store32(&g.first.holder, me)
 	c.Store32(&g.first.count, n)
 	return n, whole
 }
 
-// leave is the second half: it writes the other lines, and reports whether nobody has been here since enter.
+// leave is the second half: it writes the other lines, and reports whether nobody has been here
+// since enter.
 //
-// Who comes in between finds the lines torn, or somebody's name; who has come and gone has counted all lines, and left
-// no name; who stays leaves its own. An update that is lost is found by the sums. Counting alone would see only the last.
+// Who comes in between finds the lines torn, or somebody's name; who has come and gone has counted
+// all lines, and left no name; who stays leaves its own. An update that is lost is found by the
+// sums. Counting alone would see only the last.
 func (g *guarded) leave(c arch.Core, me, n uint32) (alone bool) {
 	second, third := c.Load32(&g.second.count)+1, c.Load32(&g.third.count)+1
 	c.Store32(&g.second.count, second)
 	c.Store32(&g.third.count, third)
-	alone = second == n && third == n && c.Load32(&g.first.holder) == me && c.Load32(&g.first.count) == n
+	alone = second == n && third == n && c.Load32(&g.first.holder) == me &&
+		c.Load32(&g.first.count) == n
 	c.Store32(&g.first.holder, 0)
 	return alone
 }
@@ -82,9 +87,9 @@ const (
 	knobYield
 )
 
-// object is a lock in memory that is freed as soon as everybody of a small group has had it, by whoever had it
-// last, and at once is used for something else, and then for a lock again. Others may still be in the
-// middle of their Unlock, and must not touch it.
+// object is a lock in memory that is freed as soon as everybody of a small group has had it, by
+// whoever had it last, and at once is used for something else, and then for a lock again. Others
+// may still be in the middle of their Unlock, and must not touch it.
 type object struct {
 	guarded
 	generation arch.U32
@@ -115,8 +120,8 @@ const (
 	done
 )
 
-// A client's state, in one word for those who look on: its phase, which lock it wants, and which it holds. A lock
-// counts as held until its Unlock has returned.
+// A client's state, in one word for those who look on: its phase, which lock it wants, and which it
+// holds. A lock counts as held until its Unlock has returned.
 const (
 	phaseBits = 2
 	wantShift = phaseBits
@@ -286,7 +291,8 @@ func (cl *client) give(c *paravirt.CPU, i, knobs uint32) {
 	cl.release(c, g, i)
 }
 
-// use takes the object's lock, once in each of its lives, and frees it if nobody else has yet to come.
+// use takes the object's lock, once in each of its lives, and frees it if nobody else has yet to
+// come.
 func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	o := cl.own
 	life := c.Load32(&o.generation) + 1
@@ -314,8 +320,8 @@ func (cl *client) use(c *paravirt.CPU, knobs uint32) {
 	c.Store32(&o.generation, life)
 }
 
-// overwrite uses the memory of a lock for something else, and untouched reports whether nobody else has written
-// to it since.
+// overwrite uses the memory of a lock for something else, and untouched reports whether nobody else
+// has written to it since.
 func (o *object) overwrite(c arch.Core) {
 	c.Store32(o.word.Whole(), scribble)
 	c.Store32(o.more.Whole(), scribble)
@@ -325,8 +331,9 @@ func (o *object) untouched(c arch.Core) bool {
 	return c.Load32(o.word.Whole()) == scribble && c.Load32(o.more.Whole()) == scribble
 }
 
-// lieStill leaves the memory be that was freed: for a moment, for some microseconds, and now and then for longer
-// than a slice, so that one who lost its CPU in the middle of an Unlock gets it back meanwhile.
+// lieStill leaves the memory be that was freed: for a moment, for some microseconds, and now and
+// then for longer than a slice, so that one who lost its CPU in the middle of an Unlock gets it
+// back meanwhile.
 func (cl *client) lieStill(c *paravirt.CPU) {
 	switch now := c.Now(); {
 	case now-cl.lay > apart:
@@ -339,11 +346,12 @@ func (cl *client) lieStill(c *paravirt.CPU) {
 	}
 }
 
-// apart is how much time there is at least between two times that memory lies still for long, in ns.
+// apart is how much time there is at least between two times that memory lies still for long, in
+// ns.
 const apart = 30e6
 
-// comeAndGo takes the vCPU down, uses a lock without an event channel, as one may that isn't up yet, and
-// brings it up again.
+// comeAndGo takes the vCPU down, uses a lock without an event channel, as one may that isn't up
+// yet, and brings it up again.
 func (cl *client) comeAndGo(c *paravirt.CPU, knobs uint32) {
 	c.Down()
 	for range 3 {

@@ -18,7 +18,8 @@ func spinKind() spinlock.Kind {
 	panic("no tas")
 }
 
-// Somebody has come and gone while another was in the middle: all counts are right, and both were not alone.
+// Somebody has come and gone while another was in the middle: all counts are right, and both were
+// not alone.
 func TestTheDataShowsWhatACounterDoesNot(t *testing.T) {
 	var c arch.Core
 	t.Run("who comes and goes meanwhile", func(t *testing.T) {
@@ -120,9 +121,11 @@ func TestAWatchTellsALostWakeUpFromASlowOne(t *testing.T) {
 			w.set(0, locking, 0, 0, true)
 			w.set(1, locking, 0, 0, true)
 		}, true},
-		{"one sleeps, and nobody else is there", func(w *crowd) { w.set(0, locking, 0, 0, true) }, true},
+		{"one sleeps, and nobody else is there", func(w *crowd) { w.set(0, locking, 0, 0, true) },
+			true},
 		{"they hold other locks", func(w *crowd) { w.set(0, locking, 1, lock0, true) }, true},
-		{"the group's object is a lock too", func(w *crowd) { w.set(2, locking, own, 0, true) }, true},
+		{"the group's object is a lock too", func(w *crowd) { w.set(2, locking, own, 0, true) },
+			true},
 		{"one is awake", func(w *crowd) {
 			w.set(0, locking, 0, 0, true)
 			w.set(1, locking, 0, 0, false)
@@ -220,10 +223,12 @@ func TestAnInjectorEndsSleepsEarlyAndLosesNothing(t *testing.T) {
 	c.Store32(&a.knobs, knobSpurious|knobDelay)
 	run()
 	if polls == times || polls == 0 || notified != times {
-		t.Errorf("%d polls and %d notifications of %d: want some sleeps ended early, and all notifications sent", polls, notified, times)
+		t.Errorf("%d polls and %d notifications of %d: want some sleeps ended early, and all "+
+			"notifications sent", polls, notified, times)
 	}
 	if s := &in.cpus[0]; s.spurious.Value() != uint64(times-polls) || s.delayed.Value() == 0 {
-		t.Errorf("%d early and %d late are counted, %d were early", s.spurious.Value(), s.delayed.Value(), times-polls)
+		t.Errorf("%d early and %d late are counted, %d were early", s.spurious.Value(),
+			s.delayed.Value(), times-polls)
 	}
 	if m.Rescue(1); rescued != 1 {
 		t.Error("a rescue did not come through")

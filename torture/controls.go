@@ -7,11 +7,11 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// The controls are locks that are broken on purpose, each so that one detector must see it. If it doesn't,
-// that it sees nothing in the others means nothing.
+// The controls are locks that are broken on purpose, each so that one detector must see it. If it
+// doesn't, that it sees nothing in the others means nothing.
 
-// busted looks, and then takes what it saw free: in between somebody else may do the same. And it doesn't wait for
-// ever: a holder that has lost its CPU is not waited for.
+// busted looks, and then takes what it saw free: in between somebody else may do the same. And it
+// doesn't wait for ever: a holder that has lost its CPU is not waited for.
 func bustedLock(w *arch.Word, c *paravirt.CPU) {
 	if !bustedTry(w, c) {
 		c.SpinWhile32(w.Whole(), ^uint32(0), 1, 1<<10)
@@ -30,8 +30,8 @@ func bustedTry(w *arch.Word, c *paravirt.CPU) bool {
 
 func bustedUnlock(w *arch.Word, c *paravirt.CPU) { c.Store32(w.Whole(), 0) }
 
-// bustedGap is about as long as its critical section, so that both are where a vCPU loses its CPU, should there be
-// but one.
+// bustedGap is about as long as its critical section, so that both are where a vCPU loses its CPU,
+// should there be but one.
 const bustedGap = 1 << 10
 
 // deaf sleeps, and its unlock wakes nobody.
@@ -52,8 +52,9 @@ func deafLock(w *arch.Word, c *paravirt.CPU) {
 
 func deafUnlock(w *arch.Word, c *paravirt.CPU) { c.Store8(w.Byte(0), 0) }
 
-// clingy is a good lock until it has released: then it writes to its memory once more, on every other vCPU after
-// a while, and now and then after so long that the vCPU has lost its CPU meanwhile.
+// clingy is a good lock until it has released: then it writes to its memory once more, on every
+// other vCPU after a while, and now and then after so long that the vCPU has lost its CPU
+// meanwhile.
 func clingyUnlock(w *arch.Word, c *paravirt.CPU) {
 	c.Store8(w.Byte(0), 0)
 	if c.ID()%2 == 0 {
@@ -95,7 +96,8 @@ func byteLock(w *arch.Word, c *paravirt.CPU) {
 }
 
 func controlLocks() []lock {
-	kind := func(name, about string, take, release func(*arch.Word, *paravirt.CPU), try func(*arch.Word, *paravirt.CPU) bool) spinlock.Kind {
+	kind := func(name, about string, take, release func(*arch.Word, *paravirt.CPU),
+		try func(*arch.Word, *paravirt.CPU) bool) spinlock.Kind {
 		return spinlock.Kind{
 			Name: name, About: about, From: "control", MaxCPUs: paravirt.MaxCPUs,
 			Lock: take, Unlock: release, TryLock: try, IsLocked: byteIs, IsContended: never,
@@ -103,15 +105,21 @@ func controlLocks() []lock {
 	}
 	return []lock{
 		{
-			kind:    kind("busted", "looks, then takes; doesn't wait for ever", bustedLock, bustedUnlock, bustedTry),
+			kind: kind("busted", "looks, then takes; doesn't wait for ever", bustedLock,
+				bustedUnlock, bustedTry),
 			stretch: stretch{15, 1},
-			control: result.FindingExclusion, known: []string{result.FindingExclusion, result.FindingSum, result.FindingReuse},
+			control: result.FindingExclusion,
+			known:   []string{result.FindingExclusion, result.FindingSum, result.FindingReuse},
 		},
-		{kind: kind("deaf", "its unlock wakes nobody", deafLock, deafUnlock, byteTry), control: result.FindingLost, known: []string{result.FindingLost}},
+		{kind: kind("deaf", "its unlock wakes nobody", deafLock, deafUnlock, byteTry),
+			control: result.FindingLost, known: []string{result.FindingLost}},
 		{
-			kind:    kind("clingy", "writes to its memory after the release", byteLock, clingyUnlock, byteTry),
-			control: result.FindingReuse, known: []string{result.FindingReuse, result.FindingLeak}, by: "reuse",
+			kind: kind("clingy", "writes to its memory after the release", byteLock,
+				clingyUnlock, byteTry),
+			control: result.FindingReuse, known: []string{result.FindingReuse, result.FindingLeak},
+			by: "reuse",
 		},
-		{kind: kind("leaky", "leaves a vCPU as waiting", leakyLock, deafUnlock, byteTry), control: result.FindingLeak, known: []string{result.FindingLeak}},
+		{kind: kind("leaky", "leaves a vCPU as waiting", leakyLock, deafUnlock, byteTry),
+			control: result.FindingLeak, known: []string{result.FindingLeak}},
 	}
 }

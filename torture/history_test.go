@@ -39,8 +39,9 @@ type operation struct {
 	what action
 }
 
-// sequential is what a lock is when its calls come one after the other: the state is who holds it, 0 for nobody.
-// A weak TryLock may fail though the lock is free: where waiters can be passed over, it does while any wait.
+// sequential is what a lock is when its calls come one after the other: the state is who holds it,
+// 0 for nobody. A weak TryLock may fail though the lock is free: where waiters can be passed over,
+// it does while any wait.
 func sequential(weak bool) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return 0 },
@@ -64,7 +65,8 @@ func sequential(weak bool) porcupine.Model {
 func history(t *testing.T, l lock, on string, vcpus, times int, yields bool) []porcupine.Operation {
 	t.Helper()
 	m, err := rig.New(on, machine.Config{
-		VCPUs: vcpus, HostCPUs: mayUse(t), Tunables: l.kind.Tunables, Wait: l.kind.Wait, Kick: l.kind.Kick,
+		VCPUs: vcpus, HostCPUs: mayUse(t), Tunables: l.kind.Tunables, Wait: l.kind.Wait,
+		Kick: l.kind.Kick,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +127,9 @@ func history(t *testing.T, l lock, on string, vcpus, times int, yields bool) []p
 	var ops []porcupine.Operation
 	for cpu := range events {
 		for _, e := range events[cpu] {
-			ops = append(ops, porcupine.Operation{ClientId: cpu, Input: operation{cpu, e.what}, Output: e.got, Call: e.called, Return: e.return_})
+			ops = append(ops,
+				porcupine.Operation{ClientId: cpu, Input: operation{cpu, e.what}, Output: e.got,
+					Call: e.called, Return: e.return_})
 		}
 	}
 	return ops
@@ -145,7 +149,9 @@ func TestHistoriesAreThoseOfASequentialLock(t *testing.T) {
 				}
 				for range 5 {
 					ops := history(t, l, on, 3, 16, false)
-					if r := porcupine.CheckOperationsTimeout(sequential(slices.Contains(weak, l.kind.Name)), ops, 20*time.Second); r != porcupine.Ok {
+					if r := porcupine.CheckOperationsTimeout(
+						sequential(slices.Contains(weak,
+							l.kind.Name)), ops, 20*time.Second); r != porcupine.Ok {
 						t.Errorf("%s: the history of %d calls is %v", on, len(ops), r)
 					}
 				}
@@ -165,7 +171,9 @@ func TestAHistoryOfALockThatDoesNotExcludeIsFound(t *testing.T) {
 	}
 	// A TryLock that fails for no reason is told from one that may.
 	idle := []porcupine.Operation{{Input: operation{0, doTry}, Output: false, Call: 1, Return: 2}}
-	if porcupine.CheckOperations(sequential(false), idle) || !porcupine.CheckOperations(sequential(true), idle) {
-		t.Error("a TryLock that fails though nobody has the lock: wrong where it may not, right where it may")
+	if porcupine.CheckOperations(sequential(false), idle) ||
+		!porcupine.CheckOperations(sequential(true), idle) {
+		t.Error("a TryLock that fails though nobody has the lock: wrong where it may not, right " +
+			"where it may")
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// An injector stands between a lock and its machine's event channels, and does what the contract allows and a
-// lock must bear: a sleep ends for no reason, a notification comes late.
+// An injector stands between a lock and its machine's event channels, and does what the contract
+// allows and a lock must bear: a sleep ends for no reason, a notification comes late.
 type injector struct {
 	arena *arena
 	late  uint32 // mean units of work by which a notification is late

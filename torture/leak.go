@@ -24,20 +24,22 @@ func hold() holdings {
 	return h
 }
 
-// leaked compares what is held with what was, and gives what is on its way out the time to go. Threads are kept by
-// Go's runtime, which uses them again: they may be as many as have run at once.
+// leaked compares what is held with what was, and gives what is on its way out the time to go.
+// Threads are kept by Go's runtime, which uses them again: they may be as many as have run at once.
 func leaked(before holdings, threads int) (bad []string) {
 	for patience := 0; ; patience++ {
 		now := hold()
 		bad = bad[:0]
 		if now.goroutines > before.goroutines {
-			bad = append(bad, fmt.Sprintf("%d goroutines, %d before", now.goroutines, before.goroutines))
+			bad = append(bad,
+				fmt.Sprintf("%d goroutines, %d before", now.goroutines, before.goroutines))
 		}
 		if before.files >= 0 && now.files > before.files {
 			bad = append(bad, fmt.Sprintf("%d open files, %d before", now.files, before.files))
 		}
 		if now.threads > threads {
-			bad = append(bad, fmt.Sprintf("%d threads, at most %d have run at once", now.threads, threads))
+			bad = append(bad,
+				fmt.Sprintf("%d threads, at most %d have run at once", now.threads, threads))
 		}
 		if len(bad) == 0 || patience == 100 {
 			return bad
@@ -51,7 +53,9 @@ func leftovers(m *paravirt.Machine, l *lock, words []*arch.Word) (bad []string) 
 	c := m.CPU(0)
 	for i, w := range words {
 		if l.kind.IsLocked(w, c) || l.kind.IsContended(w, c) {
-			bad = append(bad, fmt.Sprintf("lock %d says that it is held or waited for: %#x", i, c.Load32(w.Whole())))
+			bad = append(bad,
+				fmt.Sprintf("lock %d says that it is held or waited for: %#x", i,
+					c.Load32(w.Whole())))
 		}
 	}
 	for i := range m.Hash() {

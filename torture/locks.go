@@ -27,10 +27,12 @@ type lock struct {
 	give func(w *arch.Word, c *paravirt.CPU) bool
 	// yield lets others run while the lock is held, which only some locks allow.
 	yield func()
-	// stretch is by how much the critical section and the time between two are longer than others': a mutex whose waiters
-	// sleep is seldom found taken by two goroutines that do little else. 0 is not at all.
+	// stretch is by how much the critical section and the time between two are longer than others':
+	// a mutex whose waiters sleep is seldom found taken by two goroutines that do little else. 0 is
+	// not at all.
 	stretch stretch
-	// keeps says that its memory may not be used for something else while an Unlock is still under way.
+	// keeps says that its memory may not be used for something else while an Unlock is still under
+	// way.
 	keeps bool
 }
 
@@ -49,16 +51,20 @@ func locks() []lock {
 	all = append(all,
 		lock{
 			kind: spinlock.Kind{
-				Name: "mutex", About: "pvlock.Mutex", From: "what a program imports", Sleeps: true, MaxCPUs: paravirt.MaxCPUs,
-				Lock: mutexLock, Unlock: mutexUnlock, TryLock: mutexTry, IsLocked: wordIs, IsContended: never,
+				Name: "mutex", About: "pvlock.Mutex", From: "what a program imports", Sleeps: true,
+				MaxCPUs: paravirt.MaxCPUs,
+				Lock:    mutexLock, Unlock: mutexUnlock, TryLock: mutexTry, IsLocked: wordIs,
+				IsContended: never,
 			},
 			on: rig.Goroutines, give: mutexGive, yield: runtime.Gosched, keeps: true,
 			stretch: stretch{30, 45},
 		},
 		lock{
 			kind: spinlock.Kind{
-				Name: "spinlock", About: "pvlock.Spinlock", From: "what a program imports", Sleeps: true, MaxCPUs: paravirt.MaxCPUs,
-				Lock: spinlockLock, Unlock: spinlockUnlock, TryLock: spinlockTry, IsLocked: wordIs, IsContended: never,
+				Name: "spinlock", About: "pvlock.Spinlock", From: "what a program imports",
+				Sleeps: true, MaxCPUs: paravirt.MaxCPUs,
+				Lock: spinlockLock, Unlock: spinlockUnlock, TryLock: spinlockTry, IsLocked: wordIs,
+				IsContended: never,
 			},
 			on: rig.Goroutines,
 		},
@@ -77,8 +83,8 @@ func Locks() []string {
 
 func wordIs(w *arch.Word, c *paravirt.CPU) bool { return c.Load32(w.Whole()) != 0 }
 
-// The locks that a program imports keep no counters. What counts as the slow path is to have found it
-// taken, by a TryLock just before.
+// The locks that a program imports keep no counters. What counts as the slow path is to have found
+// it taken, by a TryLock just before.
 
 func mutexLock(w *arch.Word, c *paravirt.CPU) {
 	if m := mutexOf(w); !m.TryLock() {

@@ -7,10 +7,11 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// The locks that a program imports live where the catalogue's do: both are cells without pointers, and have room in
-// guarded.word and guarded.more.
+// The locks that a program imports live where the catalogue's do: both are cells without pointers,
+// and have room in guarded.word and guarded.more.
 
-const room = unsafe.Offsetof(guarded{}.more) + unsafe.Sizeof(guarded{}.more) - unsafe.Offsetof(guarded{}.word)
+const room = unsafe.Offsetof(guarded{}.more) +
+	unsafe.Sizeof(guarded{}.more) - unsafe.Offsetof(guarded{}.word)
 
 var (
 	_ [room - unsafe.Sizeof(pvlock.Mutex{})]byte

@@ -13,8 +13,8 @@ import (
 	"example.com/pvlock/rig"
 )
 
-// A round is the life of one machine: it is made, its vCPUs hammer the locks for a while, they end, and what they
-// have done is held against what the locks protect.
+// A round is the life of one machine: it is made, its vCPUs hammer the locks for a while, they end,
+// and what they have done is held against what the locks protect.
 type round struct {
 	cfg     *Config
 	lock    *lock
@@ -44,7 +44,8 @@ const (
 // look is how often the clients are looked at.
 const look = 10 * time.Millisecond
 
-// errStuck is what a round returns whose machine doesn't come to its end: nothing can be done beside it.
+// errStuck is what a round returns whose machine doesn't come to its end: nothing can be done
+// beside it.
 type errStuck struct{ how string }
 
 func (e errStuck) Error() string { return "the vCPUs don't come to an end: " + e.how }
@@ -68,7 +69,8 @@ func (r *round) make(vcpus int) error {
 	r.objects = make([]object, vcpus/group)
 	r.clients = make([]client, vcpus)
 	r.in = newInjector(r.arena, vcpus, units(20*time.Microsecond), r.rand.Uint64())
-	driven := &ops{lock: r.lock.kind.Lock, unlock: r.lock.kind.Unlock, try: r.lock.kind.TryLock, give: r.lock.give, yield: r.lock.yield}
+	driven := &ops{lock: r.lock.kind.Lock, unlock: r.lock.kind.Unlock, try: r.lock.kind.TryLock,
+		give: r.lock.give, yield: r.lock.yield}
 	seed := r.rand.Uint64()
 	for i := range r.objects {
 		arch.Core{}.Store32(&r.objects[i].left, group)
@@ -82,8 +84,10 @@ func (r *round) make(vcpus int) error {
 		cl := &r.clients[i]
 		cl.arena, cl.ops, cl.rand = r.arena, driven, arch.NewRand(seed, uint64(i))
 		cl.times = times{
-			critical: units(critical) * max(r.lock.stretch.critical, 1), think: units(think) * max(r.lock.stretch.think, 1),
-			longer: units(3 * time.Microsecond), longest: units(200 * time.Microsecond), still: units(100 * time.Nanosecond), stiller: units(20 * time.Microsecond),
+			critical: units(critical) * max(r.lock.stretch.critical, 1),
+			think:    units(think) * max(r.lock.stretch.think, 1),
+			longer:   units(3 * time.Microsecond), longest: units(200 * time.Microsecond),
+			still: units(100 * time.Nanosecond), stiller: units(20 * time.Microsecond),
 			stillest: units(12 * time.Millisecond),
 		}
 		if i/group < len(r.objects) {
@@ -113,7 +117,9 @@ func (r *round) run(ctx context.Context, d time.Duration) error {
 	ready, ended := make(chan struct{}), make(chan outcome, 1)
 	clients := r.clients
 	go func() {
-		usage, err := r.m.Run(func() { close(ready) }, func(c *paravirt.CPU) { clients[c.ID()].run(c) })
+		usage, err := r.m.Run(func() { close(ready) }, func(c *paravirt.CPU) {
+			clients[c.ID()].run(c)
+		})
 		ended <- outcome{usage, err}
 	}()
 	select {
@@ -139,8 +145,10 @@ type outcome struct {
 	err   error
 }
 
-// attend torments the vCPUs for a while, stops them and sees them to their end, and looks at them all the time.
-func (r *round) attend(ctx context.Context, d time.Duration, ended <-chan outcome) (outcome, error) {
+// attend torments the vCPUs for a while, stops them and sees them to their end, and looks at them
+// all the time.
+func (r *round) attend(ctx context.Context, d time.Duration,
+	ended <-chan outcome) (outcome, error) {
 	tormented, calm := context.WithCancel(ctx)
 	quiet := make(chan struct{})
 	go func() {
@@ -153,8 +161,8 @@ func (r *round) attend(ctx context.Context, d time.Duration, ended <-chan outcom
 	stopped := false
 	stop := func() {
 		stopped = true
-		// GOMAXPROCS, affinity and what else was changed is put back before the machine puts back what it has
-		// changed itself.
+		// GOMAXPROCS, affinity and what else was changed is put back before the machine puts back
+		// what it has changed itself.
 		calm()
 		<-quiet
 		arch.Core{}.Store32(&r.arena.stop, 1)
@@ -191,7 +199,9 @@ func (r *round) look() {
 	for _, k := range s.lost {
 		sleepers := r.watch.sleepers(k)
 		r.cell.LostWakeups++
-		r.cell.report(result.FindingLost, fmt.Sprintf("lock %d is free, %d vCPUs wait for it asleep, and nobody will wake them", k, len(sleepers)), 1)
+		r.cell.report(result.FindingLost,
+			fmt.Sprintf("lock %d is free, %d vCPUs wait for it asleep, and nobody will wake them",
+				k, len(sleepers)), 1)
 		for _, i := range sleepers {
 			r.m.Paravirt().Rescue(i)
 		}
@@ -214,8 +224,11 @@ func (r *round) harvest() {
 		now, before uint64
 		kind, text  string
 	}{
-		{now.violation, r.found.violation, result.FindingExclusion, "a vCPU that held a lock was not alone: the lines it protects changed, or were torn"},
-		{now.scribbled, r.found.scribbled, result.FindingReuse, "a lock's memory changed after everybody had released it and it was used for something else"},
+		{now.violation, r.found.violation, result.FindingExclusion,
+			"a vCPU that held a lock was not alone: the lines it protects changed, or were torn"},
+		{now.scribbled, r.found.scribbled, result.FindingReuse,
+			"a lock's memory changed after everybody had released it and it was used for " +
+				"something else"},
 	} {
 		if f.now > f.before {
 			r.cell.report(f.kind, f.text, f.now-f.before)
@@ -230,7 +243,8 @@ type faults struct{ violation, scribbled uint64 }
 // stuck gives the machine up.
 func (r *round) stuck(ended <-chan outcome) error {
 	how := r.watch.describe()
-	r.cell.report(result.FindingNoProgress, fmt.Sprintf("nobody got a lock in %v: %s", r.cfg.Patience, how), 1)
+	r.cell.report(result.FindingNoProgress,
+		fmt.Sprintf("nobody got a lock in %v: %s", r.cfg.Patience, how), 1)
 	r.collect(machine.Usage{})
 	if m, ok := r.m.(interface{ Stop() }); ok {
 		m.Stop()
@@ -255,7 +269,9 @@ func (r *round) account(usage machine.Usage) {
 		words = append(words, &g.word)
 		for i, n := range g.entries(c) {
 			if n != uint32(taken[k]) {
-				r.cell.report(result.FindingSum, fmt.Sprintf("lock %d was taken %d times, and line %d of what it protects counts %d", k, uint32(taken[k]), i, n), 1)
+				r.cell.report(result.FindingSum,
+					fmt.Sprintf("lock %d was taken %d times, and line %d of what it protects "+
+						"counts %d", k, uint32(taken[k]), i, n), 1)
 				return
 			}
 		}
@@ -280,7 +296,8 @@ func (r *round) collect(usage machine.Usage) {
 		out.Acquisitions += cl.acquisitions()
 		out.TryFailed += cl.tried.Value()
 		out.Unlocks += cl.unlocks.Value()
-		out.LongestWaitNanos = max(out.LongestWaitNanos, int64(arch.TicksToNanos(cl.longest.Value())))
+		out.LongestWaitNanos = max(out.LongestWaitNanos,
+			int64(arch.TicksToNanos(cl.longest.Value())))
 		out.Counters["reused"] += cl.reused.Value()
 		out.Counters["came_and_went"] += cl.came.Value()
 		if n := cl.unbound.Value(); n > 0 {

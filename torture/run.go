@@ -24,11 +24,12 @@ type Config struct {
 	Torments []string
 	// HostCPUs are the CPUs that the vCPUs share.
 	HostCPUs []int
-	// Overcommit lists the numbers of vCPUs, each as a multiple of len(HostCPUs), at least 1. Each lock
-	// goes through all of them on each machine.
+	// Overcommit lists the numbers of vCPUs, each as a multiple of len(HostCPUs), at least 1. Each
+	// lock goes through all of them on each machine.
 	Overcommit []float64
-	// Wide adds a few locks with more vCPUs than a word of a mask of CPUs has bits, and more than 256: what fewer
-	// vCPUs never use. They are on goroutines, if these are among the machines, where so many cost least.
+	// Wide adds a few locks with more vCPUs than a word of a mask of CPUs has bits, and more than
+	// 256: what fewer vCPUs never use. They are on goroutines, if these are among the machines,
+	// where so many cost least.
 	Wide bool
 	// Duration is how long all of it takes together.
 	Duration time.Duration
@@ -36,10 +37,12 @@ type Config struct {
 	Critical, Think time.Duration
 	// Seed repeats what is chosen at random, as far as the machine allows.
 	Seed uint64
-	// Patience is how long nobody may get a lock, of the time that this process runs, before the machine is given up.
+	// Patience is how long nobody may get a lock, of the time that this process runs, before the
+	// machine is given up.
 	Patience time.Duration
 
-	// Stop stops this process, as SIGSTOP does; whoever set it sees to it that it is continued. nil if nobody does.
+	// Stop stops this process, as SIGSTOP does; whoever set it sees to it that it is continued. nil
+	// if nobody does.
 	Stop func()
 	// Hog starts a process that computes until stop is called; nil if there is none.
 	Hog func() (stop func(), err error)
@@ -54,8 +57,8 @@ const (
 	maxSection  = time.Millisecond
 )
 
-// A round is at most this long; with the torment "remake" each is another machine's. A control must show what it
-// is there for within its time, and a lock that doesn't exclude within a second.
+// A round is at most this long; with the torment "remake" each is another machine's. A control must
+// show what it is there for within its time, and a lock that doesn't exclude within a second.
 const (
 	roundTime   = time.Second
 	controlTime = 30 * time.Second
@@ -67,8 +70,8 @@ type plan struct {
 	lock  lock
 	on    string
 	vcpus int
-	// parts is how much of the time it gets: the least overcommit more than others, for there the fair locks get
-	// something done. Controls get none, but what they need.
+	// parts is how much of the time it gets: the least overcommit more than others, for there the
+	// fair locks get something done. Controls get none, but what they need.
 	parts int
 }
 
@@ -98,7 +101,8 @@ func (cfg *Config) checkNumbers() error {
 	}
 	for _, name := range cfg.Torments {
 		if !slices.Contains(Torments(), name) {
-			return fmt.Errorf("unknown torment %q: want some of %s", name, strings.Join(Torments(), ", "))
+			return fmt.Errorf("unknown torment %q: want some of %s", name,
+				strings.Join(Torments(), ", "))
 		}
 	}
 	return nil
@@ -143,7 +147,8 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 				continue
 			}
 			if l.by != "" && len(cfg.Torments) > 0 && !slices.Contains(cfg.Torments, l.by) {
-				skip := result.TortureSkip{What: l.kind.Name + " on " + name, Why: "a control that shows nothing without the torment " + l.by}
+				skip := result.TortureSkip{What: l.kind.Name + " on " + name,
+					Why: "a control that shows nothing without the torment " + l.by}
 				skipped = append(skipped, skip)
 				idle = skip.What + ": " + skip.Why
 				continue
@@ -169,12 +174,14 @@ func (cfg *Config) plan() (plans []plan, skipped []result.TortureSkip, err error
 		return nil, nil, fmt.Errorf("nothing is left to torture: %s", idle)
 	}
 	if len(plans) == 0 {
-		return nil, nil, fmt.Errorf("none of the locks %s is for any of the machines %s", strings.Join(cfg.Locks, ", "), strings.Join(on, ", "))
+		return nil, nil, fmt.Errorf("none of the locks %s is for any of the machines %s",
+			strings.Join(cfg.Locks, ", "), strings.Join(on, ", "))
 	}
 	return plans, skipped, nil
 }
 
-// widest are the locks that look CPUs up in masks, and numbers of vCPUs of which these have several words.
+// widest are the locks that look CPUs up in masks, and numbers of vCPUs of which these have several
+// words.
 var (
 	widest     = []string{"pvticket", "xen2008"}
 	widestCPUs = []int{40, 300}
@@ -220,10 +227,12 @@ func (cfg *Config) locks() ([]lock, error) {
 	for _, name := range cfg.Locks {
 		i := slices.IndexFunc(all, func(l lock) bool { return l.kind.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("unknown lock %q: want some of %s", name, strings.Join(Locks(), ", "))
+			return nil, fmt.Errorf("unknown lock %q: want some of %s", name,
+				strings.Join(Locks(), ", "))
 		}
 		if len(cfg.vcpus(&all[i])) == 0 {
-			return nil, fmt.Errorf("lock %s is for at most %d vCPUs, and every overcommit given has more", name, all[i].kind.MaxCPUs)
+			return nil, fmt.Errorf("lock %s is for at most %d vCPUs, and every overcommit given "+
+				"has more", name, all[i].kind.MaxCPUs)
 		}
 		chosen = append(chosen, all[i])
 	}
@@ -243,20 +252,23 @@ type Progress struct {
 	Now string
 }
 
-// Watcher is told how things go: Progress about every second, Done when a cell is over. Either may be nil.
+// Watcher is told how things go: Progress about every second, Done when a cell is over. Either may
+// be nil.
 type Watcher struct {
 	Progress func(Progress)
 	Done     func(result.TortureRun)
 }
 
-// Run tortures. Command is what is recorded as the command. When ctx is done Run stops cleanly and returns what there is,
-// the cell that was cut short included; so it does, with an error, when a machine fails or can't be stopped.
+// Run tortures. Command is what is recorded as the command. When ctx is done Run stops cleanly and
+// returns what there is, the cell that was cut short included; so it does, with an error, when a
+// machine fails or can't be stopped.
 func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.Torture, error) {
 	plans, skipped, err := cfg.plan()
 	if err != nil {
 		return nil, err
 	}
-	t := &result.Torture{Host: rig.Host(), Command: command, Started: time.Now(), Seed: cfg.Seed, Skipped: skipped}
+	t := &result.Torture{Host: rig.Host(), Command: command, Started: time.Now(), Seed: cfg.Seed,
+		Skipped: skipped}
 	defer rig.Steal(&t.Host)()
 
 	end := t.Started.Add(cfg.Duration)
@@ -292,7 +304,8 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 			w.Done(c.TortureRun)
 		}
 		if err != nil {
-			t.Failed = fmt.Sprintf("%s on %s, %d vCPUs: %s", p.lock.kind.Name, p.on, p.vcpus, c.Failed)
+			t.Failed = fmt.Sprintf("%s on %s, %d vCPUs: %s", p.lock.kind.Name, p.on, p.vcpus,
+				c.Failed)
 			return t, fmt.Errorf("%s on %s, %d vCPUs: %w", p.lock.kind.Name, p.on, p.vcpus, err)
 		}
 		t.Interrupted = c.Interrupted
@@ -302,8 +315,9 @@ func Run(ctx context.Context, cfg Config, command []string, w Watcher) (*result.
 
 func newRand(seed, i uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, i)) }
 
-// vcpuThreads is how many threads there may be for each vCPU: its own, which may be in a system call, and while vCPUs are
-// threads GOMAXPROCS is more than their number, so that the runtime may have one for each P besides.
+// vcpuThreads is how many threads there may be for each vCPU: its own, which may be in a system
+// call, and while vCPUs are threads GOMAXPROCS is more than their number, so that the runtime may
+// have one for each P besides.
 const vcpuThreads = 2
 
 // spareThreads are what Go's runtime may have besides: the collector's, those in system calls.
@@ -325,10 +339,12 @@ type cell struct {
 
 func newCell(cfg *Config, p plan, r *rand.Rand) *cell {
 	c := &cell{
-		plan: p, cfg: cfg, rand: r, each: make([]uint64, p.vcpus), chosen: choose(cfg, &p.lock, p.on), began: time.Now(),
+		plan: p, cfg: cfg, rand: r, each: make([]uint64, p.vcpus),
+		chosen: choose(cfg, &p.lock, p.on), began: time.Now(),
 		TortureRun: result.TortureRun{
 			Lock: p.lock.kind.Name, Machine: p.on, CPUs: len(cfg.HostCPUs), VCPUs: p.vcpus,
-			Overcommit: float64(p.vcpus) / float64(len(cfg.HostCPUs)), Counters: make(map[string]uint64),
+			Overcommit: float64(p.vcpus) / float64(len(cfg.HostCPUs)),
+			Counters:   make(map[string]uint64),
 		},
 	}
 	for _, t := range c.chosen {
@@ -347,8 +363,10 @@ func (c *cell) run(ctx context.Context, d time.Duration) error {
 	case slices.Contains(c.Torments, remake):
 		part = min(roundTime, d)
 	}
-	for first := true; first || ctx.Err() == nil && time.Since(c.began)+part/2 < d && !c.caught(); first = false {
-		r := &round{cfg: c.cfg, lock: &c.lock, on: c.on, chosen: c.chosen, rand: c.rand, threads: c.threads, cell: c}
+	for first := true; first ||
+		ctx.Err() == nil && time.Since(c.began)+part/2 < d && !c.caught(); first = false {
+		r := &round{cfg: c.cfg, lock: &c.lock, on: c.on, chosen: c.chosen, rand: c.rand,
+			threads: c.threads, cell: c}
 		if err := r.make(c.vcpus); err != nil {
 			return err
 		}
@@ -377,12 +395,17 @@ func (c *cell) report(kind, text string, n uint64) {
 			return
 		}
 	}
-	c.Findings = append(c.Findings, result.TortureFinding{Kind: kind, AtSeconds: time.Since(c.began).Seconds(), Count: n, Text: text})
+	c.Findings = append(c.Findings,
+		result.TortureFinding{Kind: kind, AtSeconds: time.Since(c.began).Seconds(), Count: n,
+			Text: text})
 }
 
 // caught reports whether the cell is a control's and has shown what it is there for.
 func (c *cell) caught() bool {
-	return c.lock.control != "" && slices.ContainsFunc(c.Findings, func(f result.TortureFinding) bool { return f.Kind == c.lock.control })
+	return c.lock.control != "" &&
+		slices.ContainsFunc(c.Findings, func(f result.TortureFinding) bool {
+			return f.Kind == c.lock.control
+		})
 }
 
 // finish completes the result.
@@ -415,7 +438,8 @@ func (c *cell) watch(w *Watcher, t *result.Torture, done, cells int) {
 			return
 		}
 		last = time.Now()
-		p := Progress{Done: done, Cells: cells, Lock: c.Lock, Machine: c.Machine, VCPUs: c.VCPUs, Findings: c.unexpected()}
+		p := Progress{Done: done, Cells: cells, Lock: c.Lock, Machine: c.Machine, VCPUs: c.VCPUs,
+			Findings: c.unexpected()}
 		for i := range t.Runs {
 			p.Acquisitions += t.Runs[i].Acquisitions
 			if !t.Runs[i].Expected {

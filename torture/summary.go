@@ -11,8 +11,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// Verdict says in a line what is wrong with a torture; "" if nothing is. Findings that a lock is known for are
-// not wrong; a control that showed nothing is.
+// Verdict says in a line what is wrong with a torture; "" if nothing is. Findings that a lock is
+// known for are not wrong; a control that showed nothing is.
 func Verdict(t *result.Torture) string {
 	var bad []string
 	for i := range t.Runs {
@@ -30,8 +30,10 @@ func Verdict(t *result.Torture) string {
 
 // Line says in a line how a cell went.
 func Line(r result.TortureRun) string {
-	return fmt.Sprintf("%-11s %-10s %4d vCPUs %13s times  %5.1f%% slow  longest wait %-8s  %s", r.Lock, r.Machine, r.VCPUs,
-		grouped(r.Acquisitions), percent(r.Slow, r.Acquisitions), time.Duration(r.LongestWaitNanos).Round(10*time.Microsecond), outcomeOf(&r))
+	return fmt.Sprintf("%-11s %-10s %4d vCPUs %13s times  %5.1f%% slow  longest wait %-8s  %s",
+		r.Lock, r.Machine, r.VCPUs,
+		grouped(r.Acquisitions), percent(r.Slow, r.Acquisitions),
+		time.Duration(r.LongestWaitNanos).Round(10*time.Microsecond), outcomeOf(&r))
 }
 
 func outcomeOf(r *result.TortureRun) string {
@@ -46,7 +48,8 @@ func outcomeOf(r *result.TortureRun) string {
 	}
 	var kinds []string
 	for _, f := range r.Findings {
-		kinds = append(kinds, fmt.Sprintf("%s (%d, first after %s)", f.Kind, f.Count, seconds(f.AtSeconds)))
+		kinds = append(kinds,
+			fmt.Sprintf("%s (%d, first after %s)", f.Kind, f.Count, seconds(f.AtSeconds)))
 	}
 	said := strings.Join(kinds, ", ")
 	if !r.Complete() {
@@ -110,23 +113,35 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 	}
 	fmt.Fprintln(out)
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "lock\tacquisitions\tslow path\tfewest of a vCPU\tlongest wait\tlost wake-ups\tper 10^9 unlocks\t")
+	fmt.Fprintln(tw,
+		"lock\tacquisitions\tslow path\tfewest of a vCPU\tlongest wait\tlost wake-ups\tper 10^9 "+
+			"unlocks\t")
 	for _, name := range names {
 		if s := of[name]; !s.control {
-			fmt.Fprintf(tw, "%s\t%s\t%.1f%%\t%s\t%s\t%d\t%s\t\n", name, grouped(s.taken), percent(s.slow, s.taken), grouped(s.fewest),
-				time.Duration(s.longest).Round(10*time.Microsecond), s.lost, perBillion(s.lost, s.unlocks))
+			fmt.Fprintf(tw, "%s\t%s\t%.1f%%\t%s\t%s\t%d\t%s\t\n", name, grouped(s.taken),
+				percent(s.slow, s.taken), grouped(s.fewest),
+				time.Duration(s.longest).Round(10*time.Microsecond), s.lost,
+				perBillion(s.lost, s.unlocks))
 		}
 	}
 	tw.Flush()
-	fmt.Fprintf(out, "\n%s acquisitions in all, %.1f%% of them by the slow path; %d machines; seed %d.\n", grouped(total), percent(slow, total), machines, t.Seed)
-	if least, share := leastSlow(names, func(name string) (uint64, uint64, bool) { s := of[name]; return s.slow, s.taken, s.control }); least != "" {
+	fmt.Fprintf(out,
+		"\n%s acquisitions in all, %.1f%% of them by the slow path; %d machines; seed %d.\n",
+		grouped(total), percent(slow, total), machines, t.Seed)
+	if least, share := leastSlow(names,
+		func(name string) (uint64, uint64, bool) {
+			s := of[name]
+			return s.slow, s.taken, s.control
+		}); least != "" {
 		fmt.Fprintf(out, "The least share by the slow path is %s's, %.1f%%.\n", least, share)
 	}
 	if done := deeds(t); done != "" {
 		fmt.Fprintf(out, "Torments, in spells: %s.\n", done)
 	}
 	if unbound := unbound(t); unbound > 0 {
-		fmt.Fprintf(out, "Times a vCPU came up without an event channel, and spun where it would have slept: %d.\n", unbound)
+		fmt.Fprintf(out,
+			"Times a vCPU came up without an event channel, and spun where it would have slept: "+
+				"%d.\n", unbound)
 	}
 	for _, s := range t.Skipped {
 		fmt.Fprintf(out, "Left out: %s: %s\n", s.What, s.Why)
@@ -137,10 +152,13 @@ func WriteSummary(w io.Writer, t *result.Torture) error {
 			continue
 		}
 		for _, f := range r.Findings {
-			fmt.Fprintf(out, "\nFAULT: %s on %s, %d vCPUs: %s, %d times, first after %s: %s\n", r.Lock, r.Machine, r.VCPUs, f.Kind, f.Count, seconds(f.AtSeconds), f.Text)
+			fmt.Fprintf(out, "\nFAULT: %s on %s, %d vCPUs: %s, %d times, first after %s: %s\n",
+				r.Lock, r.Machine, r.VCPUs, f.Kind, f.Count, seconds(f.AtSeconds), f.Text)
 		}
 		if r.Missed {
-			fmt.Fprintf(out, "\nMISSED: the control %s on %s, %d vCPUs: it is broken, and that was not found.\n", r.Lock, r.Machine, r.VCPUs)
+			fmt.Fprintf(out,
+				"\nMISSED: the control %s on %s, %d vCPUs: it is broken, and that was not found.\n",
+				r.Lock, r.Machine, r.VCPUs)
 		}
 	}
 	fmt.Fprintf(out, "Controls: %s.\n", controlsOf(t))
@@ -161,7 +179,8 @@ func controlsOf(t *result.Torture) string {
 				continue
 			}
 			run++
-			if slices.ContainsFunc(r.Findings, func(f result.TortureFinding) bool { return f.Kind == l.control }) {
+			if slices.ContainsFunc(r.Findings,
+				func(f result.TortureFinding) bool { return f.Kind == l.control }) {
 				caught++
 			}
 		}
@@ -197,7 +216,8 @@ func deeds(t *result.Torture) string {
 	return strings.Join(parts, ", ")
 }
 
-func leastSlow(names []string, of func(name string) (slow, taken uint64, control bool)) (least string, share float64) {
+func leastSlow(names []string,
+	of func(name string) (slow, taken uint64, control bool)) (least string, share float64) {
 	for _, name := range names {
 		slow, taken, control := of(name)
 		if p := percent(slow, taken); !control && (least == "" || p < share) {

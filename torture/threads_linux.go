@@ -26,15 +26,16 @@ func threads() (all []int, vcpu map[int]bool) {
 		}
 		all = append(all, tid)
 		// Machines name their vCPUs' threads as the event channels of the 2008 document are named.
-		if name, err := os.ReadFile("/proc/self/task/" + e.Name() + "/comm"); err == nil && strings.HasPrefix(string(name), "spinlock") {
+		if name, err := os.ReadFile("/proc/self/task/" + e.Name() + "/comm"); err == nil &&
+			strings.HasPrefix(string(name), "spinlock") {
 			vcpu[tid] = true
 		}
 	}
 	return all, vcpu
 }
 
-// signalThreads sends the signal by which Go's scheduler preempts, so that it does more of what it does
-// anyway. A virtual CPU is thrown out of its machine by it.
+// signalThreads sends the signal by which Go's scheduler preempts, so that it does more of what it
+// does anyway. A virtual CPU is thrown out of its machine by it.
 func signalThreads(ctx context.Context, s *scene) {
 	all, _ := threads()
 	for len(all) > 0 && pause(ctx, 50*time.Microsecond) {
@@ -46,7 +47,8 @@ func signalThreads(ctx context.Context, s *scene) {
 // maxCPUs is more than Linux can be built for.
 const maxCPUs = 1 << 16
 
-// mayMove reports why threads can't be moved, or nil: it gives the calling one the affinity that it has.
+// mayMove reports why threads can't be moved, or nil: it gives the calling one the affinity that it
+// has.
 func mayMove() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -60,8 +62,8 @@ func mayMove() error {
 	return nil
 }
 
-// moveThreads confines the vCPUs' threads, or where goroutines are the vCPUs all threads, to a CPU each, and frees
-// them again.
+// moveThreads confines the vCPUs' threads, or where goroutines are the vCPUs all threads, to a CPU
+// each, and frees them again.
 func moveThreads(ctx context.Context, s *scene) {
 	all, vcpu := threads()
 	if len(vcpu) > 0 {

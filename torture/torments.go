@@ -16,8 +16,9 @@ import (
 	"example.com/pvlock/rig"
 )
 
-// A torment is one of the things that go on around a lock. The vCPUs do some of it themselves, while its knob is on; some is done
-// to them from outside, by around; the others are done when a machine is made.
+// A torment is one of the things that go on around a lock. The vCPUs do some of it themselves,
+// while its knob is on; some is done to them from outside, by around; the others are done when a
+// machine is made.
 type torment struct {
 	name, about string
 	knob        uint32
@@ -46,20 +47,31 @@ func torments() []torment {
 		{name: "long-holds", about: "some are held for 3 µs, a few for 200 µs", knob: knobLong},
 		{name: "trylock", about: "TryLock mixed in", knob: knobTry},
 		{name: "nested", about: "several locks held at once, taken in order", knob: knobNested},
-		{name: "reuse", about: "a lock's memory is used for something else right after the last release", knob: knobReuse, missing: reusable},
-		{name: "come-and-go", about: "vCPUs go down, use locks without an event channel, come up", knob: knobComeAndGo},
-		{name: "cancel", about: "LockContext that gives up", knob: knobCancel, missing: cancellable},
-		{name: "yield", about: "holders let others run", knob: knobYield, often: true, missing: yielding},
-		{name: "spurious-wakes", about: "sleeps end for no reason, and CPUs are kicked for none", knob: knobSpurious, around: kick, missing: hasChannel},
-		{name: "delayed-kicks", about: "notifications are late", knob: knobDelay, missing: hasChannel},
-		{name: budgets, about: "spin budgets from 0 up, another for each machine", missing: hasBudget},
+		{name: "reuse",
+			about: "a lock's memory is used for something else right after the last release",
+			knob:  knobReuse, missing: reusable},
+		{name: "come-and-go", about: "vCPUs go down, use locks without an event channel, come up",
+			knob: knobComeAndGo},
+		{name: "cancel", about: "LockContext that gives up", knob: knobCancel,
+			missing: cancellable},
+		{name: "yield", about: "holders let others run", knob: knobYield, often: true,
+			missing: yielding},
+		{name: "spurious-wakes", about: "sleeps end for no reason, and CPUs are kicked for none",
+			knob: knobSpurious, around: kick, missing: hasChannel},
+		{name: "delayed-kicks", about: "notifications are late", knob: knobDelay,
+			missing: hasChannel},
+		{name: budgets, about: "spin budgets from 0 up, another for each machine",
+			missing: hasBudget},
 		{name: remake, about: "the machine ends and another is made, about every second"},
-		{name: "affinity", about: "threads move from CPU to CPU", around: moveThreads, missing: movable},
+		{name: "affinity", about: "threads move from CPU to CPU", around: moveThreads,
+			missing: movable},
 		{name: "gomaxprocs", about: "GOMAXPROCS changes", around: changeProcs},
 		{name: "gc", about: "the collector runs all the time", around: collect},
 		{name: "signals", about: "signals to threads", around: signalThreads, missing: linuxOnly},
-		{name: "stop", about: "the whole process is stopped and continued", around: stopSelf, missing: continued},
-		{name: "hogs", about: "other processes compute on the same CPUs", around: hog, missing: hasHog},
+		{name: "stop", about: "the whole process is stopped and continued", around: stopSelf,
+			missing: continued},
+		{name: "hogs", about: "other processes compute on the same CPUs", around: hog,
+			missing: hasHog},
 	}
 }
 
@@ -199,12 +211,14 @@ type tormentor struct {
 	scene  scene
 	chosen []torment
 	spell  func(on []string) // is told what is on
-	// control says that what the vCPUs do themselves is always on, and nothing is done from outside.
+	// control says that what the vCPUs do themselves is always on, and nothing is done from
+	// outside.
 	control bool
 }
 
-// A spell is 20 ms to 80 ms. In two of three nothing is done from outside, and each knob is on in one of four: a
-// lock must be fast now and then to be hammered at all. A control has little time: all knobs on, and its vCPUs left to run side by side.
+// A spell is 20 ms to 80 ms. In two of three nothing is done from outside, and each knob is on in
+// one of four: a lock must be fast now and then to be hammered at all. A control has little time:
+// all knobs on, and its vCPUs left to run side by side.
 const (
 	spell   = 20 * time.Millisecond
 	spells  = 4
@@ -239,7 +253,8 @@ func (t *tormentor) run(ctx context.Context) {
 		}
 		t.spell(on)
 		core.Store32(&t.arena.knobs, knobs)
-		now, cancel := context.WithTimeout(ctx, spell+time.Duration(t.scene.rand.Int64N(int64((spells-1)*spell))))
+		now, cancel := context.WithTimeout(ctx,
+			spell+time.Duration(t.scene.rand.Int64N(int64((spells-1)*spell))))
 		if c.around != nil {
 			c.around(now, &t.scene)
 		}
@@ -249,7 +264,8 @@ func (t *tormentor) run(ctx context.Context) {
 	core.Store32(&t.arena.knobs, 0)
 }
 
-// choose returns the torments that a lock on a machine is to bear: those of the names that there are.
+// choose returns the torments that a lock on a machine is to bear: those of the names that there
+// are.
 func choose(cfg *Config, l *lock, on string) (chosen []torment) {
 	for _, t := range torments() {
 		wanted := len(cfg.Torments) == 0 || slices.Contains(cfg.Torments, t.name)

@@ -33,8 +33,10 @@ func mayUse(t *testing.T) []int {
 
 func config(t *testing.T) Config {
 	return Config{
-		HostCPUs: mayUse(t), Overcommit: []float64{2}, On: []string{rig.Goroutines}, Duration: 100 * time.Millisecond,
-		Critical: 50 * time.Nanosecond, Think: 100 * time.Nanosecond, Patience: time.Minute, Seed: 1,
+		HostCPUs: mayUse(t), Overcommit: []float64{2}, On: []string{rig.Goroutines},
+		Duration: 100 * time.Millisecond,
+		Critical: 50 * time.Nanosecond, Think: 100 * time.Nanosecond, Patience: time.Minute,
+		Seed: 1,
 	}
 }
 
@@ -94,16 +96,19 @@ func TestAControlThatShowsNothingIsMissed(t *testing.T) {
 	cfg := config(t)
 	cfg.more = []lock{{kind: spinKind(), control: result.FindingExclusion}}
 	cfg.more[0].kind.Name, cfg.Locks = "harmless", []string{"harmless"}
-	if r := tortured(t, cfg)[0]; !r.Missed || Verdict(&result.Torture{Runs: []result.TortureRun{r}}) == "" {
+	if r := tortured(t, cfg)[0]; !r.Missed ||
+		Verdict(&result.Torture{Runs: []result.TortureRun{r}}) == "" {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestALockThatIsRightShowsNothing(t *testing.T) {
 	cfg := config(t)
-	cfg.On, cfg.Locks, cfg.Overcommit, cfg.Duration = machines(), []string{"xen", "pvqspin", "tas"}, []float64{1, 3}, time.Second
+	cfg.On, cfg.Locks, cfg.Overcommit, cfg.Duration = machines(), []string{"xen", "pvqspin",
+		"tas"}, []float64{1, 3}, time.Second
 	for _, r := range tortured(t, cfg) {
-		if !r.Expected || r.Missed || len(r.Findings) > 0 || r.Acquisitions == 0 || r.Unlocks != r.Acquisitions || r.Fewest == 0 || r.Interrupted {
+		if !r.Expected || r.Missed || len(r.Findings) > 0 || r.Acquisitions == 0 ||
+			r.Unlocks != r.Acquisitions || r.Fewest == 0 || r.Interrupted {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -111,7 +116,8 @@ func TestALockThatIsRightShowsNothing(t *testing.T) {
 
 func TestWhatAProgramImportsIsTorturedOnGoroutines(t *testing.T) {
 	cfg := config(t)
-	cfg.On, cfg.Locks, cfg.Duration = []string{rig.Threads, rig.Goroutines}, []string{"mutex", "spinlock"}, 400*time.Millisecond
+	cfg.On, cfg.Locks, cfg.Duration = []string{rig.Threads, rig.Goroutines}, []string{"mutex",
+		"spinlock"}, 400*time.Millisecond
 	runs := tortured(t, cfg)
 	if len(runs) != 2 {
 		t.Fatalf("%d runs, want 2", len(runs))
@@ -123,8 +129,8 @@ func TestWhatAProgramImportsIsTorturedOnGoroutines(t *testing.T) {
 	}
 }
 
-// sleepy sleeps like a good lock, and releases at leisure: its waiters are asleep, the lock is free, and the one
-// who will wake them is on the way.
+// sleepy sleeps like a good lock, and releases at leisure: its waiters are asleep, the lock is
+// free, and the one who will wake them is on the way.
 func sleepy() lock {
 	l := lock{kind: controlLocks()[1].kind}
 	l.kind.Name = "sleepy"
@@ -152,7 +158,8 @@ func TestAWakeUpThatIsSlowIsNotCalledLost(t *testing.T) {
 	cfg.Locks, cfg.Torments = []string{"sleepy"}, []string{"long-holds"}
 	r := tortured(t, cfg)[0]
 	if r.LostWakeups != 0 || len(r.Findings) > 0 || r.Stalls == 0 {
-		t.Errorf("%d lost, %d stalls, findings %+v; want stalls alone", r.LostWakeups, r.Stalls, r.Findings)
+		t.Errorf("%d lost, %d stalls, findings %+v; want stalls alone", r.LostWakeups, r.Stalls,
+			r.Findings)
 	}
 }
 
@@ -194,7 +201,8 @@ func TestAMachineThatDoesNotEndIsGivenUp(t *testing.T) {
 	l.kind.Lock = func(*arch.Word, *paravirt.CPU) { <-end }
 	l.kind.Unlock = func(*arch.Word, *paravirt.CPU) {}
 	cfg := config(t)
-	cfg.more, cfg.Locks, cfg.Torments, cfg.Patience = []lock{l}, []string{"gone"}, []string{"trylock"}, time.Second
+	cfg.more, cfg.Locks, cfg.Torments, cfg.Patience = []lock{l}, []string{"gone"},
+		[]string{"trylock"}, time.Second
 	l.kind.TryLock = never
 	cfg.more[0].kind.TryLock = never
 	got, err := Run(t.Context(), cfg, []string{"test"}, Watcher{})
@@ -202,7 +210,8 @@ func TestAMachineThatDoesNotEndIsGivenUp(t *testing.T) {
 	if !errors.As(err, new(errStuck)) {
 		t.Fatalf("error %v", err)
 	}
-	if f := find(&got.Runs[0], result.FindingNoProgress); f == nil || got.Runs[0].Expected || !strings.Contains(f.Text, "nobody holds it") {
+	if f := find(&got.Runs[0], result.FindingNoProgress); f == nil || got.Runs[0].Expected ||
+		!strings.Contains(f.Text, "nobody holds it") {
 		t.Errorf("%+v", got.Runs[0])
 	}
 }
@@ -235,7 +244,8 @@ func TestEveryTormentComes(t *testing.T) {
 		for torment, counter := range map[string]string{
 			"reuse": "reused", "come-and-go": "came_and_went", "spurious-wakes": "spurious_wakes",
 		} {
-			if name == torment && len(cfg.HostCPUs) > 1 && r.Counters[counter] == 0 && torment != "spurious-wakes" {
+			if name == torment && len(cfg.HostCPUs) > 1 && r.Counters[counter] == 0 &&
+				torment != "spurious-wakes" {
 				t.Errorf("%s: no %s", name, counter)
 			}
 		}
@@ -252,7 +262,8 @@ func TestWhatTheTormentsChangeIsPutBack(t *testing.T) {
 	procs := runtime.GOMAXPROCS(0)
 	for _, on := range []string{rig.Threads, rig.Goroutines} {
 		cfg := config(t)
-		cfg.On, cfg.Locks, cfg.Torments, cfg.Duration = []string{on}, []string{"xen"}, []string{"gomaxprocs", "affinity"}, 500*time.Millisecond
+		cfg.On, cfg.Locks, cfg.Torments, cfg.Duration = []string{on}, []string{"xen"},
+			[]string{"gomaxprocs", "affinity"}, 500*time.Millisecond
 		tortured(t, cfg)
 		if now := runtime.GOMAXPROCS(0); now != procs {
 			t.Errorf("%s: GOMAXPROCS is %d, was %d", on, now, procs)
@@ -287,7 +298,8 @@ func TestAnInterruptEndsIt(t *testing.T) {
 	cfg.Locks, cfg.Duration = []string{"xen"}, time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	got, err := Run(ctx, cfg, []string{"test"}, Watcher{Progress: func(Progress) { cancel() }})
-	if err != nil || len(got.Runs) != 1 || !got.Runs[0].Interrupted || got.Runs[0].Acquisitions == 0 {
+	if err != nil || len(got.Runs) != 1 || !got.Runs[0].Interrupted ||
+		got.Runs[0].Acquisitions == 0 {
 		t.Errorf("%v, %+v", err, got)
 	}
 }
@@ -301,13 +313,16 @@ func TestWhatThereIsNotIsSaid(t *testing.T) {
 	}
 	for _, on := range rig.Machines() {
 		planned := slices.ContainsFunc(plans, func(p plan) bool { return p.on == on })
-		left := slices.ContainsFunc(skipped, func(s result.TortureSkip) bool { return s.What == on && s.Why != "" })
+		left := slices.ContainsFunc(skipped, func(s result.TortureSkip) bool {
+			return s.What == on && s.Why != ""
+		})
 		if planned == left {
 			t.Errorf("%s: planned %v, left out %v", on, planned, left)
 		}
 	}
 	for _, torment := range []string{"stop", "hogs"} {
-		if !slices.ContainsFunc(skipped, func(s result.TortureSkip) bool { return s.What == torment }) {
+		if !slices.ContainsFunc(skipped,
+			func(s result.TortureSkip) bool { return s.What == torment }) {
 			t.Errorf("nothing is said of %s", torment)
 		}
 	}
@@ -320,11 +335,15 @@ func TestVerdict(t *testing.T) {
 		bad  bool
 	}{
 		{"nothing", result.TortureRun{Expected: true}, false},
-		{"what is known", result.TortureRun{Expected: true, Findings: []result.TortureFinding{{Kind: result.FindingLost}}}, false},
-		{"a fault", result.TortureRun{Findings: []result.TortureFinding{{Kind: result.FindingSum}}}, true},
+		{"what is known",
+			result.TortureRun{Expected: true,
+				Findings: []result.TortureFinding{{Kind: result.FindingLost}}}, false},
+		{"a fault", result.TortureRun{Findings: []result.TortureFinding{{Kind: result.FindingSum}}},
+			true},
 		{"a control that showed nothing", result.TortureRun{Expected: true, Missed: true}, true},
 	} {
-		if bad := Verdict(&result.Torture{Runs: []result.TortureRun{tt.run}}); (bad != "") != tt.bad {
+		if bad := Verdict(
+			&result.Torture{Runs: []result.TortureRun{tt.run}}); (bad != "") != tt.bad {
 			t.Errorf("%s: %q", tt.name, bad)
 		}
 	}
@@ -332,21 +351,26 @@ func TestVerdict(t *testing.T) {
 
 func TestBadConfigurationsAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"no CPUs":                 func(c *Config) { c.HostCPUs = nil },
-		"no overcommit":           func(c *Config) { c.Overcommit = nil },
-		"overcommit 0.5":          func(c *Config) { c.Overcommit = []float64{0.5} },
-		"duration of 0s":          func(c *Config) { c.Duration = 0 },
-		"patience of 0s":          func(c *Config) { c.Patience = 0 },
-		"critical section of -1":  func(c *Config) { c.Critical = -1 },
-		`unknown torment "rain"`:  func(c *Config) { c.Torments = []string{"rain"} },
-		`unknown lock "xenn"`:     func(c *Config) { c.Locks = []string{"xenn"} },
-		"unknown machine":         func(c *Config) { c.On = []string{"mainframe"} },
-		"none of the locks mutex": func(c *Config) { c.Locks, c.On = []string{"mutex"}, []string{rig.Threads} },
-		"at most 32 vCPUs":        func(c *Config) { c.Locks, c.Overcommit = []string{"xen2008text"}, []float64{200} },
+		"no CPUs":                func(c *Config) { c.HostCPUs = nil },
+		"no overcommit":          func(c *Config) { c.Overcommit = nil },
+		"overcommit 0.5":         func(c *Config) { c.Overcommit = []float64{0.5} },
+		"duration of 0s":         func(c *Config) { c.Duration = 0 },
+		"patience of 0s":         func(c *Config) { c.Patience = 0 },
+		"critical section of -1": func(c *Config) { c.Critical = -1 },
+		`unknown torment "rain"`: func(c *Config) { c.Torments = []string{"rain"} },
+		`unknown lock "xenn"`:    func(c *Config) { c.Locks = []string{"xenn"} },
+		"unknown machine":        func(c *Config) { c.On = []string{"mainframe"} },
+		"none of the locks mutex": func(c *Config) {
+			c.Locks, c.On = []string{"mutex"}, []string{rig.Threads}
+		},
+		"at most 32 vCPUs": func(c *Config) {
+			c.Locks, c.Overcommit = []string{"xen2008text"}, []float64{200}
+		},
 	} {
 		cfg := config(t)
 		change(&cfg)
-		if err := cfg.Check(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if err := cfg.Check(); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want one line with %q", err, want)
 		}
 	}
@@ -361,7 +385,8 @@ func TestSomeCellsHaveMoreCPUsThanAWordHasBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, least := range []int{32, 256} {
-		if !slices.ContainsFunc(plans, func(p plan) bool { return p.vcpus > least && p.lock.kind.Name == "pvticket" }) {
+		if !slices.ContainsFunc(plans,
+			func(p plan) bool { return p.vcpus > least && p.lock.kind.Name == "pvticket" }) {
 			t.Errorf("no cell has more than %d vCPUs", least)
 		}
 	}
@@ -370,7 +395,8 @@ func TestSomeCellsHaveMoreCPUsThanAWordHasBits(t *testing.T) {
 // The runtime has a thread for each P besides those of the vCPUs, and these are no leak.
 func TestManyThreadsAreNoLeak(t *testing.T) {
 	cfg := config(t)
-	cfg.On, cfg.Locks, cfg.Overcommit = []string{rig.Threads}, []string{"tas"}, []float64{100 / float64(len(cfg.HostCPUs))}
+	cfg.On, cfg.Locks, cfg.Overcommit = []string{rig.Threads}, []string{"tas"},
+		[]float64{100 / float64(len(cfg.HostCPUs))}
 	for _, r := range tortured(t, cfg) {
 		if len(r.Findings) > 0 || r.VCPUs != 100 {
 			t.Errorf("%d vCPUs: %+v", r.VCPUs, r.Findings)

@@ -8,10 +8,11 @@ import (
 // watch tells, look by look, how the clients get on, and a lost wake-up from a slow one. Locks 0 to
 // maxLocks-1 are the arena's, those after them the groups' objects.
 //
-// A wake-up is lost when nobody holds a lock, or is in the middle of releasing it, and all who wait for it sleep
-// with nothing pending: then nobody is left who would wake them. Two looks that follow each other and between which
-// nothing has changed make it certain, however long they were apart. While anybody is awake who wants the lock or has it, it is slow, however long
-// it takes: he may have lost his CPU.
+// A wake-up is lost when nobody holds a lock, or is in the middle of releasing it, and all who wait
+// for it sleep with nothing pending: then nobody is left who would wake them. Two looks that follow
+// each other and between which nothing has changed make it certain, however long they were apart.
+// While anybody is awake who wants the lock or has it, it is slow, however long it takes: he may
+// have lost his CPU.
 type watch struct {
 	clients []client
 	// asleep reports whether vCPU i sleeps with nothing pending.
@@ -31,8 +32,8 @@ type watched struct {
 	holder         int // the vCPU that holds it, or -1
 }
 
-// stallLooks is after how many looks a lock that is wanted and that nobody gets counts as a stall: a tenth of
-// a second.
+// stallLooks is after how many looks a lock that is wanted and that nobody gets counts as a stall:
+// a tenth of a second.
 const stallLooks = 10
 
 // seen is what a look has found.
@@ -112,7 +113,8 @@ func (w *watch) look() (s seen) {
 func (w *watch) sleepers(k int) (cpus []int) {
 	for i := range w.clients {
 		state := w.clients[i].state.Get()
-		if state&(1<<phaseBits-1) == locking && lockOf(i, state>>wantShift&(1<<wantBits-1)) == k && w.asleep(i) {
+		if state&(1<<phaseBits-1) == locking && lockOf(i, state>>wantShift&(1<<wantBits-1)) == k &&
+			w.asleep(i) {
 			cpus = append(cpus, i)
 		}
 	}
@@ -130,7 +132,8 @@ func (w *watch) describe() string {
 		if l.holder >= 0 {
 			who = fmt.Sprintf("vCPU %d holds it", l.holder)
 		}
-		parts = append(parts, fmt.Sprintf("lock %d: %d wait, %d of them awake, %s", k, l.wanting, l.awake, who))
+		parts = append(parts,
+			fmt.Sprintf("lock %d: %d wait, %d of them awake, %s", k, l.wanting, l.awake, who))
 	}
 	if parts == nil {
 		return "nobody waits for a lock"

@@ -47,8 +47,8 @@ type protected struct {
 // Stop makes the clients return, each after the acquisition that it is at.
 func (s *Shared) Stop(c arch.Core) { c.Store32(&s.stop, 1) }
 
-// Entries returns how often the critical section was entered, modulo 2^32, as the
-// data that the lock protects has it: with a lock that excludes, it is the sum of the clients' counts.
+// Entries returns how often the critical section was entered, modulo 2^32, as the data that the
+// lock protects has it: with a lock that excludes, it is the sum of the clients' counts.
 func (s *Shared) Entries(c arch.Core) (first, second uint32) {
 	return c.Load32(&s.first.count), c.Load32(&s.second.count)
 }
@@ -149,8 +149,8 @@ func (cl *Client) critical(c *paravirt.CPU, s *Shared) {
 	}
 }
 
-// Buckets is the number of buckets of a wait: 32 to each power of two, so a bucket is at most 3% wide,
-// up to 2^45 ticks (hours).
+// Buckets is the number of buckets of a wait: 32 to each power of two, so a bucket is at most 3%
+// wide, up to 2^45 ticks (hours).
 const (
 	subBits = 5
 	maxBits = 45

@@ -75,11 +75,16 @@ func TestTheWatchTellsLostFromSlow(t *testing.T) {
 		phases [n]Phase
 		want   []Verdict // of looks that follow each other, with no acquisition in between
 	}{
-		"two sleep, one holds":          {[n]Phase{Locking, Locking, Holding}, []Verdict{Slow, Slow, Slow}},
-		"two sleep, one unlocks":        {[n]Phase{Locking, Locking, Unlocking}, []Verdict{Slow, Slow, Slow}},
-		"two sleep, one spins":          {[n]Phase{Locking, Locking, Locking}, []Verdict{Slow, Slow, Slow}},
-		"two sleep, one thinks":         {[n]Phase{Locking, Locking, Thinking}, []Verdict{Slow, Slow, Slow}},
-		"two sleep, one is done":        {[n]Phase{Locking, Locking, Done}, []Verdict{Slow, Lost, Slow, Lost}},
+		"two sleep, one holds": {[n]Phase{Locking, Locking, Holding},
+			[]Verdict{Slow, Slow, Slow}},
+		"two sleep, one unlocks": {[n]Phase{Locking, Locking, Unlocking},
+			[]Verdict{Slow, Slow, Slow}},
+		"two sleep, one spins": {[n]Phase{Locking, Locking, Locking},
+			[]Verdict{Slow, Slow, Slow}},
+		"two sleep, one thinks": {[n]Phase{Locking, Locking, Thinking},
+			[]Verdict{Slow, Slow, Slow}},
+		"two sleep, one is done": {[n]Phase{Locking, Locking, Done},
+			[]Verdict{Slow, Lost, Slow, Lost}},
 		"all are done":                  {[n]Phase{Done, Done, Done}, []Verdict{Finished}},
 		"one sleeps, one thinks awake ": {[n]Phase{Locking, Thinking, Done}, []Verdict{Slow, Slow}},
 	} {

@@ -19,8 +19,9 @@ type Config struct {
 	All bool
 	// Match, if not empty, takes only cells whose name contains it.
 	Match string
-	// Duration is how long each mutex is measured, in each round of each cell, twice: without a clock, for the throughput, and
-	// with one, for the waits. Cells of Collections take the time that they take.
+	// Duration is how long each mutex is measured, in each round of each cell, twice: without a
+	// clock, for the throughput, and with one, for the waits. Cells of Collections take the time
+	// that they take.
 	Duration time.Duration
 	// Rounds is how often. In each round all mutexes have a turn.
 	Rounds int
@@ -83,11 +84,13 @@ type Progress struct {
 }
 
 // Execute measures; when ctx is done it stops cleanly, and returns what was measured so far.
-func Execute(ctx context.Context, cfg Config, command []string, progress func(Progress)) (*result.Mutexes, error) {
+func Execute(ctx context.Context, cfg Config, command []string,
+	progress func(Progress)) (*result.Mutexes, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	r := &result.Mutexes{Schema: result.SchemaMutex, Command: command, Started: time.Now(), Host: rig.Host()}
+	r := &result.Mutexes{Schema: result.SchemaMutex, Command: command, Started: time.Now(),
+		Host: rig.Host()}
 	cells := cfg.cells()
 	for i := range cells {
 		r.Cells = append(r.Cells, result.MutexMeasured{MutexCell: cells[i]})
@@ -102,7 +105,8 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 				return r, nil
 			}
 			if progress != nil {
-				progress(Progress{(round-1)*len(cells) + i, cfg.Rounds * len(cells), m.MutexCell, round})
+				progress(Progress{(round-1)*len(cells) + i, cfg.Rounds * len(cells), m.MutexCell,
+					round})
 			}
 			if err := hogs.set(m.Hogs); err != nil {
 				r.Failed = err.Error()
@@ -124,14 +128,16 @@ func Execute(ctx context.Context, cfg Config, command []string, progress func(Pr
 	return r, nil
 }
 
-func run(ctx context.Context, c *result.MutexCell, name string, kind func(n int) mutexes, round int, d time.Duration) result.MutexRun {
+func run(ctx context.Context, c *result.MutexCell, name string, kind func(n int) mutexes, round int,
+	d time.Duration) result.MutexRun {
 	var w window
 	if c.Group == Collections {
 		w = collect(c, kind)
 	} else {
 		w = measure(c, kind, d, false, ctx.Done())
 	}
-	r := result.MutexRun{Mutex: name, Round: round, Seconds: w.seconds, Jain: result.Jain(w.ops), Violations: w.lost}
+	r := result.MutexRun{Mutex: name, Round: round, Seconds: w.seconds, Jain: result.Jain(w.ops),
+		Violations: w.lost}
 	for _, n := range w.ops {
 		r.Acquisitions += n
 	}

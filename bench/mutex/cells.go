@@ -17,8 +17,8 @@ const (
 	Hogs      = "hogs"      // beside busy processes
 	Procs     = "procs"     // other values of GOMAXPROCS, and a hundred mutexes
 
-	// Garbage collections while many goroutines sleep for a mutex whose stacks were deep once. Their time
-	// takes the place of an acquisition's.
+	// Garbage collections while many goroutines sleep for a mutex whose stacks were deep once.
+	// Their time takes the place of an acquisition's.
 	Collections = "collections"
 )
 
@@ -71,13 +71,18 @@ func Cells(group string, all bool) []result.MutexCell {
 		for _, b := range []struct {
 			name string
 			perP int
-		}{{"MutexUncontended", 1}, {"Mutex", 1}, {"MutexSlack", 10}, {"MutexWork", 1}, {"MutexWorkSlack", 10}, {"MutexNoSpin", 4}, {"MutexSpin", 1}} {
-			add(func(c *result.MutexCell) { c.Name, c.Bench, c.Goroutines = b.name, b.name, b.perP*procs })
+		}{{"MutexUncontended", 1}, {"Mutex", 1}, {"MutexSlack", 10}, {"MutexWork", 1},
+			{"MutexWorkSlack", 10}, {"MutexNoSpin", 4}, {"MutexSpin", 1}} {
+			add(func(c *result.MutexCell) {
+				c.Name, c.Bench, c.Goroutines = b.name, b.name, b.perP*procs
+			})
 		}
 	case Parking:
 		for _, what := range []string{"gosched", "sleep", "channel"} {
 			for _, g := range []int{8, 100} {
-				add(func(c *result.MutexCell) { c.Name, c.Block, c.Goroutines = fmt.Sprintf("%s g=%d", what, g), what, g })
+				add(func(c *result.MutexCell) {
+					c.Name, c.Block, c.Goroutines = fmt.Sprintf("%s g=%d", what, g), what, g
+				})
 			}
 		}
 	case Hogs:
@@ -88,7 +93,8 @@ func Cells(group string, all bool) []result.MutexCell {
 		for _, h := range hogs {
 			contended([]int{2, 8, 100}, criticals[:3], ncss, func(c *result.MutexCell) {
 				c.Hogs = h
-				c.Name = fmt.Sprintf("hogs=%d g=%d cs=%v ncs=%v", h, c.Goroutines, c.Critical, c.Think)
+				c.Name = fmt.Sprintf("hogs=%d g=%d cs=%v ncs=%v", h, c.Goroutines, c.Critical,
+					c.Think)
 			})
 		}
 	case Collections:
@@ -102,10 +108,12 @@ func Cells(group string, all bool) []result.MutexCell {
 	case Procs:
 		for _, p := range []int{1, 2, 4, 16} {
 			for _, n := range []int{1, 100} {
-				contended([]int{8, 100}, []time.Duration{100, 1000}, []int{1, 5}, func(c *result.MutexCell) {
-					c.Procs, c.Mutexes = p, n
-					c.Name = fmt.Sprintf("P=%d m=%d g=%d cs=%v ncs=%v", p, n, c.Goroutines, c.Critical, c.Think)
-				})
+				contended([]int{8, 100}, []time.Duration{100, 1000}, []int{1, 5},
+					func(c *result.MutexCell) {
+						c.Procs, c.Mutexes = p, n
+						c.Name = fmt.Sprintf("P=%d m=%d g=%d cs=%v ncs=%v", p, n, c.Goroutines,
+							c.Critical, c.Think)
+					})
 			}
 		}
 		if !all {

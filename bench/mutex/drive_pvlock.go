@@ -8,9 +8,9 @@ import (
 	"example.com/pvlock/internal/arch"
 )
 
-// pvlockMutexes are what the workers of a cell contend for. drive_sync.go is this file with sync.Mutex in
-// place of pvlock.Mutex (a test compares them): written out, because through an interface or a type
-// parameter the fast paths would not inline.
+// pvlockMutexes are what the workers of a cell contend for. drive_sync.go is this file with
+// sync.Mutex in place of pvlock.Mutex (a test compares them): written out, because through an
+// interface or a type parameter the fast paths would not inline.
 type pvlockMutexes []struct {
 	mu pvlock.Mutex
 	guarded

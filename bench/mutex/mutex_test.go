@@ -27,14 +27,17 @@ func TestDriversAreTheSame(t *testing.T) {
 		return text
 	}
 	ours := read("drive_pvlock.go")
-	ours = strings.NewReplacer("pvlockMutexes", "syncMutexes", "newPvlock", "newSync", "pvlock.Mutex", "sync.Mutex").Replace(ours)
+	ours = strings.NewReplacer("pvlockMutexes", "syncMutexes", "newPvlock", "newSync",
+		"pvlock.Mutex", "sync.Mutex").Replace(ours)
 	if ours != read("drive_sync.go") {
 		t.Error("drive_sync.go is not drive_pvlock.go with sync.Mutex in place of pvlock.Mutex")
 	}
 }
 
 func TestCellsOfEveryGroupRun(t *testing.T) {
-	cfg := Config{Duration: time.Millisecond, Rounds: 1, Hog: func() (func(), error) { return func() {}, nil }}
+	cfg := Config{Duration: time.Millisecond, Rounds: 1, Hog: func() (func(), error) {
+		return func() {}, nil
+	}}
 	r, err := Execute(context.Background(), cfg, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -60,21 +63,25 @@ func TestCellsOfEveryGroupRun(t *testing.T) {
 	}
 }
 
-// Collections take no more than a quarter of what they take with sync.Mutex, however many goroutines sleep
-// whose stacks were deep once (go.dev/issue/81957). Beside other processes the time says little: PVLOCK_IDLE says that
-// there are none. (That each sleeps on a semaphore of its own is tested in internal/arch, without a clock.)
+// Collections take no more than a quarter of what they take with sync.Mutex, however many
+// goroutines sleep whose stacks were deep once (go.dev/issue/81957). Beside other processes the
+// time says little: PVLOCK_IDLE says that there are none. (That each sleeps on a semaphore of its
+// own is tested in internal/arch, without a clock.)
 func TestCollectionsWithManyAsleep(t *testing.T) {
 	if os.Getenv("PVLOCK_IDLE") == "" {
 		t.Skip("needs an idle machine, and some minutes: PVLOCK_IDLE=1 says that it is one")
 	}
-	r, err := Execute(context.Background(), Config{Groups: []string{Collections}, All: true, Duration: time.Millisecond, Rounds: 3}, nil, nil)
+	r, err := Execute(context.Background(),
+		Config{Groups: []string{Collections}, All: true, Duration: time.Millisecond, Rounds: 3},
+		nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range r.Cells {
 		c := &r.Cells[i]
 		ratio := c.Ratio(result.MutexPvlock, nanos)
-		t.Logf("%s: sync's collections take %.1f ms each, ours %.3f of that", c.Name, c.Median(result.MutexSync, nanos)/1e6, ratio)
+		t.Logf("%s: sync's collections take %.1f ms each, ours %.3f of that", c.Name,
+			c.Median(result.MutexSync, nanos)/1e6, ratio)
 		if ratio > 0.25 {
 			t.Errorf("%s: %.3f of sync's time, want a quarter at most", c.Name, ratio)
 		}
@@ -98,7 +105,8 @@ func TestLostUpdatesAreFound(t *testing.T) {
 		t.Skip("the race detector finds it first")
 	}
 	c := result.MutexCell{Group: Contended, Procs: 2, Goroutines: 2, Mutexes: 1}
-	w := measure(&c, func(n int) mutexes { return unlocked{make(pvlockMutexes, n)} }, time.Millisecond, false, nil)
+	w := measure(&c, func(n int) mutexes { return unlocked{make(pvlockMutexes, n)} },
+		time.Millisecond, false, nil)
 	if w.lost == 0 {
 		t.Error("nothing found wrong with a mutex that does not exclude")
 	}
@@ -108,11 +116,13 @@ func TestLostUpdatesAreFound(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := 0
-	r, err := Execute(ctx, Config{Groups: []string{Alone}, Duration: time.Millisecond, Rounds: 1000}, nil, func(Progress) {
-		if n++; n == 4 {
-			cancel()
-		}
-	})
+	r, err := Execute(ctx,
+		Config{Groups: []string{Alone}, Duration: time.Millisecond, Rounds: 1000}, nil,
+		func(Progress) {
+			if n++; n == 4 {
+				cancel()
+			}
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,8 @@ type window struct {
 }
 
 // measure drives mutexes of a kind for d.
-func measure(cell *result.MutexCell, kind func(n int) mutexes, d time.Duration, timed bool, interrupt <-chan struct{}) window {
+func measure(cell *result.MutexCell, kind func(n int) mutexes, d time.Duration, timed bool,
+	interrupt <-chan struct{}) window {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cell.Procs))
 	// The collector's work is not the mutex's.
 	runtime.GC()
@@ -149,8 +150,8 @@ func (w *window) latency() result.Latency {
 	return seen
 }
 
-// The local work of Go's benchmarks is done by the same code for all mutexes: copies of such loops differ by up to
-// 40% in speed, by where in the program they happen to lie.
+// The local work of Go's benchmarks is done by the same code for all mutexes: copies of such loops
+// differ by up to 40% in speed, by where in the program they happen to lie.
 
 //go:noinline
 func touch(data []uint64) {

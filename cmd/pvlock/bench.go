@@ -55,18 +55,27 @@ Locks: ` + strings.Join(bench.Locks(bench.OnThreads), ", ") + `.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&cfg.Locks, "locks", nil, "locks and peers to measure (default all)")
-	f.StringVar(&cfg.On, "on", bench.OnThreads, "what the vCPUs are: "+strings.Join(bench.Machines(), ", "))
+	f.StringVar(&cfg.On, "on", bench.OnThreads,
+		"what the vCPUs are: "+strings.Join(bench.Machines(), ", "))
 	f.IntVar(&cpus, "cpus", 0, "how many CPUs they share (default all that this process may use)")
-	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 2, 4}, "vCPUs per CPU, each at least 1")
-	f.IntVar(&cfg.Neighbours, "neighbours", 0, "vCPUs of another virtual machine that computes on the same CPUs meanwhile")
+	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 2, 4},
+		"vCPUs per CPU, each at least 1")
+	f.IntVar(&cfg.Neighbours, "neighbours", 0,
+		"vCPUs of another virtual machine that computes on the same CPUs meanwhile")
 	f.DurationVar(&cfg.Critical, "cs", 100*time.Nanosecond, "length of the critical section")
-	f.DurationVar(&cfg.Think, "ncs", 500*time.Nanosecond, "mean time between two, half as much to half as much again")
-	f.DurationVar(&cfg.Duration, "duration", 200*time.Millisecond, "how long each lock is measured, in each round at each overcommit, after a tenth of that to warm up")
-	f.IntVar(&cfg.Rounds, "rounds", 6, "how many rounds; benchstat wants 6, of which the least p is 0.002")
+	f.DurationVar(&cfg.Think, "ncs", 500*time.Nanosecond,
+		"mean time between two, half as much to half as much again")
+	f.DurationVar(&cfg.Duration, "duration", 200*time.Millisecond,
+		"how long each lock is measured, in each round at each overcommit, after a tenth of that "+
+			"to warm up")
+	f.IntVar(&cfg.Rounds, "rounds", 6,
+		"how many rounds; benchstat wants 6, of which the least p is 0.002")
 	tune.flags(f)
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the jitter")
-	f.StringVar(&files.json, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
-	f.StringVar(&files.benchfmt, "benchfmt", "", "write it in the format of Go's benchmarks to a `file`, for benchstat")
+	f.StringVar(&files.json, "json", "",
+		"write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(&files.benchfmt, "benchfmt", "",
+		"write it in the format of Go's benchmarks to a `file`, for benchstat")
 	htmlFlag(f, &files.html)
 	completeList(cmd, "locks", func() []string { return bench.Locks(bench.OnThreads) })
 	completeList(cmd, "on", bench.Machines)
@@ -89,7 +98,8 @@ func firstCPUs(n int, given bool) ([]int, error) {
 		return may, nil
 	}
 	if n < 1 || n > len(may) {
-		return nil, fmt.Errorf("--cpus %d: want 1 to %d, the number of CPUs that this process may use", n, len(may))
+		return nil, fmt.Errorf("--cpus %d: want 1 to %d, the number of CPUs that this process "+
+			"may use", n, len(may))
 	}
 	return may[:n], nil
 }
@@ -112,7 +122,8 @@ func runBench(cmd *cobra.Command, cfg bench.Config, files benchFiles) error {
 	}
 	progress := progressLine(os.Stderr)
 	b, benchErr := bench.Run(cmd.Context(), cfg, os.Args, func(p bench.Progress) {
-		progress("%d/%d  round %d  overcommit %v  %s", p.Done+1, p.Cells, p.Round, p.Overcommit, p.Lock)
+		progress("%d/%d  round %d  overcommit %v  %s", p.Done+1, p.Cells, p.Round, p.Overcommit,
+			p.Lock)
 	})
 	progress("")
 	if b == nil {

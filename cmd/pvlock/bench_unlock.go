@@ -48,8 +48,10 @@ patched forms. All in one run, interleaved.`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&cfg.Rounds, "rounds", 51, "how many rounds")
-	f.IntVar(&cfg.Pairs, "pairs", 200000, "how many times the lock is taken and released in each turn")
-	f.StringVar(&jsonFile, "json", "", "write the result to a `file`, - for stdout (then nothing else is printed there)")
+	f.IntVar(&cfg.Pairs, "pairs", 200000,
+		"how many times the lock is taken and released in each turn")
+	f.StringVar(&jsonFile, "json", "",
+		"write the result to a `file`, - for stdout (then nothing else is printed there)")
 	htmlFlag(f, &pageFile)
 	return cmd
 }

@@ -24,12 +24,12 @@ func benchMutexCommand() *cobra.Command {
 		Short: "Measure pvlock.Mutex beside sync.Mutex",
 		Long: `Measure pvlock.Mutex beside sync.Mutex, in one process, interleaved.
 
-In each round each cell is measured with sync.Mutex, with pvlock.Mutex, and with
-sync.Mutex once more: the control, whose distance from 1 is the noise. Shown are
-medians over the rounds. The floor is what of sync.Mutex's time the work alone takes on these CPUs: no mutex
-can be below. Exclusion is checked by the data that the mutex protects.
-In the group collections an op is a garbage collection while so many goroutines
-sleep for the mutex; it takes the time that it takes, whatever --duration says.
+In each round each cell is measured with sync.Mutex, with pvlock.Mutex, and with sync.Mutex once
+more: the control, whose distance from 1 is the noise. Shown are medians over the rounds. The
+floor is what of sync.Mutex's time the work alone takes on these CPUs: no mutex can be below.
+Exclusion is checked by the data that the mutex protects. In the group collections an op is a
+garbage collection while so many goroutines sleep for the mutex; it takes the time that it
+takes, whatever --duration says.
 
 Groups of cells: ` + strings.Join(mutex.Groups(), ", ") + `.
 By default each has a choice of its cells; --all takes every one (some 25 minutes).`,
@@ -52,7 +52,8 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 			}
 			progress := progressLine(os.Stderr)
 			r, benchErr := mutex.Execute(cmd.Context(), cfg, os.Args, func(p mutex.Progress) {
-				progress("%d/%d  round %d  %s  %s", p.Done+1, p.Cells, p.Round, p.Cell.Group, p.Cell.Name)
+				progress("%d/%d  round %d  %s  %s", p.Done+1, p.Cells, p.Round, p.Cell.Group,
+					p.Cell.Name)
 			})
 			progress("")
 			if r == nil {
@@ -73,16 +74,20 @@ By default each has a choice of its cells; --all takes every one (some 25 minute
 	f.StringSliceVar(&cfg.Groups, "groups", nil, "groups of cells to measure (default all)")
 	f.BoolVar(&cfg.All, "all", false, "every cell of the groups, not a choice")
 	f.StringVar(&cfg.Match, "match", "", "only cells whose name contains this")
-	f.DurationVar(&cfg.Duration, "duration", 100*time.Millisecond, "how long each mutex is measured, in each round of each cell; twice that where waits are measured")
+	f.DurationVar(&cfg.Duration, "duration", 100*time.Millisecond,
+		"how long each mutex is measured, in each round of each cell; twice that where waits are "+
+			"measured")
 	f.IntVar(&cfg.Rounds, "rounds", 7, "how many rounds")
-	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(&jsonFile, "json", "",
+		"write the whole result to a `file`, - for stdout (then nothing else is printed there)")
 	htmlFlag(f, &pageFile)
 	completeList(cmd, "groups", mutex.Groups)
 	cmd.AddCommand(hogCommand())
 	return cmd
 }
 
-// hogCommand is the busy process. It ends when its stdin does, so that it doesn't outlive its parent.
+// hogCommand is the busy process. It ends when its stdin does, so that it doesn't outlive its
+// parent.
 func hogCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "hog", Hidden: true, Args: cobra.NoArgs,

@@ -30,10 +30,11 @@ their store buffers can take effect is tried, with sleeps that end for no reason
 interrupts that wait for a lock themselves. A violation is shown as the shortest
 way there.
 
-Without --client each lock's default set of clients is explored; --full is what takes
-ten minutes on two cores, within --memory. What a bound cut is listed at the end. --scenario shows the faults that the locks had in their history, --necessity what each
-fence, locked instruction and second look is good for; unless --states says otherwise, each of its
-explorations ends after 20000 states, so that a lock's table takes about a minute.
+Without --client each lock's default set of clients is explored; --full is what takes ten
+minutes on two cores, within --memory. What a bound cut is listed at the end. --scenario shows
+the faults that the locks had in their history, --necessity what each fence, locked instruction
+and second look is good for; unless --states says otherwise, each of its explorations ends after
+20000 states, so that a lock's table takes about a minute.
 
 The mutex is what a Go program imports; its CPUs are goroutines.
 
@@ -81,20 +82,23 @@ Clients: ` + strings.Join(check.Clients(), ", ") + `.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Locks, "locks", nil, "locks to check (default all that ought to be right)")
 	f.BoolVar(&o.Full, "full", false, "the full set of clients")
-	f.StringVar(&o.Client, "client", "", "one client instead of the set: "+strings.Join(check.Clients(), ", "))
+	f.StringVar(&o.Client, "client", "",
+		"one client instead of the set: "+strings.Join(check.Clients(), ", "))
 	f.IntVar(&o.CPUs, "cpus", 2, "CPUs of that client, 1 to 4")
 	f.IntVar(&o.Times, "times", 2, "acquisitions of each, 1 to 8")
 	f.StringVar(&o.Spin, "spin", "any", "its spin budget: 0, 1 or any")
 	f.IntVar(&o.Interrupts, "interrupts", 0, "interrupts that come, in all, 0 to 4")
 	f.StringVar(&o.Model, "model", "tso", "memory model: tso or sc")
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "faults of the locks' history to show, or all")
-	f.BoolVar(&o.Necessity, "necessity", false, "weaken each thing of a lock's text alone, and say what breaks")
+	f.BoolVar(&o.Necessity, "necessity", false,
+		"weaken each thing of a lock's text alone, and say what breaks")
 	f.IntVar(&o.Buffer, "buffer", 4, "stores that a store buffer holds, 1 to 8")
 	f.IntVar(&o.Workers, "workers", 0, "goroutines that explore, 1 to 1024 (default GOMAXPROCS)")
 	f.Int64Var(&o.States, "states", 0, "bound on the states of an exploration (default none)")
 	f.Int64Var(&o.MemoryMB, "memory", 2048, "bound on its memory, in MB")
 	f.DurationVar(&o.Timeout, "timeout", 0*time.Second, "bound on the time of all (default none)")
-	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(&jsonFile, "json", "",
+		"write the whole result to a `file`, - for stdout (then nothing else is printed there)")
 	htmlFlag(f, &pageFile)
 	completeList(cmd, "locks", check.Locks)
 	completeList(cmd, "client", check.Clients)
@@ -118,7 +122,8 @@ func checkVerdict(r *result.Check) error {
 		return errors.Join(finding{bad}, err)
 	}
 	if cut := r.Undecided(); cut != "" && err == nil {
-		return fmt.Errorf("scenario %s: cut by a bound before it could be said whether it holds: want more of --states, --memory, --timeout", cut)
+		return fmt.Errorf("scenario %s: cut by a bound before it could be said whether it holds: "+
+			"want more of --states, --memory, --timeout", cut)
 	}
 	return err
 }

@@ -25,24 +25,26 @@ import (
 	"example.com/pvlock/bench"
 )
 
-// Every command that the README, docs/, the package documentation or a -h shows is taken apart here, so that an unknown flag or
-// a package that has moved is found; and what a block of them shows is run, shortened as the table of rules says.
-// With PVLOCK_DOCS=all (and go test -timeout 1h -run Shown) those are run too that take long; with PVLOCK_DOCS=network
-// those as well that need the network.
+// Every command that the README, docs/, the package documentation or a -h shows is taken apart
+// here, so that an unknown flag or a package that has moved is found; and what a block of them
+// shows is run, shortened as the table of rules says. With PVLOCK_DOCS=all (and go test -timeout 1h
+// -run Shown) those are run too that take long; with PVLOCK_DOCS=network those as well that need
+// the network.
 
 const (
 	repository = "../.."
 	howMuch    = "PVLOCK_DOCS"
 )
 
-// patience is how long a command may take that is always run, and one that is run when it is asked for.
+// patience is how long a command may take that is always run, and one that is run when it is asked
+// for.
 const (
 	patience       = 2 * time.Minute
 	longerPatience = 15 * time.Minute
 )
 
-// A rule is what is done with a command that begins with these words, and has these flags. The first one that fits counts.
-// A command that none fits is run as it stands.
+// A rule is what is done with a command that begins with these words, and has these flags. The
+// first one that fits counts. A command that none fits is run as it stands.
 type rule struct {
 	words []string
 	flags []string
@@ -54,30 +56,43 @@ type rule struct {
 }
 
 var rules = []rule{
-	{words: []string{"pvlock", "bench", "mutex"}, also: "--rounds 1 --duration 1ms", only: "all", why: "dozens of cells"},
+	{words: []string{"pvlock", "bench", "mutex"}, also: "--rounds 1 --duration 1ms", only: "all",
+		why: "dozens of cells"},
 	{words: []string{"pvlock", "bench", "unlock"}, also: "--rounds 1 --pairs 1000"},
-	{words: []string{"pvlock", "bench"}, flags: []string{"on=goroutines"}, also: "--rounds 1 --duration 1ms", only: "all",
-		why: "the fair locks need a slice of the Go scheduler, 10 ms, for each acquisition, and 20 s to end"},
-	{words: []string{"pvlock", "bench"}, flags: []string{"neighbours"}, also: "--rounds 1 --duration 1ms", only: "all",
+	{words: []string{"pvlock", "bench"}, flags: []string{"on=goroutines"},
+		also: "--rounds 1 --duration 1ms", only: "all",
+		why: "the fair locks need a slice of the Go scheduler, 10 ms, for each acquisition, and " +
+			"20 s to end"},
+	{words: []string{"pvlock", "bench"}, flags: []string{"neighbours"},
+		also: "--rounds 1 --duration 1ms", only: "all",
 		why: "the neighbour takes half of the time"},
 	{words: []string{"pvlock", "bench"}, also: "--rounds 1 --duration 1ms"},
 	{words: []string{"pvlock", "check"}, also: "--states 500 --timeout 500ms"},
 	{words: []string{"pvlock", "sim"}, flags: []string{"calibrate"}},
-	{words: []string{"pvlock", "sim"}, flags: []string{"validate"}, only: "all", why: "it measures the machine for seconds"},
+	{words: []string{"pvlock", "sim"}, flags: []string{"validate"}, only: "all",
+		why: "it measures the machine for seconds"},
 	{words: []string{"pvlock", "sim"}, also: "--duration 200us --warmup 10us"},
 	{words: []string{"pvlock", "torture"}, flags: []string{"locks"}, also: "--duration 300ms"},
-	{words: []string{"pvlock", "torture"}, also: "--duration 500ms", only: "all", why: "all locks on all machines"},
+	{words: []string{"pvlock", "torture"}, also: "--duration 500ms", only: "all",
+		why: "all locks on all machines"},
 	{words: []string{"pvlock", "doctor"}, also: "--interval 10ms"},
 
-	{words: []string{"go", "test", "./..."}, only: "never", why: "it would run itself; the commands of CI run it"},
-	{words: []string{"go", "test"}, flags: []string{"fuzz"}, also: "-fuzztime 1s", only: "all", why: "it compiles and runs other tests"},
-	{words: []string{"go", "test"}, flags: []string{"bench"}, also: "-benchtime 1x -count 1", only: "all", why: "it compiles and runs other tests"},
+	{words: []string{"go", "test", "./..."}, only: "never",
+		why: "it would run itself; the commands of CI run it"},
+	{words: []string{"go", "test"}, flags: []string{"fuzz"}, also: "-fuzztime 1s", only: "all",
+		why: "it compiles and runs other tests"},
+	{words: []string{"go", "test"}, flags: []string{"bench"}, also: "-benchtime 1x -count 1",
+		only: "all", why: "it compiles and runs other tests"},
 	{words: []string{"go", "test"}, only: "all", why: "it compiles and runs other tests"},
-	{words: []string{"go", "run", "./machine/xen/testbed"}, only: "network", why: "it fetches Debian's packages, unless it has them, and boots them for a minute"},
-	{words: []string{"go", "generate"}, only: "never", why: "it would write into the tree; CI runs it"},
+	{words: []string{"go", "run", "./machine/xen/testbed"}, only: "network",
+		why: "it fetches Debian's packages, unless it has them, and boots them for a minute"},
+	{words: []string{"go", "generate"}, only: "never",
+		why: "it would write into the tree; CI runs it"},
 	{words: []string{"go", "get"}, only: "never", why: "it would write into the tree"},
-	{words: []string{"go", "mod"}, only: "never", why: "it would write into the tree; docs/import_test.go runs it"},
-	{words: []string{"go", "install"}, only: "never", why: "it would write outside of the test's directory"},
+	{words: []string{"go", "mod"}, only: "never",
+		why: "it would write into the tree; docs/import_test.go runs it"},
+	{words: []string{"go", "install"}, only: "never",
+		why: "it would write outside of the test's directory"},
 	{words: []string{"kubectl"}, only: "never", why: "it would change a cluster"},
 }
 
@@ -89,40 +104,56 @@ type need struct {
 }
 
 var needs = []need{
-	{"KVM", func(s *stage) bool { return s.flag("on", "kvm") || s.flag("neighbours", "") }, func() error { return bench.Probe(bench.OnKVM) }},
-	{"Xen", func(s *stage) bool { return s.flag("on", "xen") }, func() error { return bench.Probe(bench.OnXen) }},
-	{"the lock that docs/add-a-lock.md adds", func(s *stage) bool { return slices.ContainsFunc(s.words, isWalked) }, func() error {
-		return errors.New("PVLOCK_WALK=1 go test ./docs adds it to a copy, and runs this there")
+	{"KVM", func(s *stage) bool { return s.flag("on", "kvm") || s.flag("neighbours", "") },
+		func() error { return bench.Probe(bench.OnKVM) }},
+	{"Xen", func(s *stage) bool { return s.flag("on", "xen") }, func() error {
+		return bench.Probe(bench.OnXen)
 	}},
+	{"the lock that docs/add-a-lock.md adds",
+		func(s *stage) bool { return slices.ContainsFunc(s.words, isWalked) }, func() error {
+			return errors.New("PVLOCK_WALK=1 go test ./docs adds it to a copy, and runs this there")
+		}},
 	program("jq"), program("benchstat"), program("go"),
 }
 
-// programs are what may stand in a command besides pvlock. Those of which nothing is known are findings.
+// programs are what may stand in a command besides pvlock. Those of which nothing is known are
+// findings.
 var programs = []string{"go", "jq", "benchstat", "kubectl"}
 
 // isWalked reports whether a word of a command names the lock of docs/add-a-lock.md.
 func isWalked(word string) bool { return slices.Contains(strings.Split(word, ","), "backoff") }
 
 func program(name string) need {
-	return need{name, func(s *stage) bool { return s.words[0] == name }, func() error { _, err := exec.LookPath(name); return err }}
+	return need{name, func(s *stage) bool { return s.words[0] == name }, func() error {
+		_, err := exec.LookPath(name)
+		return err
+	}}
 }
 
-// given are files that a command may read without a command before it having written them, and how they are made.
+// given are files that a command may read without a command before it having written them, and how
+// they are made.
 var given = []struct{ names, how string }{
-	{"old.json new.json", "pvlock bench --locks xen,tas --overcommit 1 --rounds 6 --duration 1ms --json "},
-	{"old.txt", "pvlock bench --locks xen,tas --overcommit 1 --rounds 2 --duration 1ms --benchfmt "},
-	{"shard1.json shards/1.json", "pvlock sim --locks tas,xen,ticket --pcpus 2 --duration 1ms --shard 1/3 --json "},
-	{"shard2.json shards/2.json", "pvlock sim --locks tas,xen,ticket --pcpus 2 --duration 1ms --shard 2/3 --json "},
-	{"shard3.json shards/3.json", "pvlock sim --locks tas,xen,ticket --pcpus 2 --duration 1ms --shard 3/3 --json "},
+	{"old.json new.json",
+		"pvlock bench --locks xen,tas --overcommit 1 --rounds 6 --duration 1ms --json "},
+	{"old.txt", "pvlock bench --locks xen,tas --overcommit 1 --rounds 2 --duration 1ms " +
+		"--benchfmt "},
+	{"shard1.json shards/1.json",
+		"pvlock sim --locks tas,xen,ticket --pcpus 2 --duration 1ms --shard 1/3 --json "},
+	{"shard2.json shards/2.json",
+		"pvlock sim --locks tas,xen,ticket --pcpus 2 --duration 1ms --shard 2/3 --json "},
+	{"shard3.json shards/3.json",
+		"pvlock sim --locks tas,xen,ticket --pcpus 2 --duration 1ms --shard 3/3 --json "},
 }
 
 // A block is commands that are run one after the other, in a directory of their own.
 type block struct {
 	where string
 	lines []string
-	// mentioned says that they stand in a sentence, which may leave things out: they are understood, not run.
+	// mentioned says that they stand in a sentence, which may leave things out: they are
+	// understood, not run.
 	mentioned bool
-	// page is the text around them. What it shows of a package, the reader has in its own directory.
+	// page is the text around them. What it shows of a package, the reader has in its own
+	// directory.
 	page string
 }
 
@@ -169,14 +200,17 @@ var (
 	separators = []string{"&&", "||", "|", ";"}
 )
 
-// split takes a line apart as a shell does: quotes, separators, comments. What it doesn't know ($, subshells) is a word to it.
+// split takes a line apart as a shell does: quotes, separators, comments. What it doesn't know ($,
+// subshells) is a word to it.
 func split(line string) (stages []*stage, err error) {
 	var s stage
 	var word strings.Builder
 	began, inWord, redirected := 0, false, false
 	endWord := func() {
-		if w := word.String(); inWord && !redirected && !(len(s.words) == 0 && assignment.MatchString(w)) {
-			if at := strings.IndexAny(w, "<>"); at >= 0 && strings.Trim(w[:at], "0123456789") == "" {
+		if w := word.String(); inWord && !redirected &&
+			!(len(s.words) == 0 && assignment.MatchString(w)) {
+			if at := strings.IndexAny(w, "<>"); at >= 0 &&
+				strings.Trim(w[:at], "0123456789") == "" {
 				redirected = strings.Trim(w[at:], "<>&") == ""
 			} else {
 				s.words = append(s.words, w)
@@ -212,7 +246,9 @@ func split(line string) (stages []*stage, err error) {
 			endStage(i, "")
 			return stages, nil
 		default:
-			sep := slices.IndexFunc(separators, func(sep string) bool { return strings.HasPrefix(line[i:], sep) })
+			sep := slices.IndexFunc(separators, func(sep string) bool {
+				return strings.HasPrefix(line[i:], sep)
+			})
 			if sep >= 0 {
 				endStage(i, separators[sep])
 				i += len(separators[sep]) - 1
@@ -287,10 +323,12 @@ func names(line string) bool {
 	return err == nil && len(rest) == 0 && cmd.CommandPath() == line
 }
 
-// The flags of go test that the documents use. Others are looked for among those that the package defines.
+// The flags of go test that the documents use. Others are looked for among those that the package
+// defines.
 var (
 	testSwitches = []string{"race", "v", "short", "json", "benchmem", "c"}
-	testFlags    = []string{"run", "bench", "benchtime", "count", "cpu", "tags", "timeout", "fuzz", "fuzztime"}
+	testFlags    = []string{"run", "bench", "benchtime", "count", "cpu", "tags", "timeout", "fuzz",
+		"fuzztime"}
 )
 
 func understoodByGo(page string, s *stage) error {
@@ -358,14 +396,16 @@ func understoodByGoTest(page string, args []string) error {
 		}
 	}
 	for _, name := range others {
-		if !regexp.MustCompile(`flag\.\w+\((&\w+, )?"` + regexp.QuoteMeta(name) + `"`).MatchString(text) {
+		if !regexp.MustCompile(`flag\.\w+\((&\w+, )?"` + regexp.QuoteMeta(name) + `"`).
+			MatchString(text) {
 			return fmt.Errorf("go test has no flag -%s, nor have %v", name, packages)
 		}
 	}
 	if patterns["bench"] != "" || patterns["fuzz"] != "" {
 		delete(patterns, "run") // is there to match nothing
 	}
-	for kind, prefix := range map[string]string{"run": "Test", "bench": "Benchmark", "fuzz": "Fuzz"} {
+	for kind, prefix := range map[string]string{"run": "Test", "bench": "Benchmark",
+		"fuzz": "Fuzz"} {
 		pattern, _, _ := strings.Cut(patterns[kind], "/")
 		re, err := regexp.Compile(pattern)
 		if err != nil {
@@ -419,7 +459,8 @@ func blocksOf(name, text string) (blocks []block) {
 			}
 			in = nil
 			if fenced = !fenced; fenced && shells.MatchString(line) {
-				in, console = &block{where: fmt.Sprintf("%s:%d", name, i+1)}, strings.Contains(line, "console")
+				in, console = &block{where: fmt.Sprintf("%s:%d", name, i+1)}, strings.Contains(line,
+					"console")
 			}
 		case in != nil:
 			command, prompted := strings.CutPrefix(strings.TrimSpace(line), "$ ")
@@ -429,13 +470,16 @@ func blocksOf(name, text string) (blocks []block) {
 		case fenced:
 		default:
 			if m := indented.FindStringSubmatch(line); m != nil {
-				blocks = append(blocks, block{where: fmt.Sprintf("%s:%d", name, i+1), lines: []string{m[1]}})
+				blocks = append(blocks,
+					block{where: fmt.Sprintf("%s:%d", name, i+1), lines: []string{m[1]}})
 			}
 			prose.WriteString(line + "\n")
 		}
 	}
 	for _, m := range spans.FindAllStringSubmatch(prose.String(), -1) {
-		blocks = append(blocks, block{where: name, lines: []string{strings.Join(strings.Fields(m[1]), " ")}, mentioned: true})
+		blocks = append(blocks,
+			block{where: name, lines: []string{strings.Join(strings.Fields(m[1]), " ")},
+				mentioned: true})
 	}
 	for i := range blocks {
 		blocks[i].page = text
@@ -446,7 +490,8 @@ func blocksOf(name, text string) (blocks []block) {
 // blocksOfExamples returns what the -h of a command and of all below it shows.
 func blocksOfExamples(cmd *cobra.Command) (blocks []block) {
 	if cmd.Example != "" {
-		blocks = append(blocks, block{where: cmd.CommandPath() + " -h", lines: strings.Split(cmd.Example, "\n")})
+		blocks = append(blocks,
+			block{where: cmd.CommandPath() + " -h", lines: strings.Split(cmd.Example, "\n")})
 	}
 	for _, sub := range cmd.Commands() {
 		blocks = append(blocks, blocksOfExamples(sub)...)
@@ -480,7 +525,8 @@ func allBlocks(t *testing.T) (all []block) {
 		}
 		name = filepath.ToSlash(name)
 		if d.IsDir() {
-			if hidden := name != "." && strings.HasPrefix(d.Name(), "."); hidden || d.Name() == "testdata" || name == "internal/twin" {
+			if hidden := name != "." && strings.HasPrefix(d.Name(), "."); hidden ||
+				d.Name() == "testdata" || name == "internal/twin" {
 				return fs.SkipDir
 			}
 			return nil
@@ -516,7 +562,8 @@ func TestEveryCommandThatIsShownIsUnderstood(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"README.md", "pvlock bench -h", "pvlock report compare -h", "doc.go"} {
+	for _, want := range []string{"README.md", "pvlock bench -h", "pvlock report compare -h",
+		"doc.go"} {
 		if !sources[want] {
 			t.Errorf("%s shows no command: they aren't found", want)
 		}
@@ -546,7 +593,8 @@ func newErrand(t *testing.T) errand {
 	if err := os.Symlink(self, filepath.Join(e.bin, "pvlock")); err != nil {
 		t.Fatal(err)
 	}
-	e.env = append(os.Environ(), asCommand+"=1", "PATH="+e.bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	e.env = append(os.Environ(), asCommand+"=1",
+		"PATH="+e.bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return e
 }
 
@@ -567,7 +615,8 @@ func (e errand) shell(ctx context.Context, dir, text string, findings bool) erro
 		return fmt.Errorf("%s: not done after %v: it needs a rule that shortens it", text, atMost)
 	}
 	// A scenario that a rule's bound cut has not failed either.
-	cut := cmd.ProcessState.ExitCode() == exitUsage && strings.Contains(lastLine(stderr.String()), "cut by a bound")
+	cut := cmd.ProcessState.ExitCode() == exitUsage &&
+		strings.Contains(lastLine(stderr.String()), "cut by a bound")
 	if err != nil && !(findings && (cut || cmd.ProcessState.ExitCode() == exitFinding)) {
 		return fmt.Errorf("%s: %w: %s", text, err, lastLine(stderr.String()))
 	}
@@ -583,7 +632,8 @@ func lastLine(text string) string {
 func skipped(stages []*stage) string {
 	for _, s := range stages {
 		r := s.rule()
-		wanted := r.only == "" || r.only == os.Getenv(howMuch) || r.only == "all" && os.Getenv(howMuch) == "network"
+		wanted := r.only == "" || r.only == os.Getenv(howMuch) ||
+			r.only == "all" && os.Getenv(howMuch) == "network"
 		if !wanted && r.only == "never" {
 			return r.why
 		}
@@ -675,7 +725,8 @@ func TestEveryCommandThatIsShownRuns(t *testing.T) {
 
 // TestARottenCommandIsFound is the test of the two tests above.
 func TestARottenCommandIsFound(t *testing.T) {
-	if names("pvlock report compare old.json") || names("pvlock gone") || !names("pvlock report compare") {
+	if names("pvlock report compare old.json") || names("pvlock gone") ||
+		!names("pvlock report compare") {
 		t.Error("a command is taken for a name, or a name for a command")
 	}
 	page := "```go\nfunc TestOfThePage(t *testing.T) {}\n```\n"
@@ -708,8 +759,10 @@ func TestARottenCommandIsFound(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"", "# nothing", "pvlock", "pvlock bench -h", "pvlock completion bash > pvlock.bash", "PVLOCK=pv pvlock patch  # so",
-		"go test ./spinlock -run '^$' -bench Uncontended -count 9", "pvlock bench --json - | jq '.runs[] | .lock' && pvlock doctor",
+		"", "# nothing", "pvlock", "pvlock bench -h", "pvlock completion bash > pvlock.bash",
+		"PVLOCK=pv pvlock patch  # so",
+		"go test ./spinlock -run '^$' -bench Uncontended -count 9",
+		"pvlock bench --json - | jq '.runs[] | .lock' && pvlock doctor",
 	} {
 		if err := understood(line); err != nil {
 			t.Errorf("%s: %v, want nothing", line, err)

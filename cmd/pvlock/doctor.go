@@ -25,8 +25,8 @@ func doctorCommand() *cobra.Command {
 it offers, the CPU time that it steals, the control group's quota, and what competes for the
 CPUs; in a Xen domain, which Xen, its scheduler, and whether event channels are usable. Where
 something is wrong there is a line of advice. What can't be found out is "unknown", what the
-platform doesn't say is "not told", each with the reason: in JSON an object with one key, "value",
-"unknown" or "not_told".
+platform doesn't say is "not told", each with the reason: in JSON an object with one key,
+"value", "unknown" or "not_told".
 
 Competition is told by the kernel's pressure-stall information over --interval: the share of the
 time for which some thread had no CPU; where there is none, by the number of running threads
@@ -42,14 +42,17 @@ time for which some thread had no CPU; where there is none, by the number of run
 				return fmt.Errorf("--interval %v: want 10ms to 1h", interval)
 			}
 			out, err := openOutputs(cmd.OutOrStdout(), []output[boot.DoctorReport]{
-				{jsonFile, func(w io.Writer, r boot.DoctorReport) error { return boot.WriteJSON(w, r) }},
+				{jsonFile, func(w io.Writer, r boot.DoctorReport) error {
+					return boot.WriteJSON(w, r)
+				}},
 			})
 			if err != nil {
 				return err
 			}
 			report := boot.Examine(host.Observe(cmd.Context(), interval))
 			if info, ok := xen.Inspect(); ok {
-				report.Findings = append(report.Findings, host.Finding{Topic: "Xen", State: host.Known, Fact: info.String()})
+				report.Findings = append(report.Findings,
+					host.Finding{Topic: "Xen", State: host.Known, Fact: info.String()})
 			}
 			err = out.write(report)
 			if jsonFile != "-" {
@@ -62,7 +65,9 @@ time for which some thread had no CPU; where there is none, by the number of run
 		},
 	}
 	f := cmd.Flags()
-	f.DurationVar(&interval, "interval", time.Second, "over which steal, throttling and competition are measured")
-	f.StringVar(&jsonFile, "json", "", "write the report to a `file`, - for stdout (then nothing else is printed there)")
+	f.DurationVar(&interval, "interval", time.Second,
+		"over which steal, throttling and competition are measured")
+	f.StringVar(&jsonFile, "json", "",
+		"write the report to a `file`, - for stdout (then nothing else is printed there)")
 	return cmd
 }

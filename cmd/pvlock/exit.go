@@ -9,7 +9,8 @@ import (
 	"example.com/pvlock/result"
 )
 
-// Exit codes. Where several apply the first one counts: a finding stays one if the environment fails after it.
+// Exit codes. Where several apply the first one counts: a finding stays one if the environment
+// fails after it.
 const (
 	exitFinding     = 1 // what was looked for was found: a violation, a lock that hangs
 	exitUsage       = 2 // what was asked for can't be done: a bad flag, or the environment refused
@@ -19,7 +20,8 @@ const (
 // finding is an error that is a result: the command worked, and what it found is bad.
 type finding struct{ error }
 
-// errInterrupted is the error of a command that the user stopped, and that has shown what there was by then.
+// errInterrupted is the error of a command that the user stopped, and that has shown what there was
+// by then.
 var errInterrupted = errors.New("interrupted")
 
 // found makes what is wrong, in a line, a finding; "" is nothing wrong.
@@ -68,7 +70,9 @@ func interruptedOnly(err error) bool {
 
 // message writes an error as a line, whatever is in what was asked for.
 func message(err error) string {
-	line := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	line := strings.Join(
+		strings.FieldsFunc(err.Error(),
+			func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	if exitCode(err) == exitInterrupted && !strings.Contains(line, errInterrupted.Error()) {
 		line = errInterrupted.Error() + ": " + line
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// checkFlags returns an error if a flag was given nothing, or something twice: both are slips of whoever wrote
-// the command, and would silently mean something else. Nothing would be the default; what is measured twice would
-// count as more rounds of one cell.
+// checkFlags returns an error if a flag was given nothing, or something twice: both are slips of
+// whoever wrote the command, and would silently mean something else. Nothing would be the default;
+// what is measured twice would count as more rounds of one cell.
 func checkFlags(set *pflag.FlagSet) (err error) {
 	set.Visit(func(f *pflag.Flag) {
 		values := valuesOf(f)
@@ -41,7 +41,8 @@ func valuesOf(f *pflag.Flag) []string {
 	return []string{f.Value.String()}
 }
 
-// requires returns an error if flags were given that another one gives their meaning, and that isn't.
+// requires returns an error if flags were given that another one gives their meaning, and that
+// isn't.
 func requires(set *pflag.FlagSet, other string, flags ...string) error {
 	for _, f := range flags {
 		if set.Changed(f) && !set.Changed(other) {

@@ -10,7 +10,8 @@ import (
 
 // htmlFlag is the flag --html of a command that makes a result.
 func htmlFlag(f *pflag.FlagSet, file *string) {
-	f.StringVar(file, "html", "", "write a page about it to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(file, "html", "",
+		"write a page about it to a `file`, - for stdout (then nothing else is printed there)")
 }
 
 // writePage writes the page about one result, of any kind that [report.Write] knows.

@@ -24,9 +24,9 @@ import (
 	"example.com/pvlock/result"
 )
 
-// What the environment refuses is refused to the real command, by a seccomp filter that it installs before it begins, or in
-// the middle of it. The variable says which system call, its second argument if that matters, the errno, and when:
-// "call,argument,errno,after".
+// What the environment refuses is refused to the real command, by a seccomp filter that it installs
+// before it begins, or in the middle of it. The variable says which system call, its second
+// argument if that matters, the errno, and when: "call,argument,errno,after".
 const injected = "PVLOCK_TEST_INJECT"
 
 func init() {
@@ -68,7 +68,8 @@ func refuse(call, argument, errno uint32) {
 	pass := unix.SockFilter{Code: answer, K: unix.SECCOMP_RET_ALLOW}
 	filter := []unix.SockFilter{{Code: load, K: number}, {Code: equal, Jf: 1, K: call}, fail, pass}
 	if argument != 0 {
-		filter = []unix.SockFilter{{Code: load, K: number}, {Code: equal, Jf: 3, K: call}, {Code: load, K: second}, {Code: equal, Jf: 1, K: argument}, fail, pass}
+		filter = []unix.SockFilter{{Code: load, K: number}, {Code: equal, Jf: 3, K: call},
+			{Code: load, K: second}, {Code: equal, Jf: 1, K: argument}, fail, pass}
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	runtime.LockOSThread()
@@ -76,7 +77,8 @@ func refuse(call, argument, errno uint32) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		panic(err)
 	}
-	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
 	runtime.KeepAlive(filter)
 	if e != 0 {
 		os.Exit(noSeccomp)
@@ -87,9 +89,11 @@ func refuse(call, argument, errno uint32) {
 const noSeccomp = 77
 
 // refused runs a command to which a system call is refused.
-func refused(t *testing.T, cmd *exec.Cmd, call, argument uint32, errno syscall.Errno, after time.Duration) outcome {
+func refused(t *testing.T, cmd *exec.Cmd, call, argument uint32, errno syscall.Errno,
+	after time.Duration) outcome {
 	t.Helper()
-	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d,%d,%d,%v", injected, call, argument, uint32(errno), after))
+	cmd.Env = append(cmd.Env,
+		fmt.Sprintf("%s=%d,%d,%d,%v", injected, call, argument, uint32(errno), after))
 	got := finish(t, cmd)
 	if got.code == noSeccomp {
 		t.Skip("there is no seccomp here, so nothing can be refused")
@@ -109,21 +113,32 @@ func TestWhatTheEnvironmentRefusesIsNotTheLocksFault(t *testing.T) {
 		after          time.Duration
 		say            string
 	}{
-		{"affinity, bench", []string{"bench", "--locks", "xen,tas", "--overcommit", "1", "--duration", "1ms"},
+		{"affinity, bench",
+			[]string{"bench", "--locks", "xen,tas", "--overcommit", "1", "--duration", "1ms"},
 			unix.SYS_SCHED_SETAFFINITY, 0, unix.EPERM, 0, "affinity to CPUs"},
-		{"affinity, in the middle of a bench", []string{"bench", "--locks", "xen,tas", "--overcommit", "1", "--duration", "20ms", rounds, "100"},
+		{"affinity, in the middle of a bench",
+			[]string{"bench", "--locks", "xen,tas", "--overcommit", "1", "--duration", "20ms",
+				rounds, "100"},
 			unix.SYS_SCHED_SETAFFINITY, 0, unix.EINVAL, 200 * time.Millisecond, "affinity to CPUs"},
-		{"affinity, torture", []string{"torture", "--on", "threads", "--locks", "xen", "--duration", "200ms"},
+		{"affinity, torture",
+			[]string{"torture", "--on", "threads", "--locks", "xen", "--duration", "200ms"},
 			unix.SYS_SCHED_SETAFFINITY, 0, unix.EPERM, 0, "affinity to CPUs"},
-		{"affinity, in the middle of a torture", []string{"torture", "--on", "threads", "--locks", "xen,tas,ticket", "--torments", "trylock,remake", "--duration", "20s"},
+		{"affinity, in the middle of a torture",
+			[]string{"torture", "--on", "threads", "--locks", "xen,tas,ticket", "--torments",
+				"trylock,remake", "--duration", "20s"},
 			unix.SYS_SCHED_SETAFFINITY, 0, unix.EINVAL, 500 * time.Millisecond, "affinity to CPUs"},
-		{"a virtual machine, bench", []string{"bench", "--on", "kvm", "--locks", "xen", "--duration", "1ms"},
+		{"a virtual machine, bench",
+			[]string{"bench", "--on", "kvm", "--locks", "xen", "--duration", "1ms"},
 			unix.SYS_IOCTL, kvmCreateVM, unix.EPERM, 0, "kvm"},
-		{"a virtual machine, torture", []string{"torture", "--on", "kvm", "--locks", "xen", "--duration", "200ms"},
+		{"a virtual machine, torture",
+			[]string{"torture", "--on", "kvm", "--locks", "xen", "--duration", "200ms"},
 			unix.SYS_IOCTL, kvmCreateVM, unix.ENOMEM, 0, "kvm"},
-		{"KVM_RUN in the middle of a bench", []string{"bench", "--on", "kvm", "--locks", "xen", "--overcommit", "1", "--duration", "1s", rounds, "100"},
+		{"KVM_RUN in the middle of a bench",
+			[]string{"bench", "--on", "kvm", "--locks", "xen", "--overcommit", "1", "--duration",
+				"1s", rounds, "100"},
 			unix.SYS_IOCTL, kvmRun, unix.EFAULT, 500 * time.Millisecond, "KVM_RUN"},
-		{"KVM_RUN in the middle of a torture", []string{"torture", "--on", "kvm", "--locks", "xen", "--duration", "20s"},
+		{"KVM_RUN in the middle of a torture",
+			[]string{"torture", "--on", "kvm", "--locks", "xen", "--duration", "20s"},
 			unix.SYS_IOCTL, kvmRun, unix.EFAULT, 500 * time.Millisecond, "KVM_RUN"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,8 +148,11 @@ func TestWhatTheEnvironmentRefusesIsNotTheLocksFault(t *testing.T) {
 				}
 			}
 			got := refused(t, pvlock(t, tt.args...), tt.call, tt.argument, tt.errno, tt.after)
-			if got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, tt.say) || !strings.Contains(got.stderr, tt.errno.Error()) {
-				t.Errorf("exit %d, stderr %q: want %d, and a line with %q and %q", got.code, got.stderr, exitUsage, tt.say, tt.errno.Error())
+			if got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 ||
+				!strings.Contains(got.stderr, tt.say) ||
+				!strings.Contains(got.stderr, tt.errno.Error()) {
+				t.Errorf("exit %d, stderr %q: want %d, and a line with %q and %q", got.code,
+					got.stderr, exitUsage, tt.say, tt.errno.Error())
 			}
 			for _, lie := range []string{"no progress", "FAULT", "HANGS", "all of them"} {
 				if strings.Contains(got.stdout, lie) {
@@ -143,7 +161,9 @@ func TestWhatTheEnvironmentRefusesIsNotTheLocksFault(t *testing.T) {
 			}
 			if tt.args[0] == "torture" && tt.after > 0 {
 				last := lineWith(got.stdout, "FAILED after")
-				if last == "" || strings.HasSuffix(last, "ok") || !strings.Contains(got.stdout, "\nFailed: ") || !strings.Contains(got.stdout, "Controls: none was run") {
+				if last == "" || strings.HasSuffix(last, "ok") ||
+					!strings.Contains(got.stdout, "\nFailed: ") ||
+					!strings.Contains(got.stdout, "Controls: none was run") {
 					t.Errorf("stdout doesn't say what failed:\n%s", got.stdout)
 				}
 			}
@@ -153,8 +173,12 @@ func TestWhatTheEnvironmentRefusesIsNotTheLocksFault(t *testing.T) {
 
 // What can't go on is not said to have gone on.
 func TestATormentThatIsRefusedIsLeftOut(t *testing.T) {
-	got := refused(t, pvlock(t, append(briefly, "--locks", "xen")...), unix.SYS_SCHED_SETAFFINITY, 0, unix.EPERM, 0)
-	if got.code != 0 || !strings.Contains(got.stdout, "Left out: affinity: setting the affinity: operation not permitted") || strings.Contains(lineWith(got.stdout, "Torments, in spells"), "affinity") {
+	got := refused(t, pvlock(t, append(briefly, "--locks", "xen")...), unix.SYS_SCHED_SETAFFINITY,
+		0, unix.EPERM, 0)
+	if got.code != 0 ||
+		!strings.Contains(got.stdout,
+			"Left out: affinity: setting the affinity: operation not permitted") ||
+		strings.Contains(lineWith(got.stdout, "Torments, in spells"), "affinity") {
 		t.Errorf("exit %d, stderr %q, stdout:\n%s", got.code, got.stderr, got.stdout)
 	}
 }
@@ -168,14 +192,16 @@ func lineWith(text, part string) string {
 	return ""
 }
 
-// A CPU is taken away from the whole process while it measures, as a shrinking cpuset or taskset -a -p does.
+// A CPU is taken away from the whole process while it measures, as a shrinking cpuset or taskset -a
+// -p does.
 func TestACPUThatIsTakenAwayEndsTheBench(t *testing.T) {
 	cpus := host.Collect().CPUs.Or(nil)
 	if len(cpus) < 2 {
 		t.Skip("it takes two CPUs")
 	}
 	file := filepath.Join(t.TempDir(), "result.json")
-	cmd := pvlock(t, "bench", "--locks", "tas", "--overcommit", "1", "--duration", "50ms", "--rounds", "1000", "--json", file)
+	cmd := pvlock(t, "bench", "--locks", "tas", "--overcommit", "1", "--duration", "50ms",
+		"--rounds", "1000", "--json", file)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
@@ -198,7 +224,9 @@ func TestACPUThatIsTakenAwayEndsTheBench(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if code := cmd.ProcessState.ExitCode(); code != exitUsage || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "is not one of the 1 that this process may use") {
+	if code := cmd.ProcessState.ExitCode(); code != exitUsage ||
+		strings.Count(stderr.String(), "\n") != 1 ||
+		!strings.Contains(stderr.String(), "is not one of the 1 that this process may use") {
 		t.Errorf("exit %d, stderr %q", code, &stderr)
 	}
 	f, err := os.Open(file)
@@ -206,7 +234,8 @@ func TestACPUThatIsTakenAwayEndsTheBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if b, err := result.ReadBench(f); err != nil || b.Failed == "" || !strings.Contains(stdout.String(), "Failed: ") && len(b.Runs) > 0 {
+	if b, err := result.ReadBench(f); err != nil || b.Failed == "" ||
+		!strings.Contains(stdout.String(), "Failed: ") && len(b.Runs) > 0 {
 		t.Errorf("%v, failed %q, stdout:\n%s", errors.Join(err), b.Failed, &stdout)
 	}
 }
@@ -214,7 +243,8 @@ func TestACPUThatIsTakenAwayEndsTheBench(t *testing.T) {
 // A process that was stopped in the middle of a window says so, of that one.
 func TestAWindowInWhichTheProcessWasStoppedIsMarked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result.json")
-	cmd := pvlock(t, "bench", "--locks", "tas", "--overcommit", "1", "--duration", "300ms", "--rounds", "1", "--json", file)
+	cmd := pvlock(t, "bench", "--locks", "tas", "--overcommit", "1", "--duration", "300ms",
+		"--rounds", "1", "--json", file)
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
 	if err := cmd.Start(); err != nil {
@@ -246,10 +276,12 @@ func TestAWindowInWhichTheProcessWasStoppedIsMarked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b.Runs) != 1 || len(b.Runs[0].Disturbed) == 0 || b.Runs[0].Disturbed[0].Kind != result.DisturbedOverrun || b.Runs[0].Repeats != 2 {
+	if len(b.Runs) != 1 || len(b.Runs[0].Disturbed) == 0 ||
+		b.Runs[0].Disturbed[0].Kind != result.DisturbedOverrun || b.Runs[0].Repeats != 2 {
 		t.Errorf("runs %+v: want one that was made again twice, and is marked", b.Runs)
 	}
-	if !strings.Contains(stdout.String(), "Disturbed: tas") || !strings.Contains(stdout.String(), "made again") {
+	if !strings.Contains(stdout.String(), "Disturbed: tas") ||
+		!strings.Contains(stdout.String(), "made again") {
 		t.Errorf("the table doesn't say it:\n%s", &stdout)
 	}
 }

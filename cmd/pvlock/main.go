@@ -48,9 +48,10 @@ takes the goroutine. What to try first:
   pvlock torture    the same while everything around it misbehaves
   pvlock report     all of that as one page; bench --html page.html for short
 
-Each says more with -h. Exit status: 0, 1 if what was looked for was found (a violation, a lock that
-hangs, a loss), 2 if what was asked for can't be done (a bad flag; the environment refused, or took
-away what was needed), 130 if it was interrupted. The first of these that applies counts; what was
+Each says more with -h. Exit status: 0, 1 if what was looked for was found (a violation, a lock
+that hangs, a loss), 2 if what was asked for can't be done (a bad flag; the environment refused,
+or took away what was needed), 130 if it was interrupted. The first of these that applies
+counts; what was
 measured by then is shown and written.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -63,6 +64,7 @@ measured by then is shown and written.`,
 			return err
 		},
 	}
-	root.AddCommand(benchCommand(), checkCommand(), simCommand(), tortureCommand(), reportCommand(), patchCommand(), doctorCommand())
+	root.AddCommand(benchCommand(), checkCommand(), simCommand(), tortureCommand(), reportCommand(),
+		patchCommand(), doctorCommand())
 	return root
 }

@@ -57,7 +57,8 @@ func finish(t *testing.T, cmd *exec.Cmd) outcome {
 }
 
 // quick are flags of a bench that takes a moment.
-var quick = []string{"bench", "--locks", "xen,tas", "--overcommit", "1,2", "--duration", "5ms", "--rounds", "2"}
+var quick = []string{"bench", "--locks", "xen,tas", "--overcommit", "1,2", "--duration", "5ms",
+	"--rounds", "2"}
 
 func TestBadInputIsOneLineAndExit2(t *testing.T) {
 	dir := t.TempDir()
@@ -65,25 +66,32 @@ func TestBadInputIsOneLineAndExit2(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown command":  {[]string{"dance"}, `unknown command "dance"`},
-		"unknown flag":     {[]string{"bench", "--fast"}, "unknown flag: --fast"},
-		"a misspelling":    {[]string{"benc"}, `unknown command "benc"`},
-		"a flag in lines":  {[]string{"bench", "--fa\nst"}, "unknown flag: --fa st"},
-		"stray argument":   {[]string{"bench", "xen"}, `unknown command "xen"`},
-		"unknown lock":     {[]string{"bench", "--locks", "xenn"}, `unknown lock "xenn" on threads: want one of bytelock, `},
-		"unknown machine":  {[]string{"bench", "--on", "mainframe"}, `unknown machine "mainframe": want one of threads, goroutines`},
-		"no CPUs":          {[]string{"bench", "--cpus", "0"}, "--cpus 0: want 1 to "},
-		"negative CPUs":    {[]string{"bench", "--cpus", "-1"}, "--cpus -1: want 1 to "},
-		"too many CPUs":    {[]string{"bench", "--cpus", "100000"}, "--cpus 100000: want 1 to "},
-		"undercommit":      {[]string{"bench", "--overcommit", "0.5"}, "overcommit 0.5 of "},
-		"no number":        {[]string{"bench", "--overcommit", "1,x"}, "--overcommit"},
-		"no rounds":        {[]string{"bench", "--rounds", "0"}, "0 rounds: want 1 to 10000"},
-		"no duration":      {[]string{"bench", "--duration", "0"}, "duration of 0s: want 1ms to 1h0m0s"},
-		"negative section": {[]string{"bench", "--cs", "-5ns"}, "critical section of -5ns: want 0s to 1s"},
-		"spin":             {[]string{"bench", "--spin", "2^40"}, "want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
-		"unwritable file":  {[]string{"bench", "--json", filepath.Join(dir, "no", "such", "folder.json")}, "can't write the result: "},
-		"a folder":         {[]string{"bench", "--benchfmt", dir}, "can't write the result: "},
-		"stdout twice":     {[]string{"bench", "--json", "-", "--benchfmt", "-"}, "only one result can go to stdout"},
+		"unknown command": {[]string{"dance"}, `unknown command "dance"`},
+		"unknown flag":    {[]string{"bench", "--fast"}, "unknown flag: --fast"},
+		"a misspelling":   {[]string{"benc"}, `unknown command "benc"`},
+		"a flag in lines": {[]string{"bench", "--fa\nst"}, "unknown flag: --fa st"},
+		"stray argument":  {[]string{"bench", "xen"}, `unknown command "xen"`},
+		"unknown lock": {[]string{"bench", "--locks", "xenn"},
+			`unknown lock "xenn" on threads: want one of bytelock, `},
+		"unknown machine": {[]string{"bench", "--on", "mainframe"},
+			`unknown machine "mainframe": want one of threads, goroutines`},
+		"no CPUs":       {[]string{"bench", "--cpus", "0"}, "--cpus 0: want 1 to "},
+		"negative CPUs": {[]string{"bench", "--cpus", "-1"}, "--cpus -1: want 1 to "},
+		"too many CPUs": {[]string{"bench", "--cpus", "100000"}, "--cpus 100000: want 1 to "},
+		"undercommit":   {[]string{"bench", "--overcommit", "0.5"}, "overcommit 0.5 of "},
+		"no number":     {[]string{"bench", "--overcommit", "1,x"}, "--overcommit"},
+		"no rounds":     {[]string{"bench", "--rounds", "0"}, "0 rounds: want 1 to 10000"},
+		"no duration": {[]string{"bench", "--duration", "0"},
+			"duration of 0s: want 1ms to 1h0m0s"},
+		"negative section": {[]string{"bench", "--cs", "-5ns"},
+			"critical section of -5ns: want 0s to 1s"},
+		"spin": {[]string{"bench", "--spin", "2^40"},
+			"want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
+		"unwritable file": {[]string{"bench", "--json",
+			filepath.Join(dir, "no", "such", "folder.json")}, "can't write the result: "},
+		"a folder": {[]string{"bench", "--benchfmt", dir}, "can't write the result: "},
+		"stdout twice": {[]string{"bench", "--json", "-", "--benchfmt", "-"},
+			"only one result can go to stdout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := finish(t, pvlock(t, tt.args...))
@@ -103,8 +111,10 @@ func TestWithoutXenOneLineSaysSoAndExit2(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "result.json")
 	got := finish(t, pvlock(t, "bench", "--on", "xen", "--json", file))
-	if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "/dev/xen/evtchn") {
-		t.Errorf("exit %d, stdout %q, stderr %q: want 2, nothing, and one line about the device", got.code, got.stdout, got.stderr)
+	if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 ||
+		!strings.Contains(got.stderr, "/dev/xen/evtchn") {
+		t.Errorf("exit %d, stdout %q, stderr %q: want 2, nothing, and one line about the device",
+			got.code, got.stdout, got.stderr)
 	}
 	if _, err := os.Stat(file); err == nil {
 		t.Error("a result was left behind")
@@ -173,11 +183,14 @@ func begins(file string) {
 	}
 }
 
-// mustBeInterrupted waits for a command that was interrupted, and fails the test if it doesn't say so.
+// mustBeInterrupted waits for a command that was interrupted, and fails the test if it doesn't say
+// so.
 func mustBeInterrupted(t *testing.T, cmd *exec.Cmd, stderr *bytes.Buffer) {
 	t.Helper()
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(stderr.String(), "interrupted") {
-		t.Errorf("the command ended with %v, %q; want exit status %d and a word", err, stderr, exitInterrupted)
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted ||
+		!strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("the command ended with %v, %q; want exit status %d and a word", err, stderr,
+			exitInterrupted)
 	}
 }
 
@@ -191,7 +204,8 @@ func TestBenchJSONIsWhatItsSchemaSays(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &b); err != nil {
 		t.Fatal(err)
 	}
-	if len(b.Runs) != 8 || strings.Join(b.Command[1:], " ") != strings.Join(append(quick, "--json", "-"), " ") {
+	if len(b.Runs) != 8 ||
+		strings.Join(b.Command[1:], " ") != strings.Join(append(quick, "--json", "-"), " ") {
 		t.Errorf("%d runs of %q, want 8 of this command", len(b.Runs), b.Command)
 	}
 }
@@ -202,7 +216,8 @@ func TestAnInterruptEndsTheBenchAndWritesWhatWasMeasured(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "result.json")
-	cmd := pvlock(t, "bench", "--locks", "tas,xen", "--overcommit", "1", "--duration", "1h", "--json", file)
+	cmd := pvlock(t, "bench", "--locks", "tas,xen", "--overcommit", "1", "--duration", "1h",
+		"--json", file)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {

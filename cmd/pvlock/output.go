@@ -19,8 +19,9 @@ type output[T any] struct {
 // outputs are open files that wait for their result.
 type outputs[T any] []openOutput[T]
 
-// openOutput is where a result is written. A regular file is written anew beside the old one, and takes its name once it is
-// whole: so the old one is there until the new one is, also on a disk that is full. A pipe or a device is written itself.
+// openOutput is where a result is written. A regular file is written anew beside the old one, and
+// takes its name once it is whole: so the old one is there until the new one is, also on a disk
+// that is full. A pipe or a device is written itself.
 type openOutput[T any] struct {
 	output[T]
 	w      io.Writer
@@ -28,8 +29,8 @@ type openOutput[T any] struct {
 	target string   // of the name that file will have; "" if file is the target itself
 }
 
-// openOutputs opens the files, before anything is measured. No two may be one file, and none may be stdout by another
-// name than "-".
+// openOutputs opens the files, before anything is measured. No two may be one file, and none may be
+// stdout by another name than "-".
 func openOutputs[T any](stdout io.Writer, wanted []output[T]) (outputs[T], error) {
 	var open outputs[T]
 	for _, o := range wanted {
@@ -53,13 +54,17 @@ func openOne[T any](stdout io.Writer, o output[T]) (openOutput[T], error) {
 	if o.name == "-" {
 		return to, nil
 	}
-	cant := func(err error) (openOutput[T], error) { return to, fmt.Errorf("can't write the result: %w", err) }
+	cant := func(err error) (openOutput[T], error) {
+		return to, fmt.Errorf("can't write the result: %w", err)
+	}
 	mode := os.FileMode(0o666)
 	to.target = o.name
 	is, err := os.Stat(o.name)
 	if err == nil {
-		if out, err := os.Stdout.Stat(); err == nil && os.SameFile(is, out) && is.Mode()&os.ModeCharDevice == 0 {
-			return cant(fmt.Errorf("%s is where stdout goes: want - for stdout, or another file", o.name))
+		if out, err := os.Stdout.Stat(); err == nil && os.SameFile(is, out) &&
+			is.Mode()&os.ModeCharDevice == 0 {
+			return cant(
+				fmt.Errorf("%s is where stdout goes: want - for stdout, or another file", o.name))
 		}
 		// A link stays one, to the new file.
 		if to.target, err = filepath.EvalSymlinks(o.name); err != nil {
@@ -76,7 +81,8 @@ func openOne[T any](stdout io.Writer, o output[T]) (openOutput[T], error) {
 		return to, nil
 	}
 	part := fmt.Sprintf("%s.%08x.part", to.target, rand.Uint32())
-	if to.file, err = os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode.Perm()); err != nil {
+	if to.file, err = os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL,
+		mode.Perm()); err != nil {
 		return cant(fmt.Errorf("a new file beside it: %w", err))
 	}
 	to.w = to.file
@@ -90,7 +96,8 @@ func (all outputs[T]) collision(to *openOutput[T]) error {
 		case o.name == "-" && to.name == "-":
 			return errors.New("only one result can go to stdout (-)")
 		case o.file == nil || to.file == nil:
-		case o.target != "" && o.target == to.target, o.target != "" && to.target != "" && samePlace(o.target, to.target):
+		case o.target != "" && o.target == to.target,
+			o.target != "" && to.target != "" && samePlace(o.target, to.target):
 			return fmt.Errorf("can't write two results to one file, %s", to.name)
 		case o.target == "" && to.target == "":
 			a, errA := o.file.Stat()
@@ -114,7 +121,8 @@ func samePlace(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y) && filepath.Base(a) == filepath.Base(b)
 }
 
-// write writes the result to all of them and closes them. One that can't be written doesn't keep the others from it.
+// write writes the result to all of them and closes them. One that can't be written doesn't keep
+// the others from it.
 func (all outputs[T]) write(t T) error {
 	var errs []error
 	for i := range all {
@@ -159,8 +167,8 @@ func (all outputs[T]) discard() error {
 	return errors.Join(errs...)
 }
 
-// progressLine returns a function that shows one line on a terminal, each in place of the last; the empty
-// one removes it. Where there is no terminal it shows nothing.
+// progressLine returns a function that shows one line on a terminal, each in place of the last; the
+// empty one removes it. Where there is no terminal it shows nothing.
 func progressLine(f *os.File) func(format string, args ...any) {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {

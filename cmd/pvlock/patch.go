@@ -40,7 +40,9 @@ xen2008text or xen for Raw; virt, pvqspin2015 or pvqspin for Queued.`,
 				return err
 			}
 			out, err := openOutputs(cmd.OutOrStdout(), []output[boot.PatchReport]{
-				{jsonFile, func(w io.Writer, r boot.PatchReport) error { return boot.WriteJSON(w, r) }},
+				{jsonFile, func(w io.Writer, r boot.PatchReport) error {
+					return boot.WriteJSON(w, r)
+				}},
 			})
 			if err != nil {
 				return err
@@ -58,20 +60,25 @@ xen2008text or xen for Raw; virt, pvqspin2015 or pvqspin for Queued.`,
 			if bad := boot.Exercise(300); bad != nil {
 				return errors.Join(finding{bad}, err)
 			}
-			_, textErr := fmt.Fprintln(cmd.OutOrStdout(), "\nThe locks were taken and released 300 times on each of 2 CPUs, and excluded.")
+			_, textErr := fmt.Fprintln(cmd.OutOrStdout(),
+				"\nThe locks were taken and released 300 times on each of 2 CPUs, and excluded.")
 			return errors.Join(err, textErr)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&mode, "mode", "", "auto, native, pv or tas, or a table's name, or both (default as PVLOCK says, or auto)")
-	f.BoolVar(&patch, "patch", true, "patch the program's text (default as PVLOCK_PATCH says, or yes)")
+	f.StringVar(&mode, "mode", "",
+		"auto, native, pv or tas, or a table's name, or both (default as PVLOCK says, or auto)")
+	f.BoolVar(&patch, "patch", true,
+		"patch the program's text (default as PVLOCK_PATCH says, or yes)")
 	f.IntVar(&show, "show", 2, "how many places of each call to disassemble, 0 to 1000")
-	f.StringVar(&jsonFile, "json", "", "write the report to a `file`, - for stdout (then nothing else is printed there)")
+	f.StringVar(&jsonFile, "json", "",
+		"write the report to a `file`, - for stdout (then nothing else is printed there)")
 	completeList(cmd, "mode", words(boot.Words()...))
 	return cmd
 }
 
-// patchConfig returns what is asked for by flags, by the environment, or else by this command's purpose.
+// patchConfig returns what is asked for by flags, by the environment, or else by this command's
+// purpose.
 func patchConfig(cmd *cobra.Command, mode string, patch bool, show int) (boot.Config, error) {
 	cfg, err := boot.Environment()
 	if err != nil {

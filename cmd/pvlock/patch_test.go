@@ -11,16 +11,20 @@ import (
 )
 
 func TestNonsenseInTheEnvironmentIsOneLineThatSaysWhatIsAllowedAndExit2(t *testing.T) {
-	for _, verb := range [][]string{{"patch"}, {"doctor", "--interval", "10ms"}, {"bench", "unlock"}} {
+	for _, verb := range [][]string{{"patch"}, {"doctor", "--interval", "10ms"},
+		{"bench", "unlock"}} {
 		for env, want := range map[string]string{
-			"PVLOCK=nonsense": `PVLOCK: "nonsense" is neither a mode nor a table: want auto, native, pv, tas or ticket, byte, xen2008, xen2008text, xen, virt, pvqspin2015, pvqspin`,
-			"PVLOCK_PATCH=2":  `PVLOCK_PATCH="2": want 0, 1 or calls`,
+			"PVLOCK=nonsense": `PVLOCK: "nonsense" is neither a mode nor a table: want auto, ` +
+				`native, pv, tas or ticket, byte, xen2008, xen2008text, xen, virt, pvqspin2015, ` +
+				`pvqspin`,
+			"PVLOCK_PATCH=2": `PVLOCK_PATCH="2": want 0, 1 or calls`,
 		} {
 			cmd := pvlock(t, verb...)
 			cmd.Env = append(cmd.Env, env)
 			got := finish(t, cmd)
 			if got.code != 2 || got.stdout != "" || got.stderr != "pvlock: "+want+"\n" {
-				t.Errorf("%s %v: exit %d, %q on stdout, %q on stderr", env, verb, got.code, got.stdout, got.stderr)
+				t.Errorf("%s %v: exit %d, %q on stdout, %q on stderr", env, verb, got.code,
+					got.stdout, got.stderr)
 			}
 		}
 	}
@@ -28,12 +32,15 @@ func TestNonsenseInTheEnvironmentIsOneLineThatSaysWhatIsAllowedAndExit2(t *testi
 
 func TestBadFlagsOfPatchAndDoctorAreOneLineAndExit2(t *testing.T) {
 	for _, args := range [][]string{
-		{"patch", "--mode", "fast"}, {"patch", "--show", "-1"}, {"patch", "more"}, {"patch", "--json", "/nonexistent/x"},
-		{"doctor", "--interval", "1ns"}, {"doctor", "more"}, {"bench", "unlock", "--rounds", "0"}, {"bench", "unlock", "--pairs", "1"},
+		{"patch", "--mode", "fast"}, {"patch", "--show", "-1"}, {"patch", "more"},
+		{"patch", "--json", "/nonexistent/x"},
+		{"doctor", "--interval", "1ns"}, {"doctor", "more"}, {"bench", "unlock", "--rounds", "0"},
+		{"bench", "unlock", "--pairs", "1"},
 	} {
 		got := finish(t, pvlock(t, args...))
 		if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%v: exit %d, %q on stdout, %q on stderr; want exit 2 and one line", args, got.code, got.stdout, got.stderr)
+			t.Errorf("%v: exit %d, %q on stdout, %q on stderr; want exit 2 and one line", args,
+				got.code, got.stdout, got.stderr)
 		}
 	}
 }
@@ -63,15 +70,18 @@ func TestPatchShowsWhatWasChosenAndTheTextBeforeAndAfter(t *testing.T) {
 func TestPatchAndDoctorAndUnlockAsJSON(t *testing.T) {
 	var p boot.PatchReport
 	fromJSON(t, &p, "patch", "--mode", "native", "--json", "-")
-	if p.Schema != boot.PatchSchema || p.Decision.Reason == "" || len(p.Tables) != 11 || p.Machine.CPUs.Or(1) < 1 {
+	if p.Schema != boot.PatchSchema || p.Decision.Reason == "" || len(p.Tables) != 11 ||
+		p.Machine.CPUs.Or(1) < 1 {
 		t.Errorf("%+v", p)
 	}
-	if textpatch.Supported && (!p.Patch.Done || p.Patch.Found == 0 || p.Patch.Found != p.Patch.Patched) {
+	if textpatch.Supported &&
+		(!p.Patch.Done || p.Patch.Found == 0 || p.Patch.Found != p.Patch.Patched) {
 		t.Errorf("%+v", p.Patch)
 	}
 	var d boot.DoctorReport
 	fromJSON(t, &d, "doctor", "--interval", "10ms", "--json", "-")
-	if d.Schema != boot.DoctorSchema || len(d.Findings) != 6 || d.IntervalMS < 10 || d.Decision.Reason == "" {
+	if d.Schema != boot.DoctorSchema || len(d.Findings) != 6 || d.IntervalMS < 10 ||
+		d.Decision.Reason == "" {
 		t.Errorf("%+v", d)
 	}
 	var u result.Unlocks

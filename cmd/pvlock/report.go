@@ -21,13 +21,13 @@ func reportCommand() *cobra.Command {
 		Short: "Make one page of HTML of result files",
 		Long: `Make one page of HTML of result files.
 
-The files are what --json of bench, bench mutex, bench unlock, check, sim and torture
-wrote, and Result.Write of package explore, any number of any kinds. The page is one file that loads nothing and has no scripts: what
-was run and where, plots with a table of each one's values, counterexamples, timelines. It
-follows the system's light or dark theme, and can be printed.
+The files are what --json of bench, bench mutex, bench unlock, check, sim and torture wrote, and
+Result.Write of package explore, any number of any kinds. The page is one file that loads
+nothing and has no scripts: what was run and where, plots with a table of each one's values,
+counterexamples, timelines. It follows the system's light or dark theme, and can be printed.
 
-A file that is malformed, cut short, foreign, or written by a newer pvlock is a line on stderr and
-on the page; the others are reported.
+A file that is malformed, cut short, foreign, or written by a newer pvlock is a line on stderr
+and on the page; the others are reported.
 
 Exit status: 2 if a file could not be read.`,
 		Example: `  pvlock bench --json bench.json
@@ -44,9 +44,10 @@ Exit status: 2 if a file could not be read.`,
 			if len(files) == 0 {
 				return errors.New("none of the files could be read, so there is nothing to report")
 			}
-			outs, err := openOutputs(cmd.OutOrStdout(), []output[[]report.File]{{htmlFile, func(w io.Writer, f []report.File) error {
-				return report.Write(w, f, problems...)
-			}}})
+			outs, err := openOutputs(cmd.OutOrStdout(),
+				[]output[[]report.File]{{htmlFile, func(w io.Writer, f []report.File) error {
+					return report.Write(w, f, problems...)
+				}}})
 			if err != nil {
 				return err
 			}
@@ -59,7 +60,8 @@ Exit status: 2 if a file could not be read.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&htmlFile, "html", "report.html", "write the page to a `file`, - for stdout")
+	cmd.Flags().
+		StringVar(&htmlFile, "html", "report.html", "write the page to a `file`, - for stdout")
 	cmd.AddCommand(reportCompareCommand(), reportMergeCommand())
 	return cmd
 }
@@ -74,7 +76,8 @@ func atLeast(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// readResults reads result files, and says in a line each what is wrong with those that can't be read.
+// readResults reads result files, and says in a line each what is wrong with those that can't be
+// read.
 func readResults(names []string) (files []report.File, problems []string) {
 	for _, name := range names {
 		r, err := readResult(name)
@@ -109,14 +112,16 @@ func reportCompareCommand() *cobra.Command {
 
 Each cell (a lock, so many vCPUs on so many CPUs, the lengths of the sections) that both have is
 compared over its rounds as benchstat does it: medians, and the Mann-Whitney U-test at the 5%
-level. That takes 4 rounds or more on both sides. A simulation is exact, and any difference counts.
+level. That takes 4 rounds or more on both sides. A simulation is exact, and any difference
+counts.
 
 Figures of emulated CPUs are not compared with real ones. Where the hosts differ in
 anything else, a warning on stderr says so.
 
-Exit status: 1 if with --max-loss a cell's throughput (of mutexes, the time per acquisition) is worse
-by more than that at the least: its lower bound counts, at the 5% level for all cells together, by
-permutation of the rounds. It takes 4 rounds on both sides. What drifts between two runs looks
+Exit status: 1 if with --max-loss a cell's throughput (of mutexes, the time per acquisition) is
+worse by more than that at the least: its lower bound counts, at the 5% level for all cells
+together, by permutation of the rounds. It takes 4 rounds on both sides. What drifts between two
+runs looks
 like a loss: measure both where nothing else runs, one right after the other.`,
 		Example: `  pvlock bench --json old.json
   pvlock bench --json new.json
@@ -154,12 +159,15 @@ like a loss: measure both where nothing else runs, one right after the other.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "LOSS: %s: at least %.1f%%\n", x.Name, 100*x.Lower)
 			}
 			if lost != nil {
-				return finding{fmt.Errorf("%d of %d cells lost more than %s, %s first", len(lost), len(c.Metrics[0].Cells), &most, lost[0].Name)}
+				return finding{
+					fmt.Errorf("%d of %d cells lost more than %s, %s first", len(lost),
+						len(c.Metrics[0].Cells), &most, lost[0].Name)}
 			}
 			return nil
 		},
 	}
-	cmd.Flags().Var(&most, "max-loss", "exit with 1 if a cell lost more than this `share`, like 5% or 0.05")
+	cmd.Flags().
+		Var(&most, "max-loss", "exit with 1 if a cell lost more than this `share`, like 5% or 0.05")
 	cmd.Flags().Lookup("max-loss").DefValue = ""
 	return cmd
 }
@@ -192,8 +200,9 @@ func reportMergeCommand() *cobra.Command {
 		Short: "Make the shards of a simulation the whole",
 		Long: `Make the shards of a simulation the whole.
 
-The shards are what "pvlock sim --shard" wrote, on one machine or on many, in any order. What comes of
-them is the file that the same command without --shard writes, to the byte. A shard that is missing, given
+The shards are what "pvlock sim --shard" wrote, on one machine or on many, in any order. What
+comes of them is the file that the same command without --shard writes, to the byte. A shard
+that is missing, given
 twice, or of another sweep, seed or set of costs is an error.`,
 		Example: `  pvlock report merge shard1.json shard2.json shard3.json -o whole.json
   pvlock report merge shards/*.json -o - | jq '.runs | length'`,
@@ -210,7 +219,8 @@ twice, or of another sweep, seed or set of costs is an error.`,
 				}
 				s, ok := r.(*result.Sim)
 				if !ok {
-					return fmt.Errorf("%s: a %T: want a shard of a simulation, with schema %s", name, r, result.SchemaSim)
+					return fmt.Errorf("%s: a %T: want a shard of a simulation, with schema %s",
+						name, r, result.SchemaSim)
 				}
 				shards = append(shards, s)
 			}
@@ -218,7 +228,10 @@ twice, or of another sweep, seed or set of costs is an error.`,
 			if err != nil {
 				return err
 			}
-			outs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Sim]{{outFile, func(w io.Writer, s *result.Sim) error { return s.Write(w) }}})
+			outs, err := openOutputs(cmd.OutOrStdout(),
+				[]output[*result.Sim]{{outFile, func(w io.Writer, s *result.Sim) error {
+					return s.Write(w)
+				}}})
 			if err != nil {
 				return err
 			}

@@ -35,24 +35,33 @@ func textFile(t *testing.T, name, text string) string {
 func smallBench(ops float64) *result.Bench {
 	b := &result.Bench{Command: []string{"pvlock", "bench"}}
 	for round := 1; round <= 5; round++ {
-		b.Runs = append(b.Runs, result.Run{Lock: "xen", Machine: "threads", CPUs: 2, VCPUs: 8, Round: round, OpsPerSecond: ops + float64(round), AcquisitionsTotal: 1})
+		b.Runs = append(b.Runs,
+			result.Run{Lock: "xen", Machine: "threads", CPUs: 2, VCPUs: 8, Round: round,
+				OpsPerSecond: ops + float64(round), AcquisitionsTotal: 1})
 	}
 	return b
 }
 
 func shard(i, of int) *result.Sim {
-	return &result.Sim{Command: []string{"pvlock", "sim"}, Cells: of, Shard: result.Shard{Index: i, Of: of}, Runs: []result.SimRun{
-		{Cell: i - 1, Series: "xen", Lock: "xen", PCPUs: 1, VCPUs: 2, Setting: map[string]string{}, Values: map[string]float64{}, Counters: map[string]uint64{}, SpinRounds: []uint64{}}}}
+	return &result.Sim{Command: []string{"pvlock", "sim"}, Cells: of,
+		Shard: result.Shard{Index: i, Of: of}, Runs: []result.SimRun{
+			{Cell: i - 1, Series: "xen", Lock: "xen", PCPUs: 1, VCPUs: 2,
+				Setting: map[string]string{}, Values: map[string]float64{},
+				Counters: map[string]uint64{}, SpinRounds: []uint64{}}}}
 }
 
 func TestReportMakesAPageOfAllThatCanBeRead(t *testing.T) {
-	bench, sim, unlock := file(t, "bench.json", smallBench(1e6)), file(t, "sim.json", shard(1, 1)), file(t, "unlock.json", &result.Unlocks{Rounds: 1})
+	bench, sim, unlock := file(t, "bench.json", smallBench(1e6)), file(t, "sim.json",
+		shard(1, 1)), file(t, "unlock.json", &result.Unlocks{Rounds: 1})
 	bad := []string{
-		textFile(t, "cut.json", `{"schema": "pvlock/bench/1", `), textFile(t, "foreign.json", `{"schema": "fio/3"}`),
-		textFile(t, "newer.json", `{"schema": "pvlock/bench/9"}`), filepath.Join(t.TempDir(), "no such file"), t.TempDir(),
+		textFile(t, "cut.json", `{"schema": "pvlock/bench/1", `),
+		textFile(t, "foreign.json", `{"schema": "fio/3"}`),
+		textFile(t, "newer.json", `{"schema": "pvlock/bench/9"}`),
+		filepath.Join(t.TempDir(), "no such file"), t.TempDir(),
 	}
 	page := filepath.Join(t.TempDir(), "page.html")
-	got := finish(t, pvlock(t, append([]string{"report", bench, sim, unlock, "--html", page}, bad...)...))
+	got := finish(t,
+		pvlock(t, append([]string{"report", bench, sim, unlock, "--html", page}, bad...)...))
 	if got.code != exitUsage || got.stdout != "" || strings.Count(got.stderr, "\n") != len(bad)+1 {
 		t.Errorf("exit %d, stdout %q, stderr:\n%s", got.code, got.stdout, got.stderr)
 	}
@@ -60,7 +69,8 @@ func TestReportMakesAPageOfAllThatCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"bench.json", "sim.json", "unlock.json", "cut short", "newer pvlock", "not a result of pvlock", "no such file"} {
+	for _, want := range []string{"bench.json", "sim.json", "unlock.json", "cut short",
+		"newer pvlock", "not a result of pvlock", "no such file"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -80,7 +90,8 @@ func TestReportMakesAPageOfAllThatCanBeRead(t *testing.T) {
 }
 
 func TestReportCompare(t *testing.T) {
-	old, same, slower := file(t, "old.json", smallBench(1e6)), file(t, "same.json", smallBench(1e6)), file(t, "slower.json", smallBench(8e5))
+	old, same, slower := file(t, "old.json", smallBench(1e6)), file(t, "same.json",
+		smallBench(1e6)), file(t, "slower.json", smallBench(8e5))
 	other := smallBench(1e6)
 	other.Host.Emulated = true
 	for _, tt := range []struct {
@@ -96,7 +107,8 @@ func TestReportCompare(t *testing.T) {
 	} {
 		got := finish(t, pvlock(t, append([]string{"report", "compare"}, tt.args...)...))
 		if got.code != tt.code || !strings.Contains(got.stdout, tt.want) {
-			t.Errorf("%v: exit %d, want %d and %q:\n%s%s", tt.args, got.code, tt.code, tt.want, got.stdout, got.stderr)
+			t.Errorf("%v: exit %d, want %d and %q:\n%s%s", tt.args, got.code, tt.code, tt.want,
+				got.stdout, got.stderr)
 		}
 	}
 	for want, args := range map[string][]string{
@@ -107,25 +119,34 @@ func TestReportCompare(t *testing.T) {
 		"cut short":                              {old, textFile(t, "x.json", "{")},
 	} {
 		got := finish(t, pvlock(t, append([]string{"report", "compare"}, args...)...))
-		if got.code != exitUsage || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, want) {
-			t.Errorf("%v: exit %d, stdout %q, stderr %q; want a line with %q", args, got.code, got.stdout, got.stderr, want)
+		if got.code != exitUsage || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 ||
+			!strings.Contains(got.stderr, want) {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q; want a line with %q", args, got.code,
+				got.stdout, got.stderr, want)
 		}
 	}
 }
 
 func TestReportMerge(t *testing.T) {
-	one, two, three := file(t, "1.json", shard(1, 3)), file(t, "2.json", shard(2, 3)), file(t, "3.json", shard(3, 3))
-	a, b := finish(t, pvlock(t, "report", "merge", one, two, three, "-o", "-")), finish(t, pvlock(t, "report", "merge", three, one, two, "-o", "-"))
+	one, two, three := file(t, "1.json", shard(1, 3)), file(t, "2.json", shard(2, 3)), file(t,
+		"3.json", shard(3, 3))
+	a, b := finish(t, pvlock(t, "report", "merge", one, two, three, "-o", "-")), finish(t,
+		pvlock(t, "report", "merge", three, one, two, "-o", "-"))
 	if a.code != 0 || a.stdout != b.stdout || !strings.Contains(a.stdout, `"of": 1`) {
 		t.Errorf("exit %d, %s\n%s\nand\n%s", a.code, a.stderr, a.stdout, b.stdout)
 	}
 	for want, args := range map[string][]string{
-		"missing is shard 2": {one, three, "-o", "-"}, "given twice": {one, one, two, three, "-o", "-"}, "no file to write to": {one, two, three},
-		"want a shard of a simulation": {one, file(t, "bench.json", smallBench(1)), "-o", "-"}, "0 arguments": {"-o", "-"},
+		"missing is shard 2":           {one, three, "-o", "-"},
+		"given twice":                  {one, one, two, three, "-o", "-"},
+		"no file to write to":          {one, two, three},
+		"want a shard of a simulation": {one, file(t, "bench.json", smallBench(1)), "-o", "-"},
+		"0 arguments":                  {"-o", "-"},
 	} {
 		got := finish(t, pvlock(t, append([]string{"report", "merge"}, args...)...))
-		if got.code != exitUsage || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, want) {
-			t.Errorf("%v: exit %d, stdout %q, stderr %q; want a line with %q", args, got.code, got.stdout, got.stderr, want)
+		if got.code != exitUsage || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 ||
+			!strings.Contains(got.stderr, want) {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q; want a line with %q", args, got.code,
+				got.stdout, got.stderr, want)
 		}
 	}
 }
@@ -133,16 +154,19 @@ func TestReportMerge(t *testing.T) {
 func TestWhatMakesAResultMakesAPage(t *testing.T) {
 	for name, args := range map[string][]string{
 		"bench": quick, "bench unlock": {"bench", "unlock", "--rounds", "1", "--pairs", "1000"},
-		"bench mutex": {"bench", "mutex", "--groups", "alone", "--duration", "1ms", "--rounds", "1"}, "check": {"check", "--locks", "xen", "--client", "plain"},
+		"bench mutex": {"bench", "mutex", "--groups", "alone", "--duration", "1ms", "--rounds",
+			"1"}, "check": {"check", "--locks", "xen", "--client", "plain"},
 	} {
 		page := filepath.Join(t.TempDir(), "page.html")
 		got := finish(t, pvlock(t, append(args, "--html", page)...))
 		text, err := os.ReadFile(page)
-		if got.code != 0 || got.stdout == "" || err != nil || !strings.Contains(string(text), "</html>") {
+		if got.code != 0 || got.stdout == "" || err != nil ||
+			!strings.Contains(string(text), "</html>") {
 			t.Errorf("%s: exit %d, %v, %s", name, got.code, err, got.stderr)
 		}
 		got = finish(t, pvlock(t, append(args, "--html", "-")...))
-		if got.code != 0 || !strings.HasPrefix(got.stdout, "<!DOCTYPE html>") || !strings.HasSuffix(got.stdout, "</html>\n") {
+		if got.code != 0 || !strings.HasPrefix(got.stdout, "<!DOCTYPE html>") ||
+			!strings.HasSuffix(got.stdout, "</html>\n") {
 			t.Errorf("%s: exit %d, and not the page alone on stdout", name, got.code)
 		}
 	}
@@ -151,7 +175,9 @@ func TestWhatMakesAResultMakesAPage(t *testing.T) {
 func TestBenchEndsWithHowToGetThePage(t *testing.T) {
 	dir := t.TempDir()
 	for want, args := range map[string][]string{
-		"pvlock bench --html bench.html": nil, "pvlock report " + dir + "/b.json": {"--json", dir + "/b.json"}, "The page is in " + dir + "/b.html": {"--html", dir + "/b.html"},
+		"pvlock bench --html bench.html":    nil,
+		"pvlock report " + dir + "/b.json":  {"--json", dir + "/b.json"},
+		"The page is in " + dir + "/b.html": {"--html", dir + "/b.html"},
 	} {
 		got := finish(t, pvlock(t, append(append([]string{}, quick...), args...)...))
 		lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
@@ -163,7 +189,8 @@ func TestBenchEndsWithHowToGetThePage(t *testing.T) {
 
 func TestWithoutArgumentsItSaysWhatToTryFirst(t *testing.T) {
 	got := finish(t, pvlock(t))
-	for _, want := range []string{"pvlock doctor", "pvlock bench", "pvlock check", "pvlock sim", "pvlock torture", "pvlock report"} {
+	for _, want := range []string{"pvlock doctor", "pvlock bench", "pvlock check", "pvlock sim",
+		"pvlock torture", "pvlock report"} {
 		if got.code != 0 || !strings.Contains(got.stdout, want) {
 			t.Errorf("exit %d, no %q in\n%s", got.code, want, got.stdout)
 		}
@@ -185,7 +212,8 @@ func TestTheShellCompletesLists(t *testing.T) {
 		{[]string{"patch", "--mode", ""}, "native\n", "bytelock"},
 	} {
 		got := finish(t, pvlock(t, append([]string{"__complete"}, tt.args...)...))
-		if got.code != 0 || !strings.Contains(got.stdout, tt.want) || strings.Contains(got.stdout, tt.not) {
+		if got.code != 0 || !strings.Contains(got.stdout, tt.want) ||
+			strings.Contains(got.stdout, tt.not) {
 			t.Errorf("%v: exit %d, %s", tt.args, got.code, got.stdout)
 		}
 	}
@@ -212,9 +240,13 @@ func eachCommand(c *cobra.Command, do func(*cobra.Command)) {
 // Whatever is asked for is understood or refused. Nothing is run.
 func FuzzCommandLine(f *testing.F) {
 	for _, line := range []string{
-		"", "bench --locks xen,tas --overcommit 1,2 --cs 100ns", "bench --spin 2^40 --steal forever", "bench mutex --all --match cs", "benc", "bench unlock --rounds x",
-		"check --locks xen --client plain --cpus 2", "patch --mode=tas --patch=maybe", "doctor --interval 1ns", "report a b --html=-", "report compare a b --max-loss 5%",
-		"report merge a -o -", "--help", "help bench", "completion bash", "bench -- x", "bench --json", "--nosuch\x00", "bench --overcommit 1e999,NaN",
+		"", "bench --locks xen,tas --overcommit 1,2 --cs 100ns",
+		"bench --spin 2^40 --steal forever", "bench mutex --all --match cs", "benc",
+		"bench unlock --rounds x",
+		"check --locks xen --client plain --cpus 2", "patch --mode=tas --patch=maybe",
+		"doctor --interval 1ns", "report a b --html=-", "report compare a b --max-loss 5%",
+		"report merge a -o -", "--help", "help bench", "completion bash", "bench -- x",
+		"bench --json", "--nosuch\x00", "bench --overcommit 1e999,NaN",
 	} {
 		f.Add(strings.ReplaceAll(line, " ", "\n"))
 	}

@@ -54,7 +54,8 @@ func (a *simFlags) runCalibrate(cmd *cobra.Command) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nWritten to %s: use it with --costs %s.\n", name, name)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nWritten to %s: use it with --costs %s.\n", name,
+		name)
 	return err
 }
 
@@ -73,7 +74,10 @@ func (a *simFlags) runValidate(cmd *cobra.Command) error {
 	if err := a.only("validate", "costs", "seed", "measured", "json"); err != nil {
 		return err
 	}
-	outputs, err := openOutputs(cmd.OutOrStdout(), []output[*result.Bench]{{a.jsonFile, func(w io.Writer, b *result.Bench) error { return b.Write(w) }}})
+	outputs, err := openOutputs(cmd.OutOrStdout(),
+		[]output[*result.Bench]{{a.jsonFile, func(w io.Writer, b *result.Bench) error {
+			return b.Write(w)
+		}}})
 	if err != nil {
 		return err
 	}
@@ -85,7 +89,9 @@ func (a *simFlags) runValidate(cmd *cobra.Command) error {
 		return err
 	}
 	progress := progressLine(os.Stderr)
-	c, err := sim.Compare(cmd.Context(), b, a.o, sim.Run, func(p sim.Progress) { progress("simulated %d/%d", p.Done, p.Cells) })
+	c, err := sim.Compare(cmd.Context(), b, a.o, sim.Run, func(p sim.Progress) {
+		progress("simulated %d/%d", p.Done, p.Cells)
+	})
 	progress("")
 	if err != nil {
 		return err
@@ -105,7 +111,8 @@ func (a *simFlags) runValidate(cmd *cobra.Command) error {
 func (a *simFlags) only(mode string, names ...string) (err error) {
 	a.set.Visit(func(f *pflag.Flag) {
 		if err == nil && f.Name != mode && !slices.Contains(names, f.Name) {
-			err = fmt.Errorf("--%s with --%s: want at most --%s", f.Name, mode, strings.Join(names, ", --"))
+			err = fmt.Errorf("--%s with --%s: want at most --%s", f.Name, mode,
+				strings.Join(names, ", --"))
 		}
 	})
 	return err
@@ -131,10 +138,12 @@ func (a *simFlags) measure(cmd *cobra.Command) (*result.Bench, error) {
 	}
 	cfg := bench.Config{
 		On: bench.OnThreads, HostCPUs: cpus, Locks: sim.Locks(), Overcommit: []float64{1, 2, 4},
-		Critical: 100 * time.Nanosecond, Think: 500 * time.Nanosecond, Duration: 200 * time.Millisecond, Rounds: 1, Seed: a.o.Seed,
+		Critical: 100 * time.Nanosecond, Think: 500 * time.Nanosecond,
+		Duration: 200 * time.Millisecond, Rounds: 1, Seed: a.o.Seed,
 	}
-	// What a virtual machine's CPUs are changes in the course of a minute, and a line costs three times as much when its
-	// host has moved them apart: costs are measured with every round, and are medians as well.
+	// What a virtual machine's CPUs are changes in the course of a minute, and a line costs three
+	// times as much when its host has moved them apart: costs are measured with every round, and
+	// are medians as well.
 	const rounds = 5
 	var (
 		all      *result.Bench
@@ -151,7 +160,8 @@ func (a *simFlags) measure(cmd *cobra.Command) (*result.Bench, error) {
 			costs = append(costs, c.Costs)
 		}
 		b, err := bench.Run(cmd.Context(), cfg, os.Args, func(p bench.Progress) {
-			progress("measuring %d/%d  round %d of %d  overcommit %v  %s", p.Done+1, p.Cells, round, rounds, p.Overcommit, p.Lock)
+			progress("measuring %d/%d  round %d of %d  overcommit %v  %s", p.Done+1, p.Cells, round,
+				rounds, p.Overcommit, p.Lock)
 		})
 		if err == nil {
 			err = cmd.Context().Err()
@@ -173,7 +183,8 @@ func (a *simFlags) measure(cmd *cobra.Command) (*result.Bench, error) {
 		if a.o.Costs, err = sim.CostsOf(medians(costs)); err != nil {
 			return nil, err
 		}
-		a.o.CostsFrom = fmt.Sprintf("medians of %d calibrations meanwhile: %v", rounds, medians(costs))
+		a.o.CostsFrom = fmt.Sprintf("medians of %d calibrations meanwhile: %v", rounds,
+			medians(costs))
 	}
 	return all, nil
 }

@@ -17,7 +17,8 @@ import (
 )
 
 // small are flags of a sweep that takes a moment: six cells.
-var small = []string{"sim", "--locks", "xen,pvqspin,tas", "--pcpus", "2", "--overcommit", "1,2", "--slice", "200us", "--duration", "2ms", "--warmup", "1ms"}
+var small = []string{"sim", "--locks", "xen,pvqspin,tas", "--pcpus", "2", "--overcommit", "1,2",
+	"--slice", "200us", "--duration", "2ms", "--warmup", "1ms"}
 
 func TestSimBadInputIsOneLineAndExit2(t *testing.T) {
 	dir := t.TempDir()
@@ -29,30 +30,41 @@ func TestSimBadInputIsOneLineAndExit2(t *testing.T) {
 		args []string
 		want string
 	}{
-		"experiment":        {[]string{"colapse"}, `unknown experiment "colapse": want one of collapse, threshold`},
-		"two experiments":   {[]string{"collapse", "threshold"}, "accepts at most 1 arg"},
-		"lock":              {[]string{"--locks", "xenn"}, `--locks: unknown lock "xenn"`},
-		"scheduler":         {[]string{"--sched", "lottery"}, `--sched: unknown "lottery": want one of fair, credit, rr`},
-		"slice of 0":        {[]string{"--slice", "0s"}, "a slice of 0s"},
-		"more pCPUs":        {[]string{"--pcpus", "5000"}, `--pcpus: "5000": want 1 to 4096`},
-		"more vCPUs":        {[]string{"--vcpus", "5000", "--vms", "4"}, "20000 vCPUs"},
-		"too many for it":   {[]string{"--locks", "xen2008text", "--vcpus", "33"}, "at most 32"},
-		"kick for another":  {[]string{"--locks", "tas", "--kick", "oldest"}, "lock tas"},
-		"a shard past n":    {[]string{"--locks", "tas", "--shard", "3/2"}, `shard "3/2": want I/N`},
-		"no shard":          {[]string{"--locks", "tas", "--shard", ""}, "--shard: an empty value"},
-		"timeline":          {[]string{"--locks", "tas", "--timeline", "-1s"}, "--timeline -1s"},
-		"cell of none":      {[]string{"--locks", "tas", "--timeline", "1ms", "--timeline-of", "1"}, "--timeline-of 1: want 0 to 0"},
-		"trace elsewhere":   {[]string{"--locks", "tas,xen", "--trace", filepath.Join(dir, "t.json"), "--shard", "1/2"}, "none of its cells is of shard 1/2"},
-		"nothing to sweep":  {[]string{"--seed", "7"}, "want an experiment, or flags for a sweep"},
-		"no costs":          {[]string{"--locks", "tas", "--costs", filepath.Join(dir, "absent.json")}, "can't read the costs"},
-		"other costs":       {[]string{"--locks", "tas", "--costs", noCosts}, "another kind of result"},
-		"unwritable":        {[]string{"--locks", "tas", "--json", filepath.Join(dir, "no", "such", "folder.json")}, "can't write the result"},
-		"stdout twice":      {[]string{"--locks", "tas", "--json", "-", "--trace", "-"}, "only one result can go to stdout"},
-		"both":              {[]string{"--calibrate", "--validate"}, "want one of the two"},
-		"neither":           {[]string{"--locks", "tas", "--measured", noCosts}, "--measured: want it with --validate"},
+		"experiment": {[]string{"colapse"},
+			`unknown experiment "colapse": want one of collapse, threshold`},
+		"two experiments": {[]string{"collapse", "threshold"}, "accepts at most 1 arg"},
+		"lock":            {[]string{"--locks", "xenn"}, `--locks: unknown lock "xenn"`},
+		"scheduler": {[]string{"--sched", "lottery"},
+			`--sched: unknown "lottery": want one of fair, credit, rr`},
+		"slice of 0":       {[]string{"--slice", "0s"}, "a slice of 0s"},
+		"more pCPUs":       {[]string{"--pcpus", "5000"}, `--pcpus: "5000": want 1 to 4096`},
+		"more vCPUs":       {[]string{"--vcpus", "5000", "--vms", "4"}, "20000 vCPUs"},
+		"too many for it":  {[]string{"--locks", "xen2008text", "--vcpus", "33"}, "at most 32"},
+		"kick for another": {[]string{"--locks", "tas", "--kick", "oldest"}, "lock tas"},
+		"a shard past n": {[]string{"--locks", "tas", "--shard", "3/2"},
+			`shard "3/2": want I/N`},
+		"no shard": {[]string{"--locks", "tas", "--shard", ""}, "--shard: an empty value"},
+		"timeline": {[]string{"--locks", "tas", "--timeline", "-1s"}, "--timeline -1s"},
+		"cell of none": {[]string{"--locks", "tas", "--timeline", "1ms", "--timeline-of", "1"},
+			"--timeline-of 1: want 0 to 0"},
+		"trace elsewhere": {[]string{"--locks", "tas,xen", "--trace",
+			filepath.Join(dir, "t.json"), "--shard", "1/2"}, "none of its cells is of shard 1/2"},
+		"nothing to sweep": {[]string{"--seed", "7"}, "want an experiment, or flags for a sweep"},
+		"no costs": {[]string{"--locks", "tas", "--costs",
+			filepath.Join(dir, "absent.json")}, "can't read the costs"},
+		"other costs": {[]string{"--locks", "tas", "--costs", noCosts},
+			"another kind of result"},
+		"unwritable": {[]string{"--locks", "tas", "--json",
+			filepath.Join(dir, "no", "such", "folder.json")}, "can't write the result"},
+		"stdout twice": {[]string{"--locks", "tas", "--json", "-", "--trace", "-"},
+			"only one result can go to stdout"},
+		"both": {[]string{"--calibrate", "--validate"}, "want one of the two"},
+		"neither": {[]string{"--locks", "tas", "--measured", noCosts},
+			"--measured: want it with --validate"},
 		"validate a sweep":  {[]string{"--validate", "--locks", "tas"}, "--locks with --validate"},
 		"calibrate a sweep": {[]string{"--calibrate", "collapse"}, "want one of the two"},
-		"measured no bench": {[]string{"--validate", "--measured", filepath.Join(dir, "absent.json")}, "can't read the measurements"},
+		"measured no bench": {[]string{"--validate", "--measured",
+			filepath.Join(dir, "absent.json")}, "can't read the measurements"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := finish(t, pvlock(t, append([]string{"sim"}, tt.args...)...))
@@ -70,7 +82,8 @@ func TestSimBadShardVariablesAreOneLineAndExit2(t *testing.T) {
 	cmd := pvlock(t, small...)
 	cmd.Env = append(cmd.Env, "JOB_COMPLETION_INDEX=4", "PVLOCK_SHARDS=4")
 	got := finish(t, cmd)
-	if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "JOB_COMPLETION_INDEX=4 of PVLOCK_SHARDS=4") {
+	if got.code != 2 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 ||
+		!strings.Contains(got.stderr, "JOB_COMPLETION_INDEX=4 of PVLOCK_SHARDS=4") {
 		t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
 	}
 }
@@ -81,7 +94,8 @@ func TestSimAloneListsTheExperiments(t *testing.T) {
 		t.Errorf("exit %d, stderr %q", got.code, got.stderr)
 	}
 	for _, e := range sim.Experiments {
-		if !strings.Contains(got.stdout, "\n"+e.Name+"\n") || !strings.Contains(got.stdout, e.About) {
+		if !strings.Contains(got.stdout, "\n"+e.Name+"\n") ||
+			!strings.Contains(got.stdout, e.About) {
 			t.Errorf("%s is not listed:\n%s", e.Name, got.stdout)
 		}
 	}
@@ -92,7 +106,8 @@ func TestSimJSONIsWhatItsSchemaSays(t *testing.T) {
 	if got.code != 0 {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
-	if !strings.Contains(got.stderr, "million events/s") || strings.Contains(got.stdout, "events/s") {
+	if !strings.Contains(got.stderr, "million events/s") ||
+		strings.Contains(got.stdout, "events/s") {
 		t.Errorf("stderr %q: want events per second there, and there only", got.stderr)
 	}
 	mustBeOf(t, result.SimSchema(), got.stdout)
@@ -103,7 +118,8 @@ func TestSimJSONIsWhatItsSchemaSays(t *testing.T) {
 	if len(s.Runs) != 6 || len(s.Timelines) != 1 {
 		t.Errorf("%d runs, %d timelines: want 6 and 1", len(s.Runs), len(s.Timelines))
 	}
-	want := "pvlock sim --locks=xen,pvqspin,tas --slice=200us --pcpus=2 --overcommit=1,2 --duration=2ms --warmup=1ms --timeline=1ms"
+	want := "pvlock sim --locks=xen,pvqspin,tas --slice=200us --pcpus=2 --overcommit=1,2 " +
+		"--duration=2ms --warmup=1ms --timeline=1ms"
 	if have := strings.Join(s.Command, " "); have != want {
 		t.Errorf("command %q, want %q", have, want)
 	}
@@ -147,9 +163,11 @@ func TestSimShardsAreTheSweep(t *testing.T) {
 	for i, part := range []*result.Sim{
 		read(nil, "--shard", "1/3"),
 		read([]string{"JOB_COMPLETION_INDEX=1", "PVLOCK_SHARDS=3"}),
-		read([]string{"SLURM_ARRAY_TASK_ID=12", "SLURM_ARRAY_TASK_MIN=10", "SLURM_ARRAY_TASK_COUNT=3"}),
+		read([]string{"SLURM_ARRAY_TASK_ID=12", "SLURM_ARRAY_TASK_MIN=10",
+			"SLURM_ARRAY_TASK_COUNT=3"}),
 	} {
-		if part.Shard != (result.Shard{Index: i + 1, Of: 3}) || fmt.Sprint(part.Command) != fmt.Sprint(all.Command) {
+		if part.Shard != (result.Shard{Index: i + 1, Of: 3}) ||
+			fmt.Sprint(part.Command) != fmt.Sprint(all.Command) {
 			t.Errorf("shard %v of %q", part.Shard, part.Command)
 		}
 		for _, r := range part.Runs {
@@ -163,7 +181,10 @@ func TestSimShardsAreTheSweep(t *testing.T) {
 
 func TestSimTraceIsWhatPerfettoOpens(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "trace.json")
-	got := finish(t, pvlock(t, "sim", "--locks", "xen", "--pcpus", "2", "--overcommit", "4", "--spin", "2^4", "--slice", "200us", "--duration", "5ms", "--warmup", "1ms", "--trace", file, "--timeline", "2ms"))
+	got := finish(t,
+		pvlock(t, "sim", "--locks", "xen", "--pcpus", "2", "--overcommit", "4", "--spin", "2^4",
+			"--slice", "200us", "--duration", "5ms", "--warmup", "1ms", "--trace", file,
+			"--timeline", "2ms"))
 	if got.code != 0 {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
@@ -187,7 +208,8 @@ func TestSimTraceIsWhatPerfettoOpens(t *testing.T) {
 		kinds[e.Name]++
 	}
 	// Two physical CPUs and eight virtual ones, what they do, and kicks.
-	if kinds["thread_name"] != 10 || kinds["process_name"] != 2 || kinds["s"] == 0 || kinds["s"] != kinds["f"] {
+	if kinds["thread_name"] != 10 || kinds["process_name"] != 2 || kinds["s"] == 0 ||
+		kinds["s"] != kinds["f"] {
 		t.Errorf("events %v", kinds)
 	}
 	for _, state := range []string{"running", "spinning", "holding", "blocked", "preempted"} {
@@ -232,7 +254,8 @@ func TestSimCountsByCalibratedCosts(t *testing.T) {
 		t.Skip("calibration needs Linux and two CPUs")
 	}
 	file := filepath.Join(t.TempDir(), "costs.json")
-	if got := finish(t, pvlock(t, "sim", "--calibrate", "--costs", file)); got.code != 0 || !strings.Contains(got.stdout, "go_switch") {
+	if got := finish(t, pvlock(t, "sim", "--calibrate", "--costs", file)); got.code != 0 ||
+		!strings.Contains(got.stdout, "go_switch") {
 		t.Fatalf("exit %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	f, err := os.Open(file)
@@ -249,7 +272,8 @@ func TestSimCountsByCalibratedCosts(t *testing.T) {
 	if got.code != 0 || err != nil {
 		t.Fatalf("exit %d, %v: %s", got.code, err, got.stderr)
 	}
-	if fmt.Sprint(s.Costs) != fmt.Sprint(costs.Costs) || !strings.HasPrefix(s.CostsFrom, "calibrated on ") {
+	if fmt.Sprint(s.Costs) != fmt.Sprint(costs.Costs) ||
+		!strings.HasPrefix(s.CostsFrom, "calibrated on ") {
 		t.Errorf("costs %v from %q, want %v", s.Costs, s.CostsFrom, costs.Costs)
 	}
 }
@@ -258,8 +282,11 @@ func TestSimCountsByCalibratedCosts(t *testing.T) {
 func TestValidateFindsASimulationThatIsOut(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bench.json")
 	b := result.Bench{
-		Host: result.Host{CPU: "some", CPUs: 2, Hypervisor: "none", Kernel: "some", GOOS: "linux", GOARCH: "amd64", Go: "go1", GOMAXPROCS: 2}, Command: []string{"pvlock", "bench"},
-		Runs: []result.Run{{Lock: "tas", Machine: "threads", CPUs: 1, VCPUs: 1, Overcommit: 1, CSNanos: 100, NCSNanos: 1e4, Round: 1, OpsPerSecond: 1000}},
+		Host: result.Host{CPU: "some", CPUs: 2, Hypervisor: "none", Kernel: "some", GOOS: "linux",
+			GOARCH: "amd64", Go: "go1", GOMAXPROCS: 2}, Command: []string{"pvlock", "bench"},
+		Runs: []result.Run{
+			{Lock: "tas", Machine: "threads", CPUs: 1, VCPUs: 1, Overcommit: 1, CSNanos: 100,
+				NCSNanos: 1e4, Round: 1, OpsPerSecond: 1000}},
 	}
 	f, err := os.Create(file)
 	if err != nil {
@@ -280,7 +307,8 @@ func TestValidateFindsASimulationThatIsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := finish(t, pvlock(t, "sim", "--validate", "--measured", file, "--costs", costs))
-	if got.code != 1 || !strings.Contains(got.stdout, "OUT: by more than 1.3") || !strings.Contains(got.stdout, "0 of 1 rows agree") {
+	if got.code != 1 || !strings.Contains(got.stdout, "OUT: by more than 1.3") ||
+		!strings.Contains(got.stdout, "0 of 1 rows agree") {
 		t.Errorf("exit %d:\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }

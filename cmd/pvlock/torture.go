@@ -57,17 +57,17 @@ pvqspin2015 are kept with their faults: their lost wake-ups are expected, and co
 10^9 unlocks. The mutex and the spinlock that a program imports are tortured on goroutines; for
 them the slow path is to have found it taken.
 
-Unless --locks or --overcommit is given, pvticket and xen2008, which look CPUs up in masks, are also
-tortured with 40 and 300 vCPUs: more than a word of a mask has bits, and more than 256.
+Unless --locks or --overcommit is given, pvticket and xen2008, which look CPUs up in masks, are
+also tortured with 40 and 300 vCPUs: more than a word of a mask has bits, and more than 256.
 
 --duration is for all locks, machines and overcommits together; the least overcommit gets two
 parts of it for each one that the others get. --seed repeats the choices, not what the kernel
 makes of them. To be stopped and continued (the torment stop), the command runs itself as a
 child, which never outlives it.
 
-Exit status: 0 if all of it ran to its end, nothing was found but what was expected, and each control that
-was asked for was caught; 1 if something else was found, or a control was not caught; 2 if it can't
-be done, or a machine failed; 130 if it was interrupted.
+Exit status: 0 if all of it ran to its end, nothing was found but what was expected, and each
+control that was asked for was caught; 1 if something else was found, or a control was not
+caught; 2 if it can't be done, or a machine failed; 130 if it was interrupted.
 
 Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 		Example: `  pvlock torture
@@ -101,21 +101,31 @@ Locks: ` + strings.Join(torture.Locks(), ", ") + `.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&cfg.Locks, "locks", nil, "locks and controls (default all)")
-	f.StringSliceVar(&cfg.On, "on", nil, "machines: "+strings.Join(rig.Machines(), ", ")+" (default all that there are)")
-	f.StringSliceVar(&cfg.Torments, "torments", nil, "what goes on around them (default all that apply)")
-	f.IntVar(&cpus, "cpus", 0, "how many CPUs the vCPUs share (default all that this process may use)")
-	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4}, "vCPUs per CPU, each at least 1, but two vCPUs at least; controls get the least")
+	f.StringSliceVar(&cfg.On, "on", nil,
+		"machines: "+strings.Join(rig.Machines(), ", ")+" (default all that there are)")
+	f.StringSliceVar(&cfg.Torments, "torments", nil,
+		"what goes on around them (default all that apply)")
+	f.IntVar(&cpus, "cpus", 0,
+		"how many CPUs the vCPUs share (default all that this process may use)")
+	f.Float64SliceVar(&cfg.Overcommit, "overcommit", []float64{1, 4},
+		"vCPUs per CPU, each at least 1, but two vCPUs at least; controls get the least")
 	f.DurationVar(&cfg.Duration, "duration", time.Minute, "how long all of it takes")
-	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond, "length of the critical section, besides the lines that it updates")
-	f.DurationVar(&cfg.Think, "ncs", 100*time.Nanosecond, "mean time between two, half as much to half as much again")
-	f.DurationVar(&cfg.Patience, "patience", time.Minute, "how long nobody may get a lock before a machine is given up")
-	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of all that is chosen at random (default another each time)")
-	f.StringVar(&jsonFile, "json", "", "write the whole result to a `file`, - for stdout (then nothing else is printed there)")
+	f.DurationVar(&cfg.Critical, "cs", 50*time.Nanosecond,
+		"length of the critical section, besides the lines that it updates")
+	f.DurationVar(&cfg.Think, "ncs", 100*time.Nanosecond,
+		"mean time between two, half as much to half as much again")
+	f.DurationVar(&cfg.Patience, "patience", time.Minute,
+		"how long nobody may get a lock before a machine is given up")
+	f.Uint64Var(&cfg.Seed, "seed", 0,
+		"seed of all that is chosen at random (default another each time)")
+	f.StringVar(&jsonFile, "json", "",
+		"write the whole result to a `file`, - for stdout (then nothing else is printed there)")
 	htmlFlag(f, &pageFile)
 	return cmd
 }
 
-// narrowest is a terminal's width that no line may exceed, so that the next can be put in its place.
+// narrowest is a terminal's width that no line may exceed, so that the next can be put in its
+// place.
 const narrowest = 79
 
 func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile, pageFile string) error {
@@ -134,7 +144,8 @@ func runTorture(cmd *cobra.Command, cfg torture.Config, jsonFile, pageFile strin
 	var total uint64
 	t, tortureErr := torture.Run(cmd.Context(), cfg, os.Args, torture.Watcher{
 		Progress: func(p torture.Progress) {
-			line := fmt.Sprintf("%d/%d  %s on %s, %d vCPUs  %.4gM taken, %+.3gM  %d faults  %s", p.Done+1, p.Cells, p.Lock, p.Machine, p.VCPUs,
+			line := fmt.Sprintf("%d/%d  %s on %s, %d vCPUs  %.4gM taken, %+.3gM  %d faults  %s",
+				p.Done+1, p.Cells, p.Lock, p.Machine, p.VCPUs,
 				float64(p.Acquisitions)/1e6, float64(p.Acquisitions-total)/1e6, p.Findings, p.Now)
 			total = p.Acquisitions
 			progress("%.*s", narrowest, line)

@@ -16,14 +16,14 @@ import (
 )
 
 // A process that stops itself needs somebody to continue it, and a shell must not see that its job
-// was stopped. So the command runs itself as a child, and continues that whenever it has said that it stops itself;
-// what others stop stays stopped. The kernel kills the child when the command ends, however it ends: a child
-// that has stopped itself is continued, or dies.
+// was stopped. So the command runs itself as a child, and continues that whenever it has said that
+// it stops itself; what others stop stays stopped. The kernel kills the child when the command
+// ends, however it ends: a child that has stopped itself is continued, or dies.
 
 const canGuard = true
 
-// guarded tells the child the number of the process that continues it. Descriptor guardPipe is where it says that it
-// stops, and that it runs again.
+// guarded tells the child the number of the process that continues it. Descriptor guardPipe is
+// where it says that it stops, and that it runs again.
 const (
 	guarded   = "PVLOCK_TORTURE_GUARD"
 	guardPipe = 3
@@ -32,8 +32,8 @@ const (
 	resumes = 'r'
 )
 
-// continueEach is how often a child is continued until it says that it runs: it may say that it stops some time before it
-// does.
+// continueEach is how often a child is continued until it says that it runs: it may say that it
+// stops some time before it does.
 const continueEach = 5 * time.Millisecond
 
 // stopThisProcess returns what stops this process, or nil if nobody would continue it.
@@ -52,8 +52,9 @@ func stopThisProcess() func() {
 	}
 }
 
-// stopHere stops this process, and returns when it has been continued. The signal is sent to this very thread: so it has
-// taken effect when the call returns; sent to the process, it takes effect some time later.
+// stopHere stops this process, and returns when it has been continued. The signal is sent to this
+// very thread: so it has taken effect when the call returns; sent to the process, it takes effect
+// some time later.
 func stopHere() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -20,7 +20,8 @@ import (
 
 // Each stop ends, or this would not.
 func TestAProcessThatIsStoppedAgainAndAgainComesToItsEnd(t *testing.T) {
-	got := finish(t, pvlock(t, append(briefly, "--locks", "xen", "--torments", "stop", "--json", "-")...))
+	got := finish(t,
+		pvlock(t, append(briefly, "--locks", "xen", "--torments", "stop", "--json", "-")...))
 	if got.code != 0 {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
@@ -33,10 +34,12 @@ func TestAProcessThatIsStoppedAgainAndAgainComesToItsEnd(t *testing.T) {
 	}
 }
 
-// All of them hold the pipe open that is their output: when it ends, nobody is left, stopped or not.
+// All of them hold the pipe open that is their output: when it ends, nobody is left, stopped or
+// not.
 func TestNobodyIsLeftStoppedWhenTheGuardIsKilled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result.json")
-	cmd := pvlock(t, "torture", "--locks", "xen", "--torments", "stop", "--duration", "1h", "--json", file)
+	cmd := pvlock(t, "torture", "--locks", "xen", "--torments", "stop", "--duration", "1h",
+		"--json", file)
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +63,8 @@ func TestNobodyIsLeftStoppedWhenTheGuardIsKilled(t *testing.T) {
 // Ctrl-Z suspends the whole job, and it goes on when it is continued.
 func TestCtrlZSuspendsTheGuardAndTheTortured(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result.json")
-	cmd := pvlock(t, "torture", "--locks", "tas", "--torments", "stop,trylock", "--duration", "1h", "--json", file)
+	cmd := pvlock(t, "torture", "--locks", "tas", "--torments", "stop,trylock", "--duration", "1h",
+		"--json", file)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -90,7 +94,8 @@ func TestCtrlZSuspendsTheGuardAndTheTortured(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT), cmd.Process.Signal(os.Interrupt)); err != nil {
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT),
+		cmd.Process.Signal(os.Interrupt)); err != nil {
 		t.Error(err)
 	}
 	mustBeInterrupted(t, cmd, &stderr)

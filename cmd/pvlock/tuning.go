@@ -20,8 +20,11 @@ type tuning struct {
 func (t *tuning) flags(f *pflag.FlagSet) {
 	t.set = f
 	f.Var(&t.spin, "spin", "how long a waiter spins before it sleeps (default each lock's own)")
-	f.Var(&t.steal, "steal", "for how long pvqspin tries to take the lock past its queue; 0 is strictly fair (default its own)")
-	f.BoolVar(&t.waitEarly, "wait-early", true, "pvqspin: sleep early when the one in front in the queue doesn't run")
+	f.Var(&t.steal, "steal",
+		"for how long pvqspin tries to take the lock past its queue; 0 is strictly fair (default "+
+			"its own)")
+	f.BoolVar(&t.waitEarly, "wait-early", true,
+		"pvqspin: sleep early when the one in front in the queue doesn't run")
 }
 
 // apply changes what was asked for.

@@ -1,5 +1,5 @@
-// Command gen draws the documentation's pictures, and writes the table of what runs where: run it by
-// "go generate ./docs".
+// Command gen draws the documentation's pictures, and writes the table of what runs where: run it
+// by "go generate ./docs".
 package main
 
 import (

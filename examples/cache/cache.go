@@ -1,10 +1,11 @@
-// Package cache shows pvlock.Mutex where it is at home: many short sections, mostly uncontended, and a caller who
-// would rather do without than wait.
+// Package cache shows pvlock.Mutex where it is at home: many short sections, mostly uncontended,
+// and a caller who would rather do without than wait.
 //
-// It is an in-memory cache that keeps what was used last. Its keys are spread over shards, each a map and a list
-// under a mutex of its own. Get moves what it finds to the front of the list, so it writes: that is why the lock is
-// no RWMutex. GetContext gives up when its context is done, by Mutex.LockContext; and Observe counts the shards'
-// slow paths, which says whether there are enough of them.
+// It is an in-memory cache that keeps what was used last. Its keys are spread over shards, each a
+// map and a list under a mutex of its own. Get moves what it finds to the front of the list, so it
+// writes: that is why the lock is no RWMutex. GetContext gives up when its context is done, by
+// Mutex.LockContext; and Observe counts the shards' slow paths, which says whether there are enough
+// of them.
 package cache
 
 import (
@@ -15,14 +16,15 @@ import (
 	"example.com/pvlock"
 )
 
-// A Cache holds at most so many values. Its methods may be called by many goroutines at the same time.
+// A Cache holds at most so many values. Its methods may be called by many goroutines at the same
+// time.
 type Cache[K comparable, V any] struct {
 	seed   maphash.Seed
 	shards []shard[K, V]
 }
 
-// A shard is what one mutex protects. Each has cache lines to itself, or a lock that nobody waits for would still
-// be fetched from a neighbour's CPU.
+// A shard is what one mutex protects. Each has cache lines to itself, or a lock that nobody waits
+// for would still be fetched from a neighbour's CPU.
 type shard[K comparable, V any] struct {
 	mu       pvlock.Mutex
 	capacity int
@@ -58,8 +60,9 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	return s.get(key)
 }
 
-// GetContext is Get, but doesn't wait for the shard's lock longer than ctx allows: then it returns the context's error,
-// and the caller goes to wherever the value comes from. It costs more than Get only where it waits.
+// GetContext is Get, but doesn't wait for the shard's lock longer than ctx allows: then it returns
+// the context's error, and the caller goes to wherever the value comes from. It costs more than Get
+// only where it waits.
 func (c *Cache[K, V]) GetContext(ctx context.Context, key K) (value V, ok bool, err error) {
 	s := c.shard(key)
 	if err := s.mu.LockContext(ctx); err != nil {
@@ -80,7 +83,8 @@ func (s *shard[K, V]) get(key K) (value V, ok bool) {
 	return at.Value.(*entry[K, V]).value, true
 }
 
-// Put stores a value, and forgets the one of its shard that wasn't used for longest if there are too many.
+// Put stores a value, and forgets the one of its shard that wasn't used for longest if there are
+// too many.
 func (c *Cache[K, V]) Put(key K, value V) {
 	s := c.shard(key)
 	s.mu.Lock()
@@ -97,8 +101,8 @@ func (c *Cache[K, V]) Put(key K, value V) {
 	}
 }
 
-// Observe begins to count what happens on the slow paths of the cache's mutexes, one observer for each shard. The
-// caller stops them.
+// Observe begins to count what happens on the slow paths of the cache's mutexes, one observer for
+// each shard. The caller stops them.
 func (c *Cache[K, V]) Observe() []*pvlock.MutexObserver {
 	observers := make([]*pvlock.MutexObserver, len(c.shards))
 	for i := range c.shards {

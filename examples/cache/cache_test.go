@@ -80,7 +80,8 @@ func TestManyGoroutinesLoseNoUpdate(t *testing.T) {
 	}
 }
 
-// TestAWaitThatIsGivenUpIsCounted is about a wait of known length: the shard is held until the waiter has given up.
+// TestAWaitThatIsGivenUpIsCounted is about a wait of known length: the shard is held until the
+// waiter has given up.
 func TestAWaitThatIsGivenUpIsCounted(t *testing.T) {
 	c := New[string, int](1, 10)
 	c.Put("answer", 42)

@@ -1,15 +1,16 @@
-// Package customlock shows a lock of one's own, written against package paravirt: Anderson's array lock of 1990, made
-// paravirtual. It is run by the same machines and the same client as the locks of the catalogue, and counts by the
-// same counters.
+// Package customlock shows a lock of one's own, written against package paravirt: Anderson's array
+// lock of 1990, made paravirtual. It is run by the same machines and the same client as the locks
+// of the catalogue, and counts by the same counters.
 //
-// In Anderson's lock a ticket is the number of a slot, and each waiter looks at its own slot alone, which whoever
-// releases the lock marks for it. That suits a paravirtual lock: a slot is a place to say "I sleep, and I am CPU 5", so
-// the unlocker knows whom to kick, and need not search the CPUs as the Xen lock does, nor ask a hash table as
-// the queued lock.
+// In Anderson's lock a ticket is the number of a slot, and each waiter looks at its own slot alone,
+// which whoever releases the lock marks for it. That suits a paravirtual lock: a slot is a place to
+// say "I sleep, and I am CPU 5", so the unlocker knows whom to kick, and need not search the CPUs
+// as the Xen lock does, nor ask a hash table as the queued lock.
 //
-// It is strictly fair, which is bad where CPUs are overcommitted: each hand-over to a sleeper costs a wake-up, during
-// which nobody has the lock. Ahead makes that shorter: an unlocker that has granted the lock also wakes the CPU whose turn comes
-// after that, so that it is on its way while the lock is still held.
+// It is strictly fair, which is bad where CPUs are overcommitted: each hand-over to a sleeper costs
+// a wake-up, during which nobody has the lock. Ahead makes that shorter: an unlocker that has
+// granted the lock also wakes the CPU whose turn comes after that, so that it is on its way while
+// the lock is still held.
 package customlock
 
 import (
@@ -19,8 +20,9 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// A Lock is an array lock for CPUs of one machine; New makes one. It can't be taken from an interrupt that may come while the
-// same CPU waits for it: the interrupt's ticket would come after that of the one who can't go on until it returns.
+// A Lock is an array lock for CPUs of one machine; New makes one. It can't be taken from an
+// interrupt that may come while the same CPU waits for it: the interrupt's ticket would come after
+// that of the one who can't go on until it returns.
 type Lock struct {
 	// Ahead says that an unlocker wakes not only the CPU whose turn it is, but the next one too.
 	Ahead bool
@@ -30,8 +32,8 @@ type Lock struct {
 	held  paravirt.U32 // the holder's ticket; nobody else reads or writes it
 }
 
-// A slot is where one CPU waits. Its byte 0 is a state, and its upper three bytes are the number of the CPU that
-// sleeps there, so that one instruction reads both. It has a cache line to itself.
+// A slot is where one CPU waits. Its byte 0 is a state, and its upper three bytes are the number of
+// the CPU that sleeps there, so that one instruction reads both. It has a cache line to itself.
 type slot struct {
 	word paravirt.Word
 	_    [60]byte
@@ -58,8 +60,8 @@ func New(cpus int) (*Lock, error) {
 	if cpus < 1 || cpus > paravirt.MaxCPUs {
 		return nil, fmt.Errorf("customlock: %d CPUs: want 1 to %d", cpus, paravirt.MaxCPUs)
 	}
-	// A power of two, so that tickets may wrap around; as many slots as CPUs, so that a slot's waiter has gone before
-	// it is given to another.
+	// A power of two, so that tickets may wrap around; as many slots as CPUs, so that a slot's
+	// waiter has gone before it is given to another.
 	l := &Lock{slots: make([]slot, 1<<bits.Len(uint(cpus-1)))}
 	var c paravirt.CPU // nobody else knows the lock yet: it doesn't matter who stores
 	c.Store32(l.slots[0].word.Whole(), granted)
@@ -79,8 +81,8 @@ func (l *Lock) Lock(c *paravirt.CPU) {
 	l.took(c, ticket)
 }
 
-// took makes the slot ready for whoever has it next, and remembers the ticket. Until another is given that slot, all other tickets have
-// to be given out: none is, while this one is held.
+// took makes the slot ready for whoever has it next, and remembers the ticket. Until another is
+// given that slot, all other tickets have to be given out: none is, while this one is held.
 func (l *Lock) took(c *paravirt.CPU, ticket uint32) {
 	c.Store32(l.slot(ticket).word.Whole(), awake)
 	c.Store32(&l.held, ticket)
@@ -103,9 +105,10 @@ func (s *slot) wait(c *paravirt.CPU) {
 		//	(1) awake → asleep, my number     (2) anything → granted
 		//	    Wait until it is changed      (3) it was asleep: kick
 		//
-		// If (2) comes first, (1) fails. If (1) comes first, (2) finds it, and Wait, which looks at the state itself, is not
-		// begun, or ended by the kick. Both are locked instructions on one word, so there is no third case. A CPU that can't
-		// be kicked returns from Wait at once, and so spins here.
+		// If (2) comes first, (1) fails. If (1) comes first, (2) finds it, and Wait, which looks at
+		// the state itself, is not begun, or ended by the kick. Both are locked instructions on one
+		// word, so there is no third case. A CPU that can't be kicked returns from Wait at once,
+		// and so spins here.
 		if c.Cas32(word, old, c.ID()<<8|asleep) {
 			a.Blocks++
 			c.Count(paravirt.WaitNode)
@@ -121,8 +124,9 @@ func (s *slot) wait(c *paravirt.CPU) {
 // Unlock releases the lock.
 func (l *Lock) Unlock(c *paravirt.CPU) {
 	ticket := c.Load32(&l.held)
-	// Releases. From here on the lock is another's, who may have gone through its slot when the kick is sent: the number that the
-	// exchange returned is the sleeper's all the same, and a needless kick is harmless.
+	// Releases. From here on the lock is another's, who may have gone through its slot when the
+	// kick is sent: the number that the exchange returned is the sleeper's all the same, and a
+	// needless kick is harmless.
 	if old := c.Xchg32(l.slot(ticket+1).word.Whole(), granted); uint8(old) == asleep {
 		c.Count(paravirt.KickUnlock)
 		c.Kick(old >> 8)

@@ -28,7 +28,8 @@ func hostCPUs() []int {
 }
 
 func Example() {
-	m, err := goroutine.New(machine.Config{VCPUs: 4, HostCPUs: hostCPUs(), Tunables: paravirt.Tunables{Spin: 1 << 10}})
+	m, err := goroutine.New(
+		machine.Config{VCPUs: 4, HostCPUs: hostCPUs(), Tunables: paravirt.Tunables{Spin: 1 << 10}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -56,9 +57,10 @@ type outcome struct {
 	entered                                  [2]uint32
 }
 
-// drive runs the workload's client on each CPU until all of them have had the lock so many times. The clients bring a word for
-// a lock of the catalogue: this one is larger, and leaves it alone.
-func drive(tb testing.TB, m machine.Machine, lock, unlock func(c *paravirt.CPU), times uint64) outcome {
+// drive runs the workload's client on each CPU until all of them have had the lock so many times.
+// The clients bring a word for a lock of the catalogue: this one is larger, and leaves it alone.
+func drive(tb testing.TB, m machine.Machine, lock, unlock func(c *paravirt.CPU),
+	times uint64) outcome {
 	tb.Helper()
 	pv := m.Paravirt()
 	var shared workload.Shared
@@ -67,7 +69,8 @@ func drive(tb testing.TB, m machine.Machine, lock, unlock func(c *paravirt.CPU),
 	ops := workload.Ops{
 		Lock: func(_ *paravirt.Word, c *paravirt.CPU) { lock(c) },
 		Unlock: func(_ *paravirt.Word, c *paravirt.CPU) {
-			if clients[c.ID()].Acquisitions.Value()+1 == times && int(satisfied.Add(1)) == pv.CPUs() {
+			if clients[c.ID()].Acquisitions.Value()+1 == times &&
+				int(satisfied.Add(1)) == pv.CPUs() {
 				shared.Stop(c.Core)
 			}
 			unlock(c)
@@ -99,7 +102,9 @@ func TestTheLockExcludesAndNobodySleepsOn(t *testing.T) {
 			for _, spin := range []uint32{0, 1 << 6} {
 				t.Run(fmt.Sprintf("%s/ahead=%v/spin=%d", on, ahead, spin), func(t *testing.T) {
 					const vcpus = 5 // no power of two, and more than there are CPUs in most places
-					m, err := newMachine(machine.Config{VCPUs: vcpus, HostCPUs: hostCPUs(), Tunables: paravirt.Tunables{Spin: paravirt.Exactly(spin)}, Stats: true})
+					m, err := newMachine(
+						machine.Config{VCPUs: vcpus, HostCPUs: hostCPUs(),
+							Tunables: paravirt.Tunables{Spin: paravirt.Exactly(spin)}, Stats: true})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -108,7 +113,8 @@ func TestTheLockExcludesAndNobodySleepsOn(t *testing.T) {
 						t.Fatal(err)
 					}
 					l.Ahead = ahead
-					// The first holder keeps the lock until all others sleep, so that there is something to wake.
+					// The first holder keeps the lock until all others sleep, so that there is
+					// something to wake.
 					pv, first := m.Paravirt(), true
 					o := drive(t, m, l.Lock, func(c *paravirt.CPU) {
 						for i := 0; first && i < vcpus; i++ {
@@ -119,11 +125,14 @@ func TestTheLockExcludesAndNobodySleepsOn(t *testing.T) {
 						first = false
 						l.Unlock(c)
 					}, 500)
-					if o.violations != 0 || uint64(o.entered[0]) != o.acquisitions || uint64(o.entered[1]) != o.acquisitions {
-						t.Errorf("%d acquisitions, %d violations, and the data was entered %d times", o.acquisitions, o.violations, o.entered)
+					if o.violations != 0 || uint64(o.entered[0]) != o.acquisitions ||
+						uint64(o.entered[1]) != o.acquisitions {
+						t.Errorf("%d acquisitions, %d violations, and the data was entered %d "+
+							"times", o.acquisitions, o.violations, o.entered)
 					}
 					if o.blocked < vcpus-1 || o.kicks < vcpus-1 {
-						t.Errorf("%d waits blocked and %d kicks were sent: want %d or more", o.blocked, o.kicks, vcpus-1)
+						t.Errorf("%d waits blocked and %d kicks were sent: want %d or more",
+							o.blocked, o.kicks, vcpus-1)
 					}
 				})
 			}
@@ -184,7 +193,9 @@ func BenchmarkOvercommit(b *testing.B) {
 	for _, ahead := range []bool{false, true} {
 		b.Run(fmt.Sprintf("ahead=%v", ahead), func(b *testing.B) {
 			vcpus := 4 * runtime.NumCPU()
-			m, err := thread.New(machine.Config{VCPUs: vcpus, HostCPUs: hostCPUs(), Tunables: paravirt.Tunables{Spin: 1 << 10}, Stats: true})
+			m, err := thread.New(
+				machine.Config{VCPUs: vcpus, HostCPUs: hostCPUs(),
+					Tunables: paravirt.Tunables{Spin: 1 << 10}, Stats: true})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -27,8 +27,8 @@ func poll(c *paravirt.CPU) {}
 //go:noinline
 func notify(c *paravirt.CPU, cpu uint32) {}
 
-// channels are the pending flags of the CPUs' event channels, in memory that hooks alone touch. Body i
-// runs on CPU i.
+// channels are the pending flags of the CPUs' event channels, in memory that hooks alone touch.
+// Body i runs on CPU i.
 type channels [4]uint64
 
 func (h *channels) at(cpu int) uint64 { return uint64(uintptr(unsafe.Pointer(&h[cpu]))) }
@@ -69,7 +69,8 @@ func (h *channels) hooks(lossy bool) []explore.Hook {
 // scenario is n CPUs that take the lock k times each, and count under it.
 func scenario(t *testing.T, n, k int, lossy bool) *explore.Result {
 	m, err := paravirt.New(paravirt.Config{CPUs: n, Tunables: paravirt.Tunables{Spin: 1},
-		Channel: paravirt.ChannelOps{Clear: clearPending, Set: setPending, Test: testPending, Poll: poll, Notify: notify}})
+		Channel: paravirt.ChannelOps{Clear: clearPending, Set: setPending, Test: testPending,
+			Poll: poll, Notify: notify}})
 	if err != nil {
 		t.Fatal(err)
 	}

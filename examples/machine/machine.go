@@ -1,16 +1,18 @@
-// Package machine shows how to bring a machine of one's own beneath the locks: something that isn't an OS thread, a
-// goroutine of the Go scheduler's or a virtual CPU, and that knows its own way to put a CPU to sleep and to wake it.
+// Package machine shows how to bring a machine of one's own beneath the locks: something that isn't
+// an OS thread, a goroutine of the Go scheduler's or a virtual CPU, and that knows its own way to
+// put a CPU to sleep and to wake it.
 //
-// Here a CPU is a goroutine, and sleeps on a condition variable of its own. The machine supplies both contracts
-// of package paravirt:
+// Here a CPU is a goroutine, and sleeps on a condition variable of its own. The machine supplies
+// both contracts of package paravirt:
 //
-//   - an event channel for each CPU (paravirt.ChannelOps), which the locks of 2008 block on: pending or not, under
-//     the CPU's mutex;
-//   - Wait and Kick, which the queued locks of 2015 block by. Without these, paravirt builds them on the channel; the
-//     machine has something better, because it can look at the lock's byte and go to sleep in one critical section.
+//   - an event channel for each CPU (paravirt.ChannelOps), which the locks of 2008 block on:
+//     pending or not, under the CPU's mutex;
+//   - Wait and Kick, which the queued locks of 2015 block by. Without these, paravirt builds them
+//     on the channel; the machine has something better, because it can look at the lock's byte and
+//     go to sleep in one critical section.
 //
-// Any lock of the catalogue runs on it unchanged. That it keeps the contracts is shown by the test that every
-// machine here passes, paravirt/contract.
+// Any lock of the catalogue runs on it unchanged. That it keeps the contracts is shown by the test
+// that every machine here passes, paravirt/contract.
 package machine
 
 import (
@@ -26,8 +28,8 @@ type Machine struct {
 	beds []bed
 }
 
-// A bed is where a CPU sleeps. pending is its event channel's state. To the queued locks the same says that a kick
-// has come: like a real event channel, one bed serves both.
+// A bed is where a CPU sleeps. pending is its event channel's state. To the queued locks the same
+// says that a kick has come: like a real event channel, one bed serves both.
 type bed struct {
 	mu      sync.Mutex
 	wake    sync.Cond
@@ -36,8 +38,8 @@ type bed struct {
 	_       [64]byte
 }
 
-// New makes a machine of so many CPUs; the tunables are the lock's that will run on it, for a budget in rounds is worth
-// something else on each machine.
+// New makes a machine of so many CPUs; the tunables are the lock's that will run on it, for a
+// budget in rounds is worth something else on each machine.
 func New(cpus int, tune paravirt.Tunables) (*Machine, error) {
 	m := &Machine{beds: make([]bed, max(cpus, 0))}
 	for i := range m.beds {
@@ -45,8 +47,9 @@ func New(cpus int, tune paravirt.Tunables) (*Machine, error) {
 	}
 	var err error
 	m.pv, err = paravirt.New(paravirt.Config{
-		CPUs:     cpus,
-		Channel:  paravirt.ChannelOps{Clear: m.clear, Set: m.set, Test: m.test, Poll: m.poll, Notify: m.notify},
+		CPUs: cpus,
+		Channel: paravirt.ChannelOps{Clear: m.clear, Set: m.set, Test: m.test, Poll: m.poll,
+			Notify: m.notify},
 		Wait:     m.wait,
 		Kick:     m.notify,
 		Tunables: tune,
@@ -91,10 +94,10 @@ func (m *Machine) Sleeps() (n uint64) {
 
 func (m *Machine) bed(c *paravirt.CPU) *bed { return &m.beds[c.ID()] }
 
-// clear makes the caller's channel not pending. It has to be a full fence: a waiter clears, then looks at the lock, and
-// an unlocker releases, then notifies. If the look came before the clearing, it could miss the release, and the clearing wipe
-// out the notification. That sync.Mutex orders its critical sections isn't enough where the processor may move the
-// look into one, hence the fence.
+// clear makes the caller's channel not pending. It has to be a full fence: a waiter clears, then
+// looks at the lock, and an unlocker releases, then notifies. If the look came before the clearing,
+// it could miss the release, and the clearing wipe out the notification. That sync.Mutex orders its
+// critical sections isn't enough where the processor may move the look into one, hence the fence.
 func (m *Machine) clear(c *paravirt.CPU) {
 	b := m.bed(c)
 	b.mu.Lock()
@@ -122,8 +125,8 @@ func (m *Machine) poll(c *paravirt.CPU) {
 	}
 }
 
-// notify makes a CPU's channel pending. The fence, before it, is clear's partner: what c stored before is seen by whoever finds the
-// channel pending, and by whoever clears it later.
+// notify makes a CPU's channel pending. The fence, before it, is clear's partner: what c stored
+// before is seen by whoever finds the channel pending, and by whoever clears it later.
 func (m *Machine) notify(c *paravirt.CPU, cpu uint32) {
 	c.Fence()
 	b := &m.beds[cpu]
@@ -140,13 +143,14 @@ func (m *Machine) notify(c *paravirt.CPU, cpu uint32) {
 //	one section: pending? *p == v? sleep      one section: pending
 //	                                          wake
 //
-// If the kicker's section comes first, the waiter finds pending. If it comes later, the waiter is on the condition variable
-// when it is woken, or has returned. A kick that came before anybody waited ends the next wait and is used up by
-// it; that is allowed, for a wait may return for no reason, and the caller looks again.
+// If the kicker's section comes first, the waiter finds pending. If it comes later, the waiter is
+// on the condition variable when it is woken, or has returned. A kick that came before anybody
+// waited ends the next wait and is used up by it; that is allowed, for a wait may return for no
+// reason, and the caller looks again.
 //
-// A CPU that is not bound would not be kicked, and one in a non-maskable interrupt must not sleep: both return at once. Other interrupts
-// there are none here; where there are, one that waits must leave the CPU pending, or it swallows the outer wait's
-// kick (see paravirt.WaitEvent).
+// A CPU that is not bound would not be kicked, and one in a non-maskable interrupt must not sleep:
+// both return at once. Other interrupts there are none here; where there are, one that waits must
+// leave the CPU pending, or it swallows the outer wait's kick (see paravirt.WaitEvent).
 func (m *Machine) wait(c *paravirt.CPU, p *paravirt.U8, v uint8) {
 	if !c.Bound() || c.InNMI() {
 		return

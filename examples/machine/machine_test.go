@@ -33,22 +33,24 @@ func Example() {
 }
 
 func TestTheMachineKeepsTheContract(t *testing.T) {
-	contract.Test(t, func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
-		m, err := New(n, paravirt.Tunables{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ready(m.Paravirt())
-		if err := m.Run(body); err != nil {
-			t.Fatal(err)
-		}
-	})
+	contract.Test(t,
+		func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
+			m, err := New(n, paravirt.Tunables{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ready(m.Paravirt())
+			if err := m.Run(body); err != nil {
+				t.Fatal(err)
+			}
+		})
 }
 
-// TestTheLocksOfTheCatalogueExclude runs each until every CPU has had it so many times. Those that sleep have no budget, and a
-// holder who gives its thread up: all others then go to sleep. Those that spin for ever have two CPUs: with more than the host
-// has, each hand-over may take a slice of the Go scheduler. The locks that are known to lose wake-ups are left out:
-// without a watchdog the first one would be the end.
+// TestTheLocksOfTheCatalogueExclude runs each until every CPU has had it so many times. Those that
+// sleep have no budget, and a holder who gives its thread up: all others then go to sleep. Those
+// that spin for ever have two CPUs: with more than the host has, each hand-over may take a slice of
+// the Go scheduler. The locks that are known to lose wake-ups are left out: without a watchdog the
+// first one would be the end.
 func TestTheLocksOfTheCatalogueExclude(t *testing.T) {
 	const times = 100
 	for _, kind := range spinlock.Kinds() {
@@ -70,7 +72,8 @@ func TestTheLocksOfTheCatalogueExclude(t *testing.T) {
 			var satisfied atomic.Int32
 			clients := make([]workload.Client, cpus)
 			ops := workload.Ops{Lock: kind.Lock, Unlock: func(w *spinlock.Word, c *paravirt.CPU) {
-				if clients[c.ID()].Acquisitions.Value()+1 == times && int(satisfied.Add(1)) == cpus {
+				if clients[c.ID()].Acquisitions.Value()+1 == times &&
+					int(satisfied.Add(1)) == cpus {
 					shared.Stop(c.Core)
 				}
 				if kind.Sleeps {
@@ -91,8 +94,10 @@ func TestTheLocksOfTheCatalogueExclude(t *testing.T) {
 				sum += clients[i].Acquisitions.Value()
 				violations += clients[i].Violations.Value()
 			}
-			if first, second := shared.Entries(m.Paravirt().CPU(0).Core); violations != 0 || uint64(first) != sum || uint64(second) != sum {
-				t.Errorf("%d acquisitions, %d violations, and the data was entered %d and %d times", sum, violations, first, second)
+			if first, second := shared.Entries(m.Paravirt().CPU(0).Core); violations != 0 ||
+				uint64(first) != sum || uint64(second) != sum {
+				t.Errorf("%d acquisitions, %d violations, and the data was entered %d and %d times",
+					sum, violations, first, second)
 			}
 			if slept := m.Sleeps(); (slept > 0) != kind.Sleeps {
 				t.Errorf("%d sleeps of a lock that sleeps: %v", slept, kind.Sleeps)

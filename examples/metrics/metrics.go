@@ -1,8 +1,9 @@
-// Package metrics shows how lock counters get into monitoring: in Prometheus' text format, by an http.Handler of a
-// page, and through expvar. A program imports no client library for it.
+// Package metrics shows how lock counters get into monitoring: in Prometheus' text format, by an
+// http.Handler of a page, and through expvar. A program imports no client library for it.
 //
-// There are two kinds of sources: the observers of pvlock.Mutex, and the counters of a paravirt.Machine whose Config
-// says Stats. Both count slow paths alone, and both only ever grow while they last, which is what a counter is to Prometheus.
+// There are two kinds of sources: the observers of pvlock.Mutex, and the counters of a
+// paravirt.Machine whose Config says Stats. Both count slow paths alone, and both only ever grow
+// while they last, which is what a counter is to Prometheus.
 package metrics
 
 import (
@@ -27,8 +28,8 @@ type Registry struct {
 	machines map[string]*paravirt.Machine
 }
 
-// Mutex adds a mutex, or several that are counted as one: the shards of a cache. The observers stay the caller's to
-// stop.
+// Mutex adds a mutex, or several that are counted as one: the shards of a cache. The observers stay
+// the caller's to stop.
 func (r *Registry) Mutex(name string, observers ...*pvlock.MutexObserver) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -38,7 +39,8 @@ func (r *Registry) Mutex(name string, observers ...*pvlock.MutexObserver) {
 	r.mutexes[name] = append(r.mutexes[name], observers...)
 }
 
-// Machine adds the locks of a machine. They are counted together: a lock of four bytes has no room for counters.
+// Machine adds the locks of a machine. They are counted together: a lock of four bytes has no room
+// for counters.
 func (r *Registry) Machine(name string, m *paravirt.Machine) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,12 +66,18 @@ var mutexCounters = []struct {
 	name, help string
 	of         func(c pvlock.MutexCounts) float64
 }{
-	{"contended", "Acquisitions that had to wait, or to look twice.", func(c pvlock.MutexCounts) float64 { return float64(c.Contended) }},
+	{"contended", "Acquisitions that had to wait, or to look twice.",
+		func(c pvlock.MutexCounts) float64 { return float64(c.Contended) }},
 	{"slept", "Waits that slept.", func(c pvlock.MutexCounts) float64 { return float64(c.Slept) }},
-	{"handed_over", "Acquisitions of a mutex that was reserved for the one who waited.", func(c pvlock.MutexCounts) float64 { return float64(c.HandedOver) }},
-	{"gave_up", "Waits that a context ended.", func(c pvlock.MutexCounts) float64 { return float64(c.GaveUp) }},
+	{"handed_over", "Acquisitions of a mutex that was reserved for the one who waited.",
+		func(c pvlock.MutexCounts) float64 { return float64(c.HandedOver) }},
+	{"gave_up", "Waits that a context ended.", func(c pvlock.MutexCounts) float64 {
+		return float64(c.GaveUp)
+	}},
 	{"woken", "Waiters woken.", func(c pvlock.MutexCounts) float64 { return float64(c.Woken) }},
-	{"waited_seconds", "Time spent waiting.", func(c pvlock.MutexCounts) float64 { return c.Waited.Seconds() }},
+	{"waited_seconds", "Time spent waiting.", func(c pvlock.MutexCounts) float64 {
+		return c.Waited.Seconds()
+	}},
 }
 
 // counters reads all sources.
@@ -89,9 +97,14 @@ func (r *Registry) counters() (all []counter) {
 	}
 	// Linux's counters, under their names there.
 	for e := range paravirt.NumEvents {
-		c := counter{name: "pvlock_" + e.String() + "_total", help: "What package paravirt counts under this name.", label: "machine"}
+		c := counter{name: "pvlock_" + e.String() + "_total",
+			help: "What package paravirt counts under this name.", label: "machine"}
 		for _, name := range slices.Sorted(maps.Keys(r.machines)) {
-			c.values = append(c.values, labelled{name, sum(r.machines[name], func(s *paravirt.Stats) float64 { return float64(s.Events[e].Value()) })})
+			c.values = append(c.values,
+				labelled{name,
+					sum(r.machines[name], func(s *paravirt.Stats) float64 {
+						return float64(s.Events[e].Value())
+					})})
 		}
 		all = append(all, c)
 	}
@@ -99,12 +112,20 @@ func (r *Registry) counters() (all []counter) {
 		name, help string
 		of         func(s *paravirt.Stats) uint64
 	}{
-		{"spinning", "Time of contended acquisitions, awake.", func(s *paravirt.Stats) uint64 { return s.TimeSpinning.Value() }},
-		{"blocked", "Time of contended acquisitions, asleep.", func(s *paravirt.Stats) uint64 { return s.TimeBlocked.Value() }},
+		{"spinning", "Time of contended acquisitions, awake.", func(s *paravirt.Stats) uint64 {
+			return s.TimeSpinning.Value()
+		}},
+		{"blocked", "Time of contended acquisitions, asleep.", func(s *paravirt.Stats) uint64 {
+			return s.TimeBlocked.Value()
+		}},
 	} {
 		c := counter{name: "pvlock_" + t.name + "_seconds_total", help: t.help, label: "machine"}
 		for _, name := range slices.Sorted(maps.Keys(r.machines)) {
-			c.values = append(c.values, labelled{name, sum(r.machines[name], func(s *paravirt.Stats) float64 { return float64(t.of(s)) / 1e9 })})
+			c.values = append(c.values,
+				labelled{name,
+					sum(r.machines[name], func(s *paravirt.Stats) float64 {
+						return float64(t.of(s)) / 1e9
+					})})
 		}
 		all = append(all, c)
 	}
@@ -142,7 +163,8 @@ func (r *Registry) WriteTo(to io.Writer) (int64, error) {
 	return n.n, err
 }
 
-// writeWaits writes how long contended acquisitions took, as a histogram: paravirt's buckets are powers of two, and so are these.
+// writeWaits writes how long contended acquisitions took, as a histogram: paravirt's buckets are
+// powers of two, and so are these.
 func (r *Registry) writeWaits(w io.Writer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,19 +172,25 @@ func (r *Registry) writeWaits(w io.Writer) {
 		return
 	}
 	const name = "pvlock_wait_seconds"
-	fmt.Fprintf(w, "# HELP %s Contended acquisitions, from the fast path's failure to the lock.\n# TYPE %s histogram\n", name, name)
+	fmt.Fprintf(w,
+		"# HELP %s Contended acquisitions, from the fast path's failure to the lock.\n# TYPE %s "+
+			"histogram\n", name, name)
 	for _, machine := range slices.Sorted(maps.Keys(r.machines)) {
 		m, label := r.machines[machine], quote(machine)
 		cumulated := 0.0
 		for bucket := range paravirt.HistBuckets {
-			cumulated += sum(m, func(s *paravirt.Stats) float64 { return float64(s.Total[bucket].Value()) })
+			cumulated += sum(m, func(s *paravirt.Stats) float64 {
+				return float64(s.Total[bucket].Value())
+			})
 			if bucket >= firstWait && bucket <= lastWait {
 				// Bucket i holds what is less than 2^i ns.
-				fmt.Fprintf(w, "%s_bucket{machine=%s,le=\"%g\"} %v\n", name, label, float64(uint64(1)<<bucket)/1e9, cumulated)
+				fmt.Fprintf(w, "%s_bucket{machine=%s,le=\"%g\"} %v\n", name, label,
+					float64(uint64(1)<<bucket)/1e9, cumulated)
 			}
 		}
 		fmt.Fprintf(w, "%s_bucket{machine=%s,le=\"+Inf\"} %v\n", name, label, cumulated)
-		fmt.Fprintf(w, "%s_sum{machine=%s} %v\n", name, label, sum(m, func(s *paravirt.Stats) float64 { return float64(s.TimeTotal.Value()) / 1e9 }))
+		fmt.Fprintf(w, "%s_sum{machine=%s} %v\n", name, label,
+			sum(m, func(s *paravirt.Stats) float64 { return float64(s.TimeTotal.Value()) / 1e9 }))
 		fmt.Fprintf(w, "%s_count{machine=%s} %v\n", name, label, cumulated)
 	}
 }

@@ -60,7 +60,8 @@ func scrape(t *testing.T, r *Registry) map[string]*dto.MetricFamily {
 	t.Helper()
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	if got, want := w.Header().Get("Content-Type"), "text/plain; version=0.0.4; charset=utf-8"; got != want {
+	if got, want := w.Header().
+		Get("Content-Type"), "text/plain; version=0.0.4; charset=utf-8"; got != want {
 		t.Errorf("content type %q, want %q", got, want)
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -90,12 +91,14 @@ func TestAMutexIsScraped(t *testing.T) {
 		t.Fatalf("gave_up is %v, want one counter", f)
 	}
 	m := f.Metric[0]
-	if m.Label[0].GetName() != "mutex" || m.Label[0].GetValue() != label || m.Counter.GetValue() != 2 {
+	if m.Label[0].GetName() != "mutex" || m.Label[0].GetValue() != label ||
+		m.Counter.GetValue() != 2 {
 		t.Errorf("%v, want 2 of %q", m, label)
 	}
 }
 
-// contend makes a machine on which one CPU has waited for another: the holder doesn't unlock until the other sleeps.
+// contend makes a machine on which one CPU has waited for another: the holder doesn't unlock until
+// the other sleeps.
 func contend(t *testing.T) *paravirt.Machine {
 	t.Helper()
 	m, err := goroutine.New(machine.Config{VCPUs: 2, HostCPUs: []int{0, 1}, Stats: true})
@@ -138,12 +141,14 @@ func TestAMachineIsScraped(t *testing.T) {
 	}
 	h := families["pvlock_wait_seconds"].GetMetric()[0].GetHistogram()
 	if h.GetSampleCount() != 1 || h.GetSampleSum() <= 0 {
-		t.Errorf("the histogram has %d waits of %v s in all, want 1 of some", h.GetSampleCount(), h.GetSampleSum())
+		t.Errorf("the histogram has %d waits of %v s in all, want 1 of some", h.GetSampleCount(),
+			h.GetSampleSum())
 	}
 	for _, b := range h.Bucket {
 		// The one wait is in each bucket above its own length, and in none below.
 		if in := h.GetSampleSum() < b.GetUpperBound(); in != (b.GetCumulativeCount() == 1) {
-			t.Errorf("the wait of %v s is in the bucket up to %v s: %v", h.GetSampleSum(), b.GetUpperBound(), b.GetCumulativeCount())
+			t.Errorf("the wait of %v s is in the bucket up to %v s: %v", h.GetSampleSum(),
+				b.GetUpperBound(), b.GetCumulativeCount())
 		}
 	}
 }
@@ -160,7 +165,8 @@ func TestExpvarHasTheSameNumbers(t *testing.T) {
 			continue
 		}
 		if v, ok := got[name]["guest"]; !ok || v != f.Metric[0].Counter.GetValue() {
-			t.Errorf("%s is %v in expvar (there: %v) and %v on the page", name, v, ok, f.Metric[0].Counter.GetValue())
+			t.Errorf("%s is %v in expvar (there: %v) and %v on the page", name, v, ok,
+				f.Metric[0].Counter.GetValue())
 		}
 	}
 }

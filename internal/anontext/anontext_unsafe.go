@@ -28,7 +28,8 @@ func Move(half bool) error {
 		start += (end - start) / 2 &^ 4095
 	}
 	size := end - start
-	to, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	to, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return fmt.Errorf("%d bytes of memory: %w", size, err)
 	}
@@ -43,7 +44,8 @@ func Move(half bool) error {
 	if err := unix.Mprotect(to, unix.PROT_READ|unix.PROT_EXEC); err != nil {
 		return err
 	}
-	_, _, errno := unix.RawSyscall6(unix.SYS_MREMAP, uintptr(unsafe.Pointer(&to[0])), size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, start, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_MREMAP, uintptr(unsafe.Pointer(&to[0])), size, size,
+		unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, start, 0)
 	if errno != 0 {
 		return fmt.Errorf("mremap: %w", errno)
 	}
@@ -59,7 +61,8 @@ func text() (start, end uintptr, err error) {
 	defer maps.Close()
 	here := reflect.ValueOf(Move).Pointer()
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		if _, err := fmt.Fscanf(strings.NewReader(lines.Text()), "%x-%x", &start, &end); err != nil {
+		if _, err := fmt.Fscanf(strings.NewReader(lines.Text()), "%x-%x", &start,
+			&end); err != nil {
 			return 0, 0, err
 		}
 		if start <= here && here < end {

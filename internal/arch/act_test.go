@@ -134,7 +134,8 @@ func TestStoreBuffering(t *testing.T) {
 			n = litmus(rounds, none, none)
 		}
 		if t.Logf("%d of %d rounds reordered", n, rounds); n == 0 {
-			t.Skip("this machine, or this build, shows no reordering: the tests beside it prove little here")
+			t.Skip("this machine, or this build, shows no reordering: the tests beside it prove " +
+				"little here")
 		}
 	})
 }
@@ -161,7 +162,8 @@ func TestFatalEndsTheProgram(t *testing.T) {
 	if err != nil && strings.Contains(err.Error(), "exec format error") {
 		t.Skip("this program runs under an emulator, and can't run itself")
 	}
-	if err == nil || cmd.ProcessState.ExitCode() != 2 || !bytes.Contains(out, []byte("fatal error: pvlock: the end")) {
+	if err == nil || cmd.ProcessState.ExitCode() != 2 ||
+		!bytes.Contains(out, []byte("fatal error: pvlock: the end")) {
 		t.Errorf("exit %v, output:\n%s", err, out)
 	}
 }
@@ -169,9 +171,11 @@ func TestFatalEndsTheProgram(t *testing.T) {
 func TestCalibrate(t *testing.T) {
 	Calibrate()
 	if PauseNanos() <= 0 || TicksCost() < 0 || WorkUnits(1000000) == 0 || TicksToNanos(1<<40) == 0 {
-		t.Errorf("pause %v ns, reading %v, %v units a ms", PauseNanos(), TicksCost(), WorkUnits(1000000))
+		t.Errorf("pause %v ns, reading %v, %v units a ms", PauseNanos(), TicksCost(),
+			WorkUnits(1000000))
 	}
-	if got := TicksToNanos(1 << 20); got == 0 || TicksToNanos(1<<21) < 2*got-1 || TicksToNanos(1<<21) > 2*got+1 {
+	if got := TicksToNanos(1 << 20); got == 0 || TicksToNanos(1<<21) < 2*got-1 ||
+		TicksToNanos(1<<21) > 2*got+1 {
 		t.Errorf("2^20 ticks are %d ns, 2^21 are %d", got, TicksToNanos(1<<21))
 	}
 	for last, i := (Core{}).Now(), 0; i < 100000; i++ {

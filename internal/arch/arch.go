@@ -20,10 +20,10 @@
 //	           a locked instruction: acquire and release, and a full fence on x86
 //	Fence      a full fence, StoreLoad included
 //
-// A plain store is made once at most, not once at least: the compiler removes one that a later plain
-// store to the same cell shadows, and makes one of two to neighbouring cells, unless a load of a word,
-// a locked instruction, a fence or a call stands between. Text whose first store others must see says
-// Xchg, or looks at the cell in between.
+// A plain store is made once at most, not once at least: the compiler removes one that a later
+// plain store to the same cell shadows, and makes one of two to neighbouring cells, unless a load
+// of a word, a locked instruction, a fence or a call stands between. Text whose first store others
+// must see says Xchg, or looks at the cell in between.
 //
 // What a store followed by a load of another word does is not promised: on x86
 // the load may be satisfied before the store is visible. Where that matters the

@@ -42,7 +42,8 @@ func TestWhoWakesInACrowdTakesTheWaiterOver(t *testing.T) {
 			}
 		}
 		if moved == 0 {
-			t.Error("the goroutines woke in the order in which they were unparked: nothing is tested")
+			t.Error("the goroutines woke in the order in which they were unparked: nothing is " +
+				"tested")
 		}
 		for _, x := range waiters {
 			c.DropWaiter(x)

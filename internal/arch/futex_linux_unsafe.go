@@ -20,10 +20,12 @@ const (
 // the Go scheduler can give the thread's P away meanwhile: a raw one would
 // hold up every garbage collection.
 func (Core) ParkThread(cell *U32, v uint32) {
-	syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(cell)), futexWaitPrivate, uintptr(v), 0, 0, 0)
+	syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(cell)), futexWaitPrivate, uintptr(v),
+		0, 0, 0)
 }
 
 // UnparkThread wakes n of the threads that sleep on the cell. It doesn't block.
 func (Core) UnparkThread(cell *U32, n uint32) {
-	syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(cell)), futexWakePrivate, uintptr(n), 0, 0, 0)
+	syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(cell)), futexWakePrivate,
+		uintptr(n), 0, 0, 0)
 }

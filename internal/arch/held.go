@@ -2,8 +2,8 @@ package arch
 
 // What goroutines that are pinned hold is counted by P: whoever is pinned is alone on it.
 
-// maxPs is how many Ps have a count of their own. Those beyond share counts among themselves, which then say more
-// than any one of them holds.
+// maxPs is how many Ps have a count of their own. Those beyond share counts among themselves, which
+// then say more than any one of them holds.
 const maxPs = 512
 
 var held [2 * maxPs]struct {
@@ -18,8 +18,8 @@ func heldOn(p int) *U32 {
 	return &held[p].n
 }
 
-// The word of a P has two parts: how many things its goroutine holds, and above that, less than zero, how many releases go
-// by until they are due (IsDue).
+// The word of a P has two parts: how many things its goroutine holds, and above that, less than
+// zero, how many releases go by until they are due (IsDue).
 const (
 	holdBits = 12
 	holdMask = 1<<holdBits - 1
@@ -35,8 +35,8 @@ func (c Core) addHeld(p int, d uint32) uint32 {
 	return n
 }
 
-// Hold adds d to the number of what the goroutine holds that must not sleep with it, at most 4095, and returns what it
-// was. The goroutine is pinned to P p. Without pinning nothing is counted.
+// Hold adds d to the number of what the goroutine holds that must not sleep with it, at most 4095,
+// and returns what it was. The goroutine is pinned to P p. Without pinning nothing is counted.
 func (c Core) Hold(p int, d uint32) uint32 {
 	if !CanPin {
 		return 0
@@ -56,10 +56,12 @@ func (c Core) Release(p int) uint32 {
 // HeldNothing reports whether the goroutine held nothing before the Release.
 func HeldNothing(word uint32) bool { return word&holdMask == holdMask }
 
-// IsDue reports whether the goroutine holds nothing any more, and as many releases went by as NextDue was told.
+// IsDue reports whether the goroutine holds nothing any more, and as many releases went by as
+// NextDue was told.
 func IsDue(word uint32) bool { return word&holdMask == 0 && int32(word) >= 0 }
 
-// NextDue makes n more releases go by, from 1 to 2^19, until they are due. A P that shares its word may need more.
+// NextDue makes n more releases go by, from 1 to 2^19, until they are due. A P that shares its word
+// may need more.
 func (c Core) NextDue(p int, n uint32) {
 	word := c.Load32(heldOn(p))
 	c.addHeld(p, -(n<<holdBits)-word&^holdMask)
@@ -68,7 +70,8 @@ func (c Core) NextDue(p int, n uint32) {
 // Holds returns how many things the goroutine holds that must not sleep with it.
 func (c Core) Holds(p int) uint32 { return c.Load32(heldOn(p)) & holdMask }
 
-// mustNotHold ends the program if the goroutine holds such a thing: the runtime would end it a little later, with less to say.
+// mustNotHold ends the program if the goroutine holds such a thing: the runtime would end it a
+// little later, with less to say.
 func (c Core) mustNotHold() {
 	if !CanPin {
 		return

@@ -7,7 +7,8 @@ import (
 
 func TestLayout(t *testing.T) {
 	var w Word
-	if unsafe.Sizeof(w) != 4 || unsafe.Alignof(w) != 4 || unsafe.Sizeof(U8{}) != 1 || unsafe.Sizeof(U16{}) != 2 || unsafe.Sizeof(U32{}) != 4 {
+	if unsafe.Sizeof(w) != 4 || unsafe.Alignof(w) != 4 || unsafe.Sizeof(U8{}) != 1 ||
+		unsafe.Sizeof(U16{}) != 2 || unsafe.Sizeof(U32{}) != 4 {
 		t.Error("a cell has not the size that its name says")
 	}
 	if unsafe.Sizeof(Core{}) != 0 {

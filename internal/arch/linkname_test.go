@@ -24,7 +24,8 @@ func TestLinknamesAreAsTheCommentSays(t *testing.T) {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil,
+			parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,8 @@ func TestLinknamesAreAsTheCommentSays(t *testing.T) {
 						symbol = words[2]
 					}
 					pushed[symbol] = true
-					promised[symbol] = promised[symbol] || strings.Contains(f.Doc.Text(), "Do not remove or change")
+					promised[symbol] = promised[symbol] ||
+						strings.Contains(f.Doc.Text(), "Do not remove or change")
 				}
 			}
 		}
@@ -66,7 +68,8 @@ func TestLinknamesAreAsTheCommentSays(t *testing.T) {
 				t.Errorf("the runtime doesn't push %s", words[2])
 			}
 			if promised[words[2]] == unpromised[words[1]] {
-				t.Errorf("%s: the comment says the opposite of what the runtime's source promises", words[2])
+				t.Errorf("%s: the comment says the opposite of what the runtime's source promises",
+					words[2])
 			}
 		}
 	}

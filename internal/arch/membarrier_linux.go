@@ -21,7 +21,8 @@ func registerMembarrier() error {
 }
 
 func callMembarrier() error {
-	if _, _, errno := syscall.RawSyscall(sysMembarrier, membarrierPrivateExpedited, 0, 0); errno != 0 {
+	if _, _, errno := syscall.RawSyscall(sysMembarrier, membarrierPrivateExpedited, 0,
+		0); errno != 0 {
 		return fmt.Errorf("membarrier: %w", errno)
 	}
 	return nil

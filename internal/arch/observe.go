@@ -16,7 +16,8 @@ func (s *Seen) Tell(i int, n uint64) {
 	}
 }
 
-// observers is who asked, by the lock's first cell; nil if nobody did. It is replaced, never changed.
+// observers is who asked, by the lock's first cell; nil if nobody did. It is replaced, never
+// changed.
 var observers struct {
 	sync.Mutex
 	of atomic.Pointer[map[*U32]*Seen]
@@ -31,7 +32,8 @@ func (Core) Observed(cell *U32) *Seen {
 	return nil
 }
 
-// Observe asks to be told of a lock, until stop is called. All who ask for the same lock share what is seen.
+// Observe asks to be told of a lock, until stop is called. All who ask for the same lock share what
+// is seen.
 func Observe(cell *U32) (s *Seen, stop func()) {
 	observers.Lock()
 	defer observers.Unlock()

@@ -45,7 +45,9 @@ func (Core) Cmpxchg8(p *U8, old, new uint8) uint8 { return cmpxchg8(p, old, new)
 func (Core) Cmpxchg16(p *U16, old, new uint16) uint16 { return cmpxchg16(p, old, new) }
 
 // Cas32 stores new if old is there, and reports whether it did.
-func (Core) Cas32(p *U32, old, new uint32) bool { return atomic.CompareAndSwapUint32(&p.v, old, new) }
+func (Core) Cas32(p *U32, old, new uint32) bool {
+	return atomic.CompareAndSwapUint32(&p.v, old, new)
+}
 
 // CasPtr stores new if old is there, and reports whether it did.
 func (Core) CasPtr(p *Ptr, old, new Addr) bool {

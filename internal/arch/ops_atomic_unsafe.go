@@ -21,7 +21,8 @@ func around(p unsafe.Pointer, flip uintptr) (*uint32, uint) {
 
 // update replaces the bits of mask<<shift by f of what is there, and returns
 // what was there.
-func update(w *uint32, shift uint, mask uint32, f func(old uint32) (new uint32, store bool)) uint32 {
+func update(w *uint32, shift uint, mask uint32,
+	f func(old uint32) (new uint32, store bool)) uint32 {
 	for {
 		all := atomic.LoadUint32(w)
 		old := all >> shift & mask
@@ -80,17 +81,23 @@ func (Core) Xchg32(p *U32, v uint32) uint32 { return atomic.SwapUint32(&p.v, v) 
 // Cmpxchg8 stores new if old is there, and returns what was there.
 func (Core) Cmpxchg8(p *U8, old, new uint8) uint8 {
 	w, s := around(unsafe.Pointer(p), flipByte)
-	return uint8(update(w, s, 0xff, func(is uint32) (uint32, bool) { return uint32(new), is == uint32(old) }))
+	return uint8(update(w, s, 0xff, func(is uint32) (uint32, bool) {
+		return uint32(new), is == uint32(old)
+	}))
 }
 
 // Cmpxchg16 stores new if old is there, and returns what was there.
 func (Core) Cmpxchg16(p *U16, old, new uint16) uint16 {
 	w, s := around(unsafe.Pointer(p), flipHalf)
-	return uint16(update(w, s, 0xffff, func(is uint32) (uint32, bool) { return uint32(new), is == uint32(old) }))
+	return uint16(update(w, s, 0xffff, func(is uint32) (uint32, bool) {
+		return uint32(new), is == uint32(old)
+	}))
 }
 
 // Cas32 stores new if old is there, and reports whether it did.
-func (Core) Cas32(p *U32, old, new uint32) bool { return atomic.CompareAndSwapUint32(&p.v, old, new) }
+func (Core) Cas32(p *U32, old, new uint32) bool {
+	return atomic.CompareAndSwapUint32(&p.v, old, new)
+}
 
 // CasPtr stores new if old is there, and reports whether it did.
 func (Core) CasPtr(p *Ptr, old, new Addr) bool {
@@ -100,13 +107,17 @@ func (Core) CasPtr(p *Ptr, old, new Addr) bool {
 // Add8 adds d and returns the sum.
 func (Core) Add8(p *U8, d uint8) uint8 {
 	w, s := around(unsafe.Pointer(p), flipByte)
-	return d + uint8(update(w, s, 0xff, func(old uint32) (uint32, bool) { return old + uint32(d), true }))
+	return d + uint8(update(w, s, 0xff, func(old uint32) (uint32, bool) {
+		return old + uint32(d), true
+	}))
 }
 
 // Add16 adds d and returns the sum.
 func (Core) Add16(p *U16, d uint16) uint16 {
 	w, s := around(unsafe.Pointer(p), flipHalf)
-	return d + uint16(update(w, s, 0xffff, func(old uint32) (uint32, bool) { return old + uint32(d), true }))
+	return d + uint16(update(w, s, 0xffff, func(old uint32) (uint32, bool) {
+		return old + uint32(d), true
+	}))
 }
 
 // Add32 adds d and returns the sum.

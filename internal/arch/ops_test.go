@@ -92,7 +92,8 @@ func TestOperationsAgreeWithTheModel(t *testing.T) {
 			c.Fence()
 		}
 		if got != want || c.Load32(w.Whole()) != uint32(m) {
-			t.Fatalf("step %d, operation %d, place %d: returned %#x, want %#x; word %#x, want %#x", step, op, i, got, want, c.Load32(w.Whole()), m)
+			t.Fatalf("step %d, operation %d, place %d: returned %#x, want %#x; word %#x, want %#x",
+				step, op, i, got, want, c.Load32(w.Whole()), m)
 		}
 		if ws[0].v|ws[2].v != 0 {
 			t.Fatalf("step %d: operation %d wrote next to its word", step, op)
@@ -179,7 +180,8 @@ func TestConcurrentSums(t *testing.T) {
 		t.Errorf("Add32 and Cas32: %d, want %d", got, 2*n)
 	}
 	if guarded != int(n) || c.Load32(y.Whole()) != 0 {
-		t.Errorf("under a lock by Xchg8: %d, want %d; its word is %#x", guarded, n, c.Load32(y.Whole()))
+		t.Errorf("under a lock by Xchg8: %d, want %d; its word is %#x", guarded, n,
+			c.Load32(y.Whole()))
 	}
 }
 
@@ -207,7 +209,8 @@ func TestSpinWhile(t *testing.T) {
 			v32, r32 := c.SpinWhile32(w.Whole(), tt.mask, tt.value, tt.n)
 			for _, got := range [][2]uint32{{uint32(v8), r8}, {uint32(v16), r16}, {v32, r32}} {
 				if got != [2]uint32{tt.wantV, tt.wantRounds} {
-					t.Errorf("%d after %d rounds, want %d after %d", got[0], got[1], tt.wantV, tt.wantRounds)
+					t.Errorf("%d after %d rounds, want %d after %d", got[0], got[1], tt.wantV,
+						tt.wantRounds)
 				}
 			}
 		})

@@ -4,13 +4,12 @@ package arch
 
 import "sync/atomic"
 
-// On x86-TSO a plain load acquires and a plain store releases. What is left is the
-// compiler. Its SSA threads stores, calls and sync/atomic's operations on one
-// chain of memory states, and a plain load hangs on the state that it reads: so
-// it keeps stores in order, and each load between the store before it and the
-// store after it. Two plain loads with nothing between them hang on the same
-// state: it swaps them, or merges them if they are of one cell. Of two plain stores with nothing between
-// them it removes the one that the other shadows, and merges those to neighbours.
+// On x86-TSO a plain load acquires and a plain store releases. What is left is the compiler. Its
+// SSA threads stores, calls and sync/atomic's operations on one chain of memory states, and a plain
+// load hangs on the state that it reads: so it keeps stores in order, and each load between the
+// store before it and the store after it. Two plain loads with nothing between them hang on the
+// same state: it swaps them, or merges them if they are of one cell. Of two plain stores with
+// nothing between them it removes the one that the other shadows, and merges those to neighbours.
 //
 // So words are loaded by sync/atomic, which is the same MOV on amd64 (a call on 386) and a
 // link of the chain. For bytes and halves there is no such thing: lock text

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// sema is a number of permits, for one goroutine that sleeps. A sync.Mutex is what works across bubbles of testing/synctest;
-// a channel doesn't.
+// sema is a number of permits, for one goroutine that sleeps. A sync.Mutex is what works across
+// bubbles of testing/synctest; a channel doesn't.
 type sema struct {
 	permits atomic.Int32 // -1 if one sleeps, or is about to
 	asleep  sync.Mutex   // unlocked once for each that does

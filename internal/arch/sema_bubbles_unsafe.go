@@ -189,7 +189,8 @@ func bubbleOf() uint64 {
 	}
 	n, err := strconv.ParseUint(string(number), 10, 64)
 	if err != nil {
-		Core{}.Fatal("pvlock: this version of Go writes a goroutine's bubble in another way: " + string(line))
+		Core{}.Fatal("pvlock: this version of Go writes a goroutine's bubble in another way: " +
+			string(line))
 	}
 	return n
 }

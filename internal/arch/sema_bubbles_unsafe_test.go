@@ -15,7 +15,8 @@ func TestBubblesRestOnTheLayoutOfWaitGroup(t *testing.T) {
 	theirs := reflect.TypeFor[sync.WaitGroup]()
 	state, _ := theirs.FieldByName("state")
 	sema, ok := theirs.FieldByName("sema")
-	if !ok || state.Offset != unsafe.Offsetof(waitGroup{}.state) || sema.Offset != unsafe.Offsetof(waitGroup{}.sema) {
+	if !ok || state.Offset != unsafe.Offsetof(waitGroup{}.state) ||
+		sema.Offset != unsafe.Offsetof(waitGroup{}.sema) {
 		t.Errorf("%v: state at %d, sema at %d", theirs, state.Offset, sema.Offset)
 	}
 }

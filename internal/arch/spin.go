@@ -2,9 +2,9 @@ package arch
 
 import "sync/atomic"
 
-// Rounds returns how many rounds of Delay take ns nanoseconds, at least 1. PAUSE takes from
-// 5 ns to 60 ns and more, depending on the CPU; the first call measures it, in some µs. See Calibrate
-// for the thorough way.
+// Rounds returns how many rounds of Delay take ns nanoseconds, at least 1. PAUSE takes from 5 ns to
+// 60 ns and more, depending on the CPU; the first call measures it, in some µs. See Calibrate for
+// the thorough way.
 func (c Core) Rounds(ns uint32) uint32 {
 	per := delayCost.Load()
 	if per == 0 {

@@ -112,13 +112,15 @@ func TestSBFenced(t *testing.T) {
 	}
 }
 
-// With FenceAll on one side, the other needs none: the mutex's Unlock is plain, and who enters the queue pays.
+// With FenceAll on one side, the other needs none: the mutex's Unlock is plain, and who enters the
+// queue pays.
 func TestSBAsymmetric(t *testing.T) {
 	if !StoreLoadBarrier {
 		t.Skip("a store followed by a load is ordered here")
 	}
 	if n := sb(10000, plain, paying); n != 0 {
-		t.Errorf("a load passed a store although the other side executed FenceAll, in %d of 10000 runs", n)
+		t.Errorf("a load passed a store although the other side executed FenceAll, in %d of "+
+			"10000 runs", n)
 	}
 }
 
@@ -134,6 +136,7 @@ func TestSBStopTheWorld(t *testing.T) {
 		return c.Load32(load)
 	}
 	if n := sb(300, plain, stopping); n != 0 {
-		t.Errorf("a load passed a store although the other side stopped the world, in %d of 300 runs", n)
+		t.Errorf("a load passed a store although the other side stopped the world, in %d of 300 "+
+			"runs", n)
 	}
 }

@@ -85,7 +85,8 @@ var table struct {
 	chunks atomic.Pointer[[]ward]
 	free   [][]uint32 // by chunk, the numbers that nobody uses
 	lowest int        // no chunk below has a free number
-	spare  int        // one more than the chunk that is free as a whole, and has memory; 0 if there is none
+	// one more than the chunk that is free as a whole, and has memory; 0 if there is none
+	spare int
 }
 
 // ward is a chunk of the table. It has no memory when it has been given back.

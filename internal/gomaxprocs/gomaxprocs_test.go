@@ -38,7 +38,8 @@ func TestTheAutomaticModeComesBackWhereItWasOn(t *testing.T) {
 		runtime.GOMAXPROCS(n + 3)
 		restore()
 		if runtime.GOMAXPROCS(0) != n || !automatic(n) {
-			t.Fatalf("GOMAXPROCS was %d and is %d, and the runtime no longer chooses it", n, runtime.GOMAXPROCS(0))
+			t.Fatalf("GOMAXPROCS was %d and is %d, and the runtime no longer chooses it", n,
+				runtime.GOMAXPROCS(0))
 		}
 	}
 }
@@ -57,7 +58,8 @@ func TestANumberThatSomebodyHasSetStays(t *testing.T) {
 		runtime.GOMAXPROCS(n + 3)
 		restore()
 		if runtime.GOMAXPROCS(0) != set || automatic(set) {
-			t.Errorf("it was set to %d, is %d, and the runtime may change it", set, runtime.GOMAXPROCS(0))
+			t.Errorf("it was set to %d, is %d, and the runtime may change it", set,
+				runtime.GOMAXPROCS(0))
 		}
 	}
 }

@@ -153,8 +153,10 @@ func checkDeps(p *listed, all map[string]*listed, report reporter) {
 		if !limited || dirOf(dep) != "" || all[dep] == nil || all[dep].Standard {
 			continue
 		}
-		if !slices.ContainsFunc(allowed, func(prefix string) bool { return strings.HasPrefix(dep, prefix) }) {
-			report(dir, p.via(dep, all), "%s depends on %s: it may on the standard library%s alone", dir, dep, also(allowed))
+		if !slices.ContainsFunc(allowed,
+			func(prefix string) bool { return strings.HasPrefix(dep, prefix) }) {
+			report(dir, p.via(dep, all), "%s depends on %s: it may on the standard library%s alone",
+				dir, dep, also(allowed))
 		}
 	}
 }
@@ -171,7 +173,8 @@ func listPackages(t *testing.T, root, goos string) map[string]*listed {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps,Standard", "./...")
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0",
+		"GOFLAGS=-mod=readonly", "GOWORK=off")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

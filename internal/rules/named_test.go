@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// testName is the name of a test in prose. Shorter ones are taken to be other words: a lock's TestAndSet.
+// testName is the name of a test in prose. Shorter ones are taken to be other words: a lock's
+// TestAndSet.
 var testName = regexp.MustCompile(`\bTest[A-Z]\w{11,}`)
 
 // namedTests finds comments that name a test which isn't there: what they claim, nobody shows.

@@ -29,7 +29,8 @@ func shared(t *testing.T, root string) (found []finding) {
 	}
 	pkgs, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps |
-			packages.NeedExportFile | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo,
+			packages.NeedExportFile | packages.NeedSyntax | packages.NeedTypes |
+			packages.NeedTypesInfo,
 		Dir: at,
 	}, "./...")
 	if err != nil {
@@ -41,7 +42,8 @@ func shared(t *testing.T, root string) (found []finding) {
 		}
 		s := sharedIn{p, at, nil}
 		for _, file := range p.Syntax {
-			// A program may have pointers beside its locks: it is the lock text's state that has to do without.
+			// A program may have pointers beside its locks: it is the lock text's state that has to
+			// do without.
 			if !strings.HasPrefix(p.PkgPath, module+"/examples/") {
 				s.pointers(file)
 			}
@@ -73,8 +75,11 @@ func (s *sharedIn) pointers(file *ast.File) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n.(type) {
 		case *ast.StructType, *ast.ArrayType:
-			if t := s.pkg.TypesInfo.TypeOf(n.(ast.Expr)); t != nil && holds(t, isCell) && holds(t, isPointer) {
-				s.report(n.Pos(), "holds a shared cell and a Go pointer: shared state has numbers in place of pointers")
+			if t := s.pkg.TypesInfo.TypeOf(n.(ast.Expr)); t != nil && holds(t, isCell) &&
+				holds(t, isPointer) {
+				s.report(n.Pos(),
+					"holds a shared cell and a Go pointer: shared state has numbers in place of "+
+						"pointers")
 			}
 		}
 		return true
@@ -84,7 +89,8 @@ func (s *sharedIn) pointers(file *ast.File) {
 // smallCells finds uses of the small cells' types other than by pointer, and variables
 // whose type is inferred to be one.
 func (s *sharedIn) smallCells(file *ast.File) {
-	const text = "is a cell of less than 32 bits by itself: declare an arch.Word and take a part of it"
+	const text = "is a cell of less than 32 bits by itself: declare an arch.Word and take a part " +
+		"of it"
 	byPointer := make(map[*ast.Ident]bool)
 	ast.Inspect(file, func(n ast.Node) bool {
 		if spec, ok := n.(*ast.TypeSpec); ok && spec.Assign.IsValid() {
@@ -102,10 +108,12 @@ func (s *sharedIn) smallCells(file *ast.File) {
 		if !ok {
 			return true
 		}
-		if use, ok := s.pkg.TypesInfo.Uses[id].(*types.TypeName); ok && isSmall(use.Type()) && !byPointer[id] {
+		if use, ok := s.pkg.TypesInfo.Uses[id].(*types.TypeName); ok && isSmall(use.Type()) &&
+			!byPointer[id] {
 			s.report(id.Pos(), text)
 		}
-		if def, ok := s.pkg.TypesInfo.Defs[id].(*types.Var); ok && isSmall(def.Type()) && !s.spelt(file, def) {
+		if def, ok := s.pkg.TypesInfo.Defs[id].(*types.Var); ok && isSmall(def.Type()) &&
+			!s.spelt(file, def) {
 			s.report(id.Pos(), text)
 		}
 		return true
@@ -118,9 +126,16 @@ func (s *sharedIn) spelt(file *ast.File, v *types.Var) (spelt bool) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.Field:
-			spelt = spelt || slices.ContainsFunc(n.Names, func(id *ast.Ident) bool { return id.Pos() == v.Pos() })
+			spelt = spelt ||
+				slices.ContainsFunc(n.Names, func(id *ast.Ident) bool {
+					return id.Pos() == v.Pos()
+				})
 		case *ast.ValueSpec:
-			spelt = spelt || n.Type != nil && slices.ContainsFunc(n.Names, func(id *ast.Ident) bool { return id.Pos() == v.Pos() })
+			spelt = spelt ||
+				n.Type != nil &&
+					slices.ContainsFunc(n.Names, func(id *ast.Ident) bool {
+						return id.Pos() == v.Pos()
+					})
 		}
 		return !spelt
 	})
@@ -150,7 +165,8 @@ func isSmall(t types.Type) bool { return isOfArch(t, small) }
 
 func isOfArch(t types.Type, names []string) bool {
 	named, ok := types.Unalias(t).(*types.Named)
-	return ok && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == arch && slices.Contains(names, named.Obj().Name())
+	return ok && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == arch &&
+		slices.Contains(names, named.Obj().Name())
 }
 
 func isPointer(t types.Type) bool {

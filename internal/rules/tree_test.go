@@ -62,7 +62,8 @@ func (s *source) imports() map[string]*ast.ImportSpec {
 
 // skipped are directories that hold no source of the tree.
 func skipped(name string) bool {
-	return name == "testdata" || name == "vendor" || len(name) > 1 && (name[0] == '.' && name != ".." || name[0] == '_')
+	return name == "testdata" || name == "vendor" ||
+		len(name) > 1 && (name[0] == '.' && name != ".." || name[0] == '_')
 }
 
 // files calls f for each file of the tree.
@@ -139,7 +140,8 @@ func TestTheRepositoryKeepsTheRules(t *testing.T) {
 //
 //	import "sync" // want twinned: imports sync; want arrows: …
 //
-// What is wrong with a file as a whole, or with a package, is found on the first line, or at the package clause.
+// What is wrong with a file as a whole, or with a package, is found on the first line, or at the
+// package clause.
 var mark = regexp.MustCompile(`want ([a-z]+): ([^;]+)`)
 
 func TestEachRuleFindsWhatIsBad(t *testing.T) {
@@ -150,7 +152,8 @@ func TestEachRuleFindsWhatIsBad(t *testing.T) {
 				t.Fatalf("nothing in %s breaks the rule: it isn't known to find anything", bad)
 			}
 			byPlace := func(a, b finding) int {
-				return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.text, b.text))
+				return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line),
+					cmp.Compare(a.text, b.text))
 			}
 			have := rule(t, bad)
 			slices.SortFunc(have, byPlace)

@@ -31,7 +31,8 @@ func isTwinned(name string) bool {
 func twinned(t *testing.T, root string) (found []finding) {
 	files(t, root, func(name string) {
 		// What the go command compiles or links besides Go.
-		foreign := []string{".s", ".S", ".c", ".cc", ".cpp", ".cxx", ".m", ".f", ".F", ".for", ".f90", ".h", ".hh", ".hpp", ".hxx", ".swig", ".swigcxx", ".syso"}
+		foreign := []string{".s", ".S", ".c", ".cc", ".cpp", ".cxx", ".m", ".f", ".F", ".for",
+			".f90", ".h", ".hh", ".hpp", ".hxx", ".swig", ".swigcxx", ".syso"}
 		if isTwinned(name) && slices.Contains(foreign, path.Ext(name)) {
 			found = append(found, finding{name, 1, "twinned text is Go alone"})
 		}
@@ -52,11 +53,15 @@ func twinnedImports(s *source) (found []finding) {
 		switch {
 		case slices.Contains(inert, imported):
 		case imported == module+"/internal/arch":
-		case imported == module+"/spinlock", imported == module+"/paravirt", imported == module+"/workload":
+		case imported == module+"/spinlock", imported == module+"/paravirt",
+			imported == module+"/workload":
 		case imported == "unsafe" && strings.HasSuffix(s.name, "_unsafe.go"):
 		default:
-			found = append(found, s.find(spec, "twinned text imports %s: it may import internal/arch, other twinned packages, %s, and unsafe in _unsafe.go files",
-				imported, strings.Join(inert, ", ")))
+			found = append(found,
+				s.find(spec,
+					"twinned text imports %s: it may import internal/arch, other twinned "+
+						"packages, %s, and unsafe in _unsafe.go files",
+					imported, strings.Join(inert, ", ")))
 		}
 	}
 	return found
@@ -65,7 +70,8 @@ func twinnedImports(s *source) (found []finding) {
 func twinnedDirectives(s *source) (found []finding) {
 	for _, group := range s.file.Comments {
 		for _, c := range group.List {
-			if strings.HasPrefix(c.Text, "//go:linkname") || strings.HasPrefix(c.Text, "//go:cgo_") {
+			if strings.HasPrefix(c.Text, "//go:linkname") ||
+				strings.HasPrefix(c.Text, "//go:cgo_") {
 				found = append(found, s.find(c, "twinned text has a linkname or cgo directive"))
 			}
 		}
@@ -79,7 +85,9 @@ func twinnedDecls(s *source) (found []finding) {
 		case *ast.GenDecl:
 			if d.Tok == token.VAR {
 				for _, spec := range d.Specs {
-					found = append(found, s.find(spec, "twinned text has a package variable: all state hangs off a Machine"))
+					found = append(found,
+						s.find(spec,
+							"twinned text has a package variable: all state hangs off a Machine"))
 				}
 			}
 		case *ast.FuncDecl:

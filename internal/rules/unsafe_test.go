@@ -25,14 +25,17 @@ func unsafeImports(t *testing.T, root string) (found []finding) {
 }
 
 // generatedDirs are the twin of the lock text, which nobody edits.
-var generatedDirs = []string{"internal/twin/spinlock", "internal/twin/paravirt", "internal/twin/workload", "internal/twin/mutex"}
+var generatedDirs = []string{"internal/twin/spinlock", "internal/twin/paravirt",
+	"internal/twin/workload", "internal/twin/mutex"}
 
 // generated finds files of the twin without the mark of a generated file.
 func generated(t *testing.T, root string) (found []finding) {
 	for _, s := range sources(t, root) {
 		below := func(dir string) bool { return strings.HasPrefix(path.Dir(s.name)+"/", dir+"/") }
 		if slices.ContainsFunc(generatedDirs, below) && !s.test() && !ast.IsGenerated(s.file) {
-			found = append(found, s.find(s.file, "is not generated: lock text is written in the package that it is the twin of"))
+			found = append(found,
+				s.find(s.file,
+					"is not generated: lock text is written in the package that it is the twin of"))
 		}
 	}
 	return found

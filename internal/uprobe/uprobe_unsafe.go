@@ -33,7 +33,8 @@ func Attach(tid int, file string, offset uint64) (Probe, error) {
 	if err != nil {
 		return 0, err
 	}
-	attr := unix.PerfEventAttr{Type: uint32(kind), Ext1: uint64(uintptr(unsafe.Pointer(path))), Ext2: offset}
+	attr := unix.PerfEventAttr{Type: uint32(kind), Ext1: uint64(uintptr(unsafe.Pointer(path))),
+		Ext2: offset}
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	fd, err := unix.PerfEventOpen(&attr, tid, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {

@@ -11,15 +11,16 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	contract.Test(t, func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
-		m, err := goroutine.New(machine.Config{VCPUs: n, HostCPUs: []int{0, 1}, Stats: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Run(func() { ready(m.Paravirt()) }, body); err != nil {
-			t.Fatal(err)
-		}
-	})
+	contract.Test(t,
+		func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
+			m, err := goroutine.New(machine.Config{VCPUs: n, HostCPUs: []int{0, 1}, Stats: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Run(func() { ready(m.Paravirt()) }, body); err != nil {
+				t.Fatal(err)
+			}
+		})
 }
 
 func TestGOMAXPROCSIsTheNumberOfCPUsAndIsPutBack(t *testing.T) {
@@ -29,7 +30,8 @@ func TestGOMAXPROCSIsTheNumberOfCPUsAndIsPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	during := 0
-	if _, err := m.Run(func() { during = runtime.GOMAXPROCS(0) }, func(*paravirt.CPU) {}); err != nil {
+	if _, err := m.Run(func() { during = runtime.GOMAXPROCS(0) },
+		func(*paravirt.CPU) {}); err != nil {
 		t.Fatal(err)
 	}
 	if after := runtime.GOMAXPROCS(0); during != 3 || after != before {

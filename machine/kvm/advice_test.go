@@ -39,13 +39,16 @@ func TestTheAdviceFitsTheErrorTheUserAndTheDevice(t *testing.T) {
 	} {
 		// As a system call's error comes: wrapped.
 		have := adviceOnOpen(fmt.Errorf("open: %w", c.err), c.uid, c.dev)
-		if !strings.Contains(have, c.want) || c.never != "" && strings.Contains(have, c.never) || strings.Contains(have, "\n") {
+		if !strings.Contains(have, c.want) || c.never != "" && strings.Contains(have, c.never) ||
+			strings.Contains(have, "\n") {
 			t.Errorf("%v as %d of %+v: %q, want %q", c.err, c.uid, c.dev, have, c.want)
 		}
 	}
 	for errno, want := range map[syscall.Errno]string{
-		unix.EBUSY: "another hypervisor", unix.EPERM: "a policy", unix.EACCES: "a policy", unix.ENOMEM: "memory", unix.EMFILE: "open files",
-		unix.ENOTTY: "not KVM's device", unix.EINVAL: "nested virtualisation", unix.EOPNOTSUPP: "nested virtualisation",
+		unix.EBUSY: "another hypervisor", unix.EPERM: "a policy", unix.EACCES: "a policy",
+		unix.ENOMEM: "memory", unix.EMFILE: "open files",
+		unix.ENOTTY: "not KVM's device", unix.EINVAL: "nested virtualisation",
+		unix.EOPNOTSUPP: "nested virtualisation",
 	} {
 		if have := adviceOnVM(errno); !strings.Contains(have, want) {
 			t.Errorf("%v: %q, want %q", errno, have, want)
@@ -55,7 +58,8 @@ func TestTheAdviceFitsTheErrorTheUserAndTheDevice(t *testing.T) {
 
 func TestAVCPUThatTheKernelNoLongerRunsEndsAndDoesNotLookAtItsLastExit(t *testing.T) {
 	// The last exit was to wait: where there is a doorbell, to serve it again is to block for ever.
-	cpu := &vcpu{fd: -1, bell: -1, bells: 1 << 30, page: &runPage{reason: exitMMIO, write: 1, gpa: 1 << 30}}
+	cpu := &vcpu{fd: -1, bell: -1, bells: 1 << 30,
+		page: &runPage{reason: exitMMIO, write: 1, gpa: 1 << 30}}
 	if done, errno := cpu.guest(); done || errno != syscall.EBADF {
 		t.Errorf("done %v, errno %v; want %v", done, errno, syscall.EBADF)
 	}
@@ -73,7 +77,9 @@ func TestWhatIsAtDevKVMIsSaid(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIP: devices in a namespace of mounts need root")
 	}
-	if out, err := exec.Command("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev && mknod /dev/x c 1 3 && : >/dev/x").CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", "-m", "sh", "-c",
+		"mount -t tmpfs none /dev && mknod /dev/x c 1 3 && : >/dev/x").
+		CombinedOutput(); err != nil {
 		t.Skipf("SKIP: no devices in a namespace of mounts: %v: %s", err, out)
 	}
 	self, err := os.Executable()
@@ -86,18 +92,26 @@ func TestWhatIsAtDevKVMIsSaid(t *testing.T) {
 		{"a file", `: >/dev/kvm`, "is not KVM's device"},
 		{"a directory", `mkdir /dev/kvm`, "it is a directory"},
 		{"a device that nobody serves", `mknod /dev/kvm c 10 231`, "nothing is behind the device"},
-		{"a mount without devices", `mknod /dev/kvm c 1 3; mount -o remount,nodev /dev`, "a mount with nodev"},
-		{"another user", `mknod -m 600 /dev/kvm c 1 3; set setpriv --reuid 65534 --regid 65534 --clear-groups`, "only its owner may, as it is root:root and 0600"},
-		{"another group", `mknod -m 660 /dev/kvm c 1 3; chgrp 12345 /dev/kvm; set setpriv --reuid 65534 --regid 65534 --clear-groups`, "join the group that owns it, 12345"},
+		{"a mount without devices", `mknod /dev/kvm c 1 3; mount -o remount,nodev /dev`,
+			"a mount with nodev"},
+		{"another user",
+			`mknod -m 600 /dev/kvm c 1 3; set setpriv --reuid 65534 --regid 65534 --clear-groups`,
+			"only its owner may, as it is root:root and 0600"},
+		{"another group",
+			`mknod -m 660 /dev/kvm c 1 3; chgrp 12345 /dev/kvm; set setpriv --reuid 65534 ` +
+				`--regid 65534 --clear-groups`, "join the group that owns it, 12345"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := exec.LookPath("setpriv"); err != nil && strings.Contains(c.script, "setpriv") {
+			if _, err := exec.LookPath("setpriv"); err != nil &&
+				strings.Contains(c.script, "setpriv") {
 				t.Skip("SKIP: ", err)
 			}
 			// The test's own binary may be where the other user can't reach it, and is open
 			// already.
 			cmd := exec.Command("unshare", "-m", "sh", "-ec",
-				"mount -t tmpfs none /dev; set --; "+c.script+"; \"$@\" /proc/self/fd/3 -test.run '^"+t.Name()[:strings.Index(t.Name(), "/")]+"$' 3<\"$SELF\"")
+				"mount -t tmpfs none /dev; set --; "+c.script+
+					"; \"$@\" /proc/self/fd/3 -test.run '^"+t.Name()[:strings.Index(t.Name(), "/")]+
+					"$' 3<\"$SELF\"")
 			cmd.Env = append(os.Environ(), asChild+"=1", "SELF="+self)
 			out, err := cmd.CombinedOutput()
 			line := ""

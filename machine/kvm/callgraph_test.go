@@ -23,11 +23,14 @@ import (
 // mayReach are the functions at which the walk stops, each with the reason why the guest may
 // contain a call to it.
 var mayReach = map[string]string{
-	"runtime.morestack_noctxt":            "the check that each function begins with: a guest's stack doesn't grow, and coming here is its end (TestAFaultEndsTheMachineAndSaysWhere)",
-	"runtime.morestack":                   "the same, of closures",
-	"runtime.panicBounds":                 "an index out of range: a bug of the lock's, and the end of the machine",
-	"example.com/pvlock/spinlock.misused": "the caller doesn't hold what it unlocks: on other machines the end of the program, here of the machine",
-	"sync.fatal":                          "a lock that finds its own data corrupted: likewise",
+	"runtime.morestack_noctxt": "the check that each function begins with: a guest's " +
+		"stack doesn't grow, and coming here is its end (TestAFaultEndsTheMachineAndSaysWhere)",
+	"runtime.morestack": "the same, of closures",
+	"runtime.panicBounds": "an index out of range: a bug of the lock's, and the " +
+		"end of the machine",
+	"example.com/pvlock/spinlock.misused": "the caller doesn't hold what it unlocks: on other " +
+		"machines the end of the program, here of the machine",
+	"sync.fatal": "a lock that finds its own data corrupted: likewise",
 }
 
 // indirect lists the functions that call through a func value. They are given every value that a
@@ -45,8 +48,8 @@ var indirect = map[string]bool{
 	"example.com/pvlock/paravirt.WordChannel":         true, // park and unpark
 }
 
-// TestGuestCodeReachesNothingOfTheRuntime walks the call graph of all that package bench runs in a guest, in the
-// machine code of this very binary.
+// TestGuestCodeReachesNothingOfTheRuntime walks the call graph of all that package bench runs in a
+// guest, in the machine code of this very binary.
 func TestGuestCodeReachesNothingOfTheRuntime(t *testing.T) {
 	w := newWalk(t)
 	w.root("the entry", kvm.EntryPC())
@@ -94,7 +97,8 @@ func TestGuestCodeReachesNothingOfTheRuntime(t *testing.T) {
 	}
 	// It meets no call that boot patches, and so sleeps after a native boot as before.
 	for name := range w.been {
-		for _, door := range []string{"door", "queuedWait", "queuedKick", "ticketSpinning", "ticketKick"} {
+		for _, door := range []string{"door", "queuedWait", "queuedKick", "ticketSpinning",
+			"ticketKick"} {
 			if strings.HasPrefix(name, "example.com/pvlock/spinlock."+door) {
 				t.Errorf("a guest reaches %s, which is a front door's", name)
 			}
@@ -134,7 +138,8 @@ func TestTheWalkFindsWhatAGuestMustNotDo(t *testing.T) {
 			w := newWalk(t)
 			w.value(tt.name, tt.f)
 			faults := w.run()
-			if !slices.ContainsFunc(faults, func(s string) bool { return strings.Contains(s, tt.want) }) {
+			if !slices.ContainsFunc(faults,
+				func(s string) bool { return strings.Contains(s, tt.want) }) {
 				t.Errorf("found %q, want %s", faults, tt.want)
 			}
 		})
@@ -189,7 +194,8 @@ func newWalk(t *testing.T) *walk {
 		}
 		return section{uintptr(s.Addr), bytes}
 	}
-	w := &walk{text: load(".text"), data: load(".rodata"), seen: make(map[uintptr]bool), been: make(map[string]bool)}
+	w := &walk{text: load(".text"), data: load(".rodata"), seen: make(map[uintptr]bool),
+		been: make(map[string]bool)}
 	if w.text.at(kvm.EntryPC()) == nil {
 		t.Skip("this program is not where its file says: it is position-independent")
 	}
@@ -257,7 +263,8 @@ func (w *walk) instruction(in x86asm.Inst, entry, pc, next uintptr, by string) {
 		switch arg := arg.(type) {
 		case x86asm.Rel: // a call or a jump
 			target := next + uintptr(arg)
-			if fn := runtime.FuncForPC(target); in.Op == x86asm.CALL || fn == nil || fn.Entry() != entry {
+			if fn := runtime.FuncForPC(target); in.Op == x86asm.CALL || fn == nil ||
+				fn.Entry() != entry {
 				w.root(by, target)
 			}
 		case x86asm.Mem:

@@ -32,21 +32,25 @@ import (
 	"example.com/pvlock/workload"
 )
 
-var hold = flag.Duration("hold", time.Second, "for how long a lock is driven under the collector and signals")
+var hold = flag.Duration("hold", time.Second,
+	"for how long a lock is driven under the collector and signals")
 
-// Virtual CPUs run a lock while garbage is made and collected, the process is profiled, and every vCPU's thread
-// is sent the runtime's preemption signal. What must hold is exclusion, and that nobody is lost.
+// Virtual CPUs run a lock while garbage is made and collected, the process is profiled, and every
+// vCPU's thread is sent the runtime's preemption signal. What must hold is exclusion, and that
+// nobody is lost.
 //
-// How long the collector waited for the world to stop is logged. So that it is the vCPUs that it waited
-// for, and not itself for a CPU behind eight that never rest, all threads but the vCPUs' are given a higher priority, where that is
-// permitted; what remains shows with as many loops of other processes in place of vCPUs. Threads, which run the
-// lock in Go code and hold a P, are there to compare with.
+// How long the collector waited for the world to stop is logged. So that it is the vCPUs that it
+// waited for, and not itself for a CPU behind eight that never rest, all threads but the vCPUs' are
+// given a higher priority, where that is permitted; what remains shows with as many loops of other
+// processes in place of vCPUs. Threads, which run the lock in Go code and hold a P, are there to
+// compare with.
 func TestUnderTheCollectorAndSignals(t *testing.T) {
 	if err := kvm.Probe(); err != nil {
 		t.Skip(err)
 	}
 	for _, name := range []string{"xen", "pvqspin"} {
-		for on, make := range map[string]func(machine.Config) (machine.Machine, error){"kvm": onKVM, "threads": onThreads} {
+		for on, make := range map[string]func(machine.Config) (machine.Machine, error){"kvm": onKVM,
+			"threads": onThreads} {
 			t.Run(name+"/"+on, func(t *testing.T) { underSignals(t, kind(t, name), make) })
 		}
 	}
@@ -137,7 +141,8 @@ func underSignals(t *testing.T, k spinlock.Kind, on func(machine.Config) (machin
 	}
 	first, second := shared.Entries(arch.Core{})
 	if violations > 0 || first != uint32(sum) || second != uint32(sum) {
-		t.Errorf("%d acquisitions, %d and %d updates, %d violations", sum, first, second, violations)
+		t.Errorf("%d acquisitions, %d and %d updates, %d violations", sum, first, second,
+			violations)
 	}
 	if lost > 0 {
 		t.Errorf("%d lost wake-ups", lost)
@@ -198,7 +203,8 @@ func disturb(t *testing.T) (stop func()) {
 		pprof.StopCPUProfile()
 		runtime.ReadMemStats(&collections)
 		total, over10, median, longest := since(before, pauses())
-		t.Logf("%d collections, %d signals; %d stops of the world: median %v, longest %v, %d over 10ms",
+		t.Logf("%d collections, %d signals; %d stops of the world: median %v, longest %v, %d "+
+			"over 10ms",
 			collections.NumGC-cycles, signals, total, median, longest, over10)
 	}
 }
@@ -225,9 +231,10 @@ func pauses() *metrics.Float64Histogram {
 	return s[0].Value.Float64Histogram()
 }
 
-// since says what happened between two readings, by the upper bounds of the buckets, of which there are a
-// few to each power of two.
-func since(before, after *metrics.Float64Histogram) (total, over10 uint64, median, longest time.Duration) {
+// since says what happened between two readings, by the upper bounds of the buckets, of which there
+// are a few to each power of two.
+func since(before,
+	after *metrics.Float64Histogram) (total, over10 uint64, median, longest time.Duration) {
 	counts := slices.Clone(after.Counts)
 	for i := range counts {
 		counts[i] -= before.Counts[i]
@@ -254,9 +261,9 @@ func since(before, after *metrics.Float64Histogram) (total, over10 uint64, media
 	return total, over10, median, longest
 }
 
-// A vCPU that the kernel takes off its CPU must not keep a P to itself, or collections would wait for it. So in
-// all that its thread does while the guest runs, exits included, it is in a system call, as far as the
-// runtime knows.
+// A vCPU that the kernel takes off its CPU must not keep a P to itself, or collections would wait
+// for it. So in all that its thread does while the guest runs, exits included, it is in a system
+// call, as far as the runtime knows.
 func TestVCPUsHoldNoP(t *testing.T) {
 	const n = 4
 	m := newMachine(t, n)
@@ -267,14 +274,17 @@ func TestVCPUsHoldNoP(t *testing.T) {
 			go func() {
 				defer m.Stop()
 				buf := make([]byte, 1<<20)
-				for deadline := time.Now().Add(time.Minute); samples < 2000 && wrong == "" && time.Now().Before(deadline); {
+				for deadline := time.Now().Add(time.Minute); samples < 2000 && wrong == "" &&
+					time.Now().Before(deadline); {
 					inside := 0
-					for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+					for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]),
+						"\n\n") {
 						if !strings.Contains(stack, "kvm.(*vcpu).guest") {
 							continue
 						}
 						inside++
-						if state, _, _ := strings.Cut(stack, "\n"); !strings.Contains(state, "[syscall") {
+						if state, _, _ := strings.Cut(stack, "\n"); !strings.Contains(state,
+							"[syscall") {
 							wrong = state
 						}
 					}

@@ -9,11 +9,12 @@ import (
 	"syscall"
 )
 
-// fault makes an error of an exit that the guest should not have made, or of why the kernel doesn't run it: that
-// is not the guest's fault.
+// fault makes an error of an exit that the guest should not have made, or of why the kernel doesn't
+// run it: that is not the guest's fault.
 func (cpu *vcpu) fault(errno syscall.Errno) error {
 	if errno != 0 {
-		return fmt.Errorf("kvm: vCPU %d: the kernel no longer runs it: KVM_RUN: %w", cpu.c.ID(), errno)
+		return fmt.Errorf("kvm: vCPU %d: the kernel no longer runs it: KVM_RUN: %w", cpu.c.ID(),
+			errno)
 	}
 	f := &Fault{VCPU: cpu.c.ID()}
 	r, err := getRegs(cpu.fd)
@@ -40,7 +41,8 @@ func (cpu *vcpu) describe(s *sregs, stack []runtime.Frame) string {
 		}
 		for i := range cpu.vm.space.regions {
 			if r := &cpu.vm.space.regions[i]; gpa >= r.gpa && gpa-r.gpa < r.size {
-				return fmt.Sprintf("%s %#x, in the %s, which is read-only", verb, gpa-r.gpa+r.va, r.name)
+				return fmt.Sprintf("%s %#x, in the %s, which is read-only", verb, gpa-r.gpa+r.va,
+					r.name)
 			}
 		}
 		return fmt.Sprintf("%s the guest-physical address %#x, where there is nothing", verb, gpa)
@@ -68,7 +70,8 @@ func (cpu *vcpu) exception(s *sregs, stack []runtime.Frame) string {
 		switch {
 		case frame.Function == "runtime.morestack":
 			return stackUsedUp
-		case strings.HasPrefix(frame.Function, "runtime.panic"), frame.Function == "runtime.gopanic":
+		case strings.HasPrefix(frame.Function, "runtime.panic"),
+			frame.Function == "runtime.gopanic":
 			return "a panic"
 		case !inRuntime(frame):
 			return fmt.Sprintf("an exception, perhaps by an access to %#x", s.cr2)

@@ -13,8 +13,8 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// The bodies below can't be run in a guest. Each is a function of its own, because its name and file
-// must be in the error.
+// The bodies below can't be run in a guest. Each is a function of its own, because its name and
+// file must be in the error.
 
 type scratch struct {
 	zero  int
@@ -58,7 +58,8 @@ func TestAFaultEndsTheMachineAndSaysWhere(t *testing.T) {
 		{"indexes out of range", indexes, "indexes", []string{"panic", "runtime.panic"}},
 		{"calls a nil function", callsNil, "callsNil", []string{"exception"}},
 		{"allocates", allocates, "allocates", []string{"runtime.makeslice"}},
-		{"uses up its stack", func(s *scratch) { s.zero = recurses(s, 0) }, "recurses", []string{"its stack of 64 kB is used up"}},
+		{"uses up its stack", func(s *scratch) { s.zero = recurses(s, 0) }, "recurses",
+			[]string{"its stack of 64 kB is used up"}},
 		{"makes a system call", callsTheSystem, "callsTheSystem", []string{"exception"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,7 +124,8 @@ func TestAGuestThatNeverEndsIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, 4)
 			s := new(scratch)
-			if _, err := m.Run(stopAfter(m, 10*time.Millisecond), func(c *paravirt.CPU) { body(c, s) }); !errors.Is(err, kvm.ErrStopped) {
+			if _, err := m.Run(stopAfter(m, 10*time.Millisecond),
+				func(c *paravirt.CPU) { body(c, s) }); !errors.Is(err, kvm.ErrStopped) {
 				t.Errorf("error %v, want %v", err, kvm.ErrStopped)
 			}
 		})

@@ -57,7 +57,8 @@ func unpark(_ *paravirt.CPU, cpu uint32, _ *arch.U32) { ring(kickBell(cpu)) }
 // below the FS base. Another linker than Go's may place it elsewhere.
 func checkTLS() error {
 	if self, below := wordOfG(); self != below {
-		return errors.New("this program keeps its goroutine's address elsewhere than Go's own linker places it: build it with CGO_ENABLED=0")
+		return errors.New("this program keeps its goroutine's address elsewhere than Go's own " +
+			"linker places it: build it with CGO_ENABLED=0")
 	}
 	return nil
 }

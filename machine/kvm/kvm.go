@@ -27,8 +27,8 @@ func Probe() error {
 	return try(kvm)
 }
 
-// try makes a virtual machine with one vCPU, and takes it down again: what is refused here would be refused to
-// a run.
+// try makes a virtual machine with one vCPU, and takes it down again: what is refused here would be
+// refused to a run.
 func try(kvm int) error {
 	vm, err := ioctl(kvm, ioctlCreateVM, 0)
 	if err != nil {
@@ -58,14 +58,17 @@ func open() (int, error) {
 	}
 	kvm, err := openKVM()
 	if err != nil {
-		return 0, fmt.Errorf("kvm: opening /dev/kvm: %w: %s", err, adviceOnOpen(err, os.Geteuid(), deviceOwner()))
+		return 0, fmt.Errorf("kvm: opening /dev/kvm: %w: %s", err,
+			adviceOnOpen(err, os.Geteuid(), deviceOwner()))
 	}
 	if v, err := ioctl(kvm, ioctlGetAPIVersion, 0); err != nil {
 		closeFD(kvm)
-		return 0, fmt.Errorf("kvm: /dev/kvm is not KVM's device (%w): have the right one made, which has the number 10, 232", err)
+		return 0, fmt.Errorf("kvm: /dev/kvm is not KVM's device (%w): have the right one made, "+
+			"which has the number 10, 232", err)
 	} else if v != apiVersion {
 		closeFD(kvm)
-		return 0, fmt.Errorf("kvm: /dev/kvm has version %d of the interface, want %d: use a newer kernel", v, apiVersion)
+		return 0, fmt.Errorf("kvm: /dev/kvm has version %d of the interface, want %d: use a "+
+			"newer kernel", v, apiVersion)
 	}
 	for _, need := range []struct {
 		number uintptr
@@ -91,9 +94,8 @@ type Machine struct {
 	vm  *vm
 }
 
-// New makes a machine of cfg.VCPUs virtual CPUs that share cfg.HostCPUs. The virtual machine
-// exists while Run runs it; New makes one for a moment, so that what Run would be refused is refused
-// here.
+// New makes a machine of cfg.VCPUs virtual CPUs that share cfg.HostCPUs. The virtual machine exists
+// while Run runs it; New makes one for a moment, so that what Run would be refused is refused here.
 func New(cfg machine.Config) (*Machine, error) {
 	if len(cfg.HostCPUs) == 0 {
 		return nil, errors.New("kvm: no host CPUs to run on")
@@ -109,7 +111,8 @@ func New(cfg machine.Config) (*Machine, error) {
 		return nil, err
 	}
 	if cfg.VCPUs > most {
-		return nil, fmt.Errorf("kvm: a virtual machine has at most %d vCPUs here, not %d", most, cfg.VCPUs)
+		return nil, fmt.Errorf("kvm: a virtual machine has at most %d vCPUs here, not %d", most,
+			cfg.VCPUs)
 	}
 	if err := osthread.CheckAffinity(cfg.HostCPUs); err != nil {
 		return nil, fmt.Errorf("kvm: %w", err)
@@ -117,7 +120,8 @@ func New(cfg machine.Config) (*Machine, error) {
 	arch.Calibrate()
 	m := &Machine{cfg: cfg, vm: &vm{}}
 	ops := channel()
-	ops.Rescue = paravirt.WordChannel(nil, func(_ *paravirt.CPU, cpu uint32, _ *arch.U32) { m.vm.ring(cpu) }).Notify
+	ops.Rescue = paravirt.WordChannel(nil,
+		func(_ *paravirt.CPU, cpu uint32, _ *arch.U32) { m.vm.ring(cpu) }).Notify
 	if m.pv, err = paravirt.New(cfg.Paravirt(ops)); err != nil {
 		return nil, err
 	}

@@ -35,10 +35,11 @@ func testCPUs(t *testing.T) []int {
 }
 
 func TestContract(t *testing.T) {
-	contract.Test(t, func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
-		m := newMachine(t, n)
-		if _, err := m.Run(func() { ready(m.Paravirt()) }, body); err != nil {
-			t.Fatal(err)
-		}
-	})
+	contract.Test(t,
+		func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
+			m := newMachine(t, n)
+			if _, err := m.Run(func() { ready(m.Paravirt()) }, body); err != nil {
+				t.Fatal(err)
+			}
+		})
 }

@@ -13,8 +13,8 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// The benchmarks below belong together: a wait on a virtual CPU can't be cheaper than an exit, nor than a wait of
-// the thread that it is.
+// The benchmarks below belong together: a wait on a virtual CPU can't be cheaper than an exit, nor
+// than a wait of the thread that it is.
 //
 //	Exit/vmm       the guest stores to a doorbell, the VMM does nothing, the guest goes on
 //	Exit/kernel    the same where the kernel serves the store: what a kick costs its sender
@@ -33,7 +33,8 @@ func hostCPUs(b *testing.B) []int {
 }
 
 // timed runs body on n vCPUs, and reports how long CPU 0 took for each of b.N steps.
-func timed(b *testing.B, on func(machine.Config) (machine.Machine, error), n int, body func(c *paravirt.CPU)) {
+func timed(b *testing.B, on func(machine.Config) (machine.Machine, error), n int,
+	body func(c *paravirt.CPU)) {
 	b.Helper()
 	m, err := on(machine.Config{VCPUs: n, HostCPUs: hostCPUs(b)})
 	if err != nil {

@@ -23,7 +23,8 @@ type footprint struct {
 
 func look(t *testing.T) (f footprint) {
 	t.Helper()
-	for dir, n := range map[string]*int{"/proc/self/task": &f.threads, "/proc/self/fd": &f.descriptors} {
+	for dir, n := range map[string]*int{"/proc/self/task": &f.threads,
+		"/proc/self/fd": &f.descriptors} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -94,7 +95,8 @@ func TestAHundredMachinesLeaveNothingBehind(t *testing.T) {
 	if after.descriptors > before.descriptors {
 		t.Errorf("%d descriptors before, %d after", before.descriptors, after.descriptors)
 	}
-	// The runtime may have made a thread or two for itself. A machine that leaked one would have left a hundred.
+	// The runtime may have made a thread or two for itself. A machine that leaked one would have
+	// left a hundred.
 	if after.threads > before.threads+machines/10 {
 		t.Errorf("%d threads before, %d after", before.threads, after.threads)
 	}
@@ -118,7 +120,8 @@ func BenchmarkBringUp(b *testing.B) {
 					b.Fatal(err)
 				}
 				var took time.Duration
-				if _, err := m.Run(func() { took = time.Since(began) }, func(*paravirt.CPU) {}); err != nil {
+				if _, err := m.Run(func() { took = time.Since(began) },
+					func(*paravirt.CPU) {}); err != nil {
 					b.Fatal(err)
 				}
 				up += took

@@ -13,9 +13,9 @@ import (
 	"example.com/pvlock/spinlock"
 )
 
-// duel is two CPUs and a lock: in each round CPU 0 holds it and releases it at about the time when CPU 1, whose
-// budget is 0, is about to sleep; then it waits for CPU 1 to have had it. So no later unlock makes a lost
-// wake-up good: CPU 1 sleeps, and nothing moves.
+// duel is two CPUs and a lock: in each round CPU 0 holds it and releases it at about the time when
+// CPU 1, whose budget is 0, is about to sleep; then it waits for CPU 1 to have had it. So no later
+// unlock makes a lost wake-up good: CPU 1 sleeps, and nothing moves.
 type duel struct {
 	lock spinlock.Word
 	_    [60]byte
@@ -56,9 +56,9 @@ func (d *duel) fight(c *paravirt.CPU, k *spinlock.Kind) {
 	}
 }
 
-// What xen2008 loses is found from outside, made good and counted; xen loses nothing. (How often xen2008's unlock
-// looks for waiters before its store of the free byte is seen is a matter of the processor's, some in a million rounds. It may be never in the time
-// that the test has.)
+// What xen2008 loses is found from outside, made good and counted; xen loses nothing. (How often
+// xen2008's unlock looks for waiters before its store of the free byte is seen is a matter of the
+// processor's, some in a million rounds. It may be never in the time that the test has.)
 func TestLostWakeUpsAreMadeGood(t *testing.T) {
 	for _, name := range []string{"xen2008", "xen"} {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +66,8 @@ func TestLostWakeUpsAreMadeGood(t *testing.T) {
 			k.Tunables.Spin = paravirt.None
 			newMachine(t, 2)
 			d := new(duel)
-			m, err := onKVM(machine.Config{VCPUs: 2, HostCPUs: testCPUs(t), Tunables: k.Tunables, Stats: true})
+			m, err := onKVM(
+				machine.Config{VCPUs: 2, HostCPUs: testCPUs(t), Tunables: k.Tunables, Stats: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +85,8 @@ func TestLostWakeUpsAreMadeGood(t *testing.T) {
 							}
 							had := c.Load32(d.had.Whole())
 							// Asleep, and the vCPU that could have woken it has done so already.
-							if had == last && c.Load32(d.out.Whole()) == had+1 && m.Paravirt().Asleep(1) {
+							if had == last && c.Load32(d.out.Whole()) == had+1 &&
+								m.Paravirt().Asleep(1) {
 								lost++
 								m.Paravirt().Rescue(1)
 							}
@@ -99,7 +101,8 @@ func TestLostWakeUpsAreMadeGood(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d lost in %d rounds, %d polls", lost, arch.Core{}.Load32(d.had.Whole()), m.Paravirt().CPU(1).Stats().Events[paravirt.EventWakeup].Value())
+			t.Logf("%d lost in %d rounds, %d polls", lost, arch.Core{}.Load32(d.had.Whole()),
+				m.Paravirt().CPU(1).Stats().Events[paravirt.EventWakeup].Value())
 			if !k.LosesWakeups && lost > 0 {
 				t.Errorf("%d lost wake-ups", lost)
 			}

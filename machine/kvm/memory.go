@@ -44,8 +44,8 @@ func checkText() error {
 }
 
 // ownRegions returns the regions of the program and of its heap, by /proc/self/maps: all mappings
-// of the file that pc is in, with the zeros that follow its data, and the heap. Text that is in none of
-// that file is an error.
+// of the file that pc is in, with the zeros that follow its data, and the heap. Text that is in
+// none of that file is an error.
 func ownRegions(pc uint64) ([]region, error) {
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
@@ -59,8 +59,9 @@ func ownRegions(pc uint64) ([]region, error) {
 type mapping struct {
 	region
 	read, private bool
-	anonymous     bool   // no file is mapped
-	file          string // device and inode, or the kernel's name for what it is; "" for anonymous memory
+	anonymous     bool // no file is mapped
+	// device and inode, or the kernel's name for what it is; "" for anonymous memory
+	file string
 }
 
 // hasGo reports whether functions of Go can be executed there.
@@ -120,10 +121,13 @@ func wholeText(all []mapping, file string) error {
 		switch {
 		case !m.hasGo():
 		case m.anonymous:
-			return fmt.Errorf("the program's text at %#x to %#x is in memory that no file is mapped to: "+
-				"it was unpacked there, or moved to larger pages, and a guest can't be given that", m.va, m.va+m.size)
+			return fmt.Errorf("the program's text at %#x to %#x is in memory that no file is "+
+				"mapped to: "+
+				"it was unpacked there, or moved to larger pages, and a guest can't be given that",
+				m.va, m.va+m.size)
 		case m.file != file:
-			other = fmt.Errorf("the program's text at %#x to %#x is of another file than the rest, and a guest can't be given that", m.va, m.va+m.size)
+			other = fmt.Errorf("the program's text at %#x to %#x is of another file than the "+
+				"rest, and a guest can't be given that", m.va, m.va+m.size)
 		}
 	}
 	return other
@@ -134,14 +138,17 @@ func parseMapping(line string) (m mapping, err error) {
 	var to uint64
 	var perm, offset, device string
 	var inode uint64
-	if _, err := fmt.Sscanf(line, "%x-%x %s %s %s %d", &m.va, &to, &perm, &offset, &device, &inode); err != nil || len(perm) != 4 {
+	if _, err := fmt.Sscanf(line, "%x-%x %s %s %s %d", &m.va, &to, &perm, &offset, &device,
+		&inode); err != nil || len(perm) != 4 {
 		return m, fmt.Errorf("/proc/self/maps has a line %q", line)
 	}
 	m.size = to - m.va
-	m.read, m.write, m.exec, m.private = perm[0] == 'r', perm[1] == 'w', perm[2] == 'x', perm[3] == 'p'
+	m.read, m.write, m.exec, m.private = perm[0] == 'r', perm[1] == 'w', perm[2] == 'x',
+		perm[3] == 'p'
 	if m.anonymous = inode == 0; !m.anonymous {
 		m.file = fmt.Sprintf("%s %d", device, inode)
-	} else if fields := strings.Fields(line); len(fields) > 5 && !strings.HasPrefix(fields[5], "[anon:") {
+	} else if fields := strings.Fields(line); len(fields) > 5 &&
+		!strings.HasPrefix(fields[5], "[anon:") {
 		m.file = fields[5] // [stack], [vdso]
 	}
 	return m, nil
@@ -168,7 +175,9 @@ func newSpace(vm int, regions []region, bellsSize uint64) (s *space, bellsGPA ui
 		return nil, 0, err
 	}
 	// The tables are first: CR3 is 0.
-	if err := s.slot(&region{name: "page tables", va: addressOf(s.tables.mem), size: uint64(len(s.tables.mem)), write: true}, 0); err != nil {
+	if err := s.slot(
+		&region{name: "page tables", va: addressOf(s.tables.mem), size: uint64(len(s.tables.mem)),
+			write: true}, 0); err != nil {
 		return s, 0, err
 	}
 	for i := range s.regions {
@@ -193,7 +202,8 @@ func (s *space) tooBig() error {
 	for _, r := range s.regions {
 		sum += r.size
 	}
-	return fmt.Errorf("the program and its heap are %d MB, and a guest has room for %d MB", sum>>20, 1<<physicalBits>>20)
+	return fmt.Errorf("the program and its heap are %d MB, and a guest has room for %d MB", sum>>20,
+		1<<physicalBits>>20)
 }
 
 // slot puts memory of this process at a guest-physical address.
@@ -230,7 +240,8 @@ func disjoint(regions []region) error {
 	for i, a := range regions {
 		for _, b := range regions[i+1:] {
 			if a.va < b.va+b.size && b.va < a.va+a.size {
-				return fmt.Errorf("the %s at %#x and the %s at %#x overlap", a.name, a.va, b.name, b.va)
+				return fmt.Errorf("the %s at %#x and the %s at %#x overlap", a.name, a.va, b.name,
+					b.va)
 			}
 		}
 	}

@@ -14,11 +14,14 @@ import (
 func Probe() error {
 	switch {
 	case runtime.GOOS != "linux" || runtime.GOARCH != "amd64":
-		return errors.New("kvm: this is " + runtime.GOOS + "/" + runtime.GOARCH + ": its virtual machines need linux/amd64")
+		return errors.New("kvm: this is " + runtime.GOOS + "/" + runtime.GOARCH +
+			": its virtual machines need linux/amd64")
 	case race:
-		return errors.New("kvm: built with -race, whose runtime isn't there in a guest: build without")
+		return errors.New("kvm: built with -race, whose runtime isn't there in a guest: build " +
+			"without")
 	default:
-		return errors.New("kvm: built with the tag purego, without the assembly that a guest needs: build without")
+		return errors.New("kvm: built with the tag purego, without the assembly that a guest " +
+			"needs: build without")
 	}
 }
 

@@ -7,10 +7,11 @@ import (
 	_ "unsafe" // for go:linkname
 )
 
-// A vCPU's thread is all the time in one system call, as the Go runtime sees it: what it does between two
-// entries of the guest is done without a P. Otherwise a thread that the kernel takes off its CPU just
-// then, and overcommitted vCPUs are taken off all the time, would hold up every garbage collection
-// until it has its turn again, for tens of milliseconds. It is cheaper too: nobody has to get a P back.
+// A vCPU's thread is all the time in one system call, as the Go runtime sees it: what it does
+// between two entries of the guest is done without a P. Otherwise a thread that the kernel takes
+// off its CPU just then, and overcommitted vCPUs are taken off all the time, would hold up every
+// garbage collection until it has its turn again, for tens of milliseconds. It is cheaper too:
+// nobody has to get a P back.
 //
 // What runs there may not grow its stack, allocate, store pointers, or be preempted. Both
 // functions are on the runtime's "do not remove" list (go.dev/issue/67401), for the sake of another
@@ -60,8 +61,8 @@ func (cpu *vcpu) doorbell() (done, known bool) {
 	switch bell := p.gpa - cpu.bells + bells; {
 	case bell == waitBell:
 		cpu.exits[exitToWait]++
-		// Blocks until the doorbell has been rung since the last time. A signal, and a ring that was left over
-		// because its wait had ended by itself, end it early, which is allowed.
+		// Blocks until the doorbell has been rung since the last time. A signal, and a ring that
+		// was left over because its wait had ended by itself, end it early, which is allowed.
 		readEvent(cpu.bell, &cpu.rings)
 		return false, true
 	case bell == nopBell:

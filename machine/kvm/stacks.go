@@ -17,7 +17,8 @@ const (
 
 	// A function whose frame would come closer to the end of the stack than this calls
 	// runtime.morestack, which faults, for want of a thread. It is the runtime's stackGuard
-	// (internal/abi.StackNosplitBase and stackSystem), for what functions without the check may use.
+	// (internal/abi.StackNosplitBase and stackSystem), for what functions without the check may
+	// use.
 	stackGuard = 928
 
 	// Offsets in the runtime's g, which begins with its stack's bounds and the two
@@ -56,7 +57,8 @@ func (s stacks) free() error {
 }
 
 func (s stacks) region() region {
-	return region{name: "stacks", va: addressOf(s.mem), size: uint64(len(s.mem)), write: true, small: true}
+	return region{name: "stacks", va: addressOf(s.mem), size: uint64(len(s.mem)), write: true,
+		small: true}
 }
 
 // The addresses of vCPU i's parts.

@@ -128,8 +128,8 @@ func setMemoryRegion(vm int, r memoryRegion) error {
 	return err
 }
 
-// setDoorbell makes the kernel signal an event descriptor at each store of 4 bytes to a guest-physical
-// address.
+// setDoorbell makes the kernel signal an event descriptor at each store of 4 bytes to a
+// guest-physical address.
 func setDoorbell(vm int, gpa uint64, fd int) error {
 	b := ioeventfd{addr: gpa, length: 4, fd: int32(fd)}
 	_, err := ioctl(vm, ioctlIoeventfd, uintptr(unsafe.Pointer(&b)))
@@ -157,8 +157,8 @@ func setSregs(vcpu int, s sregs) error {
 }
 
 // runPage is struct kvm_run, which kernel and VMM share: where an exit says what it was. What
-// follows exitReason's group is a union; here it is the part for memory-mapped I/O, whose first words
-// are those of other exits too.
+// follows exitReason's group is a union; here it is the part for memory-mapped I/O, whose first
+// words are those of other exits too.
 type runPage struct {
 	flags  uint32 // request_interrupt_window, immediate_exit, two unused: bytes
 	_      uint32
@@ -172,7 +172,8 @@ type runPage struct {
 }
 
 func mapRunPage(vcpu, size int) (*runPage, error) {
-	mem, err := unix.MmapPtr(vcpu, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	mem, err := unix.MmapPtr(vcpu, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED)
 	return (*runPage)(mem), err
 }
 
@@ -183,11 +184,12 @@ func (p *runPage) exitAtOnce() { atomic.StoreUint32(&p.flags, 1<<8) }
 
 // anonymous maps n bytes of zeros.
 func anonymous(n int) ([]byte, error) {
-	return unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	return unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 }
 
-// addressOf returns the address of memory that is not on the Go heap, or of a heap object that does not
-// move: of none on a goroutine's stack.
+// addressOf returns the address of memory that is not on the Go heap, or of a heap object that does
+// not move: of none on a goroutine's stack.
 func addressOf(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 func newEvent() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC) }
@@ -202,11 +204,11 @@ func signalEvent(fd int) error {
 	}
 }
 
-// The three below are for a thread that has told the runtime that it is in a system call: so they are
-// raw ones, and need no more stack than is there.
+// The three below are for a thread that has told the runtime that it is in a system call: so they
+// are raw ones, and need no more stack than is there.
 
-// runVCPU runs the guest until it exits. EINTR means that a signal came, or that exitAtOnce was asked
-// for.
+// runVCPU runs the guest until it exits. EINTR means that a signal came, or that exitAtOnce was
+// asked for.
 //
 //go:nosplit
 func runVCPU(fd int) syscall.Errno {
@@ -214,7 +216,8 @@ func runVCPU(fd int) syscall.Errno {
 	return errno
 }
 
-// readEvent blocks until the descriptor has been signalled since it was last read, or a signal comes.
+// readEvent blocks until the descriptor has been signalled since it was last read, or a signal
+// comes.
 //
 //go:nosplit
 func readEvent(fd int, count *uint64) {

@@ -25,7 +25,8 @@ func TestTextThatNoFileIsMappedToIsFoundBeforeARun(t *testing.T) {
 			t.Error("a machine that can't run was made")
 		}
 		for _, err := range []error{err, kvm.Probe()} {
-			if err == nil || !strings.Contains(err.Error(), "no file is mapped to") || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), "no file is mapped to") ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v: want one line that says that the text is in no file's mapping", err)
 			}
 		}

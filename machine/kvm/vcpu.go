@@ -109,7 +109,8 @@ func (cpu *vcpu) prepare() error {
 	i := int(cpu.c.ID())
 	s.cr0, s.cr3, s.cr4, s.efer = cr0, 0, cr4, efer
 	s.cs = segment{limit: 0xffffffff, selector: 0x0b, typ: 11, present: 1, dpl: 3, s: 1, l: 1, g: 1}
-	data := segment{limit: 0xffffffff, selector: 0x13, typ: 3, present: 1, dpl: 3, db: 1, s: 1, g: 1}
+	data := segment{limit: 0xffffffff, selector: 0x13, typ: 3, present: 1, dpl: 3, db: 1, s: 1,
+		g: 1}
 	s.ds, s.es, s.fs, s.gs, s.ss = data, data, data, data, data
 	s.fs.base = cpu.vm.stacks.context(i) + tlsBase
 	// No interrupts and no exceptions: an exception is the end of the machine.
@@ -149,8 +150,9 @@ func (v *vm) run(c *paravirt.CPU) {
 //	(2) word is sleeping still: exit,      (4) ring: the bell counts up
 //	    block until the bell has counted
 //
-// If (3) comes before the look in (2), there is no exit, and the count is left for the next wait, which it
-// ends early. If after, the count ends this one, whether it comes before or after the read.
+// If (3) comes before the look in (2), there is no exit, and the count is left for the next wait,
+// which it ends early. If after, the count ends this one, whether it comes before or after the
+// read.
 
 // ring signals the doorbell.
 func (cpu *vcpu) ring() {

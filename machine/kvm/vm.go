@@ -74,10 +74,12 @@ func (v *vm) mapMemory() error {
 		v.space.tables.unmap(v.stacks.guard(i))
 	}
 	for what, at := range map[string]uint64{
-		"body": addressOfBody(&v.body), "text": uint64(entryPC()), "CPUs": addressOfCPU(v.pv.CPU(0)),
+		"body": addressOfBody(&v.body), "text": uint64(entryPC()),
+		"CPUs": addressOfCPU(v.pv.CPU(0)),
 	} {
 		if !v.space.has(at, 8) {
-			return fmt.Errorf("the %s at %#x are in no mapping that looks like the program's or the heap's", what, at)
+			return fmt.Errorf("the %s at %#x are in no mapping that looks like the program's or "+
+				"the heap's", what, at)
 		}
 	}
 	return nil

@@ -75,7 +75,8 @@ func TestTheKernelSeesEveryVCPURunnable(t *testing.T) {
 					seen <- most
 					arch.Core{}.Store32(&stop, 1)
 				}()
-				for deadline := time.Now().Add(30 * time.Second); most < n && time.Now().Before(deadline); {
+				for deadline := time.Now().Add(30 * time.Second); most < n &&
+					time.Now().Before(deadline); {
 					running := 0
 					for _, state := range tasks(t) {
 						if state == "R" {
@@ -108,7 +109,8 @@ func TestVCPUsStayOnTheirCPUs(t *testing.T) {
 	masks := make([]string, 3)
 	if _, err := m.Run(func() {}, func(c *paravirt.CPU) {
 		var set unix.CPUSet
-		if err := unix.SchedGetaffinity(0, &set); err == nil && set.Count() == 1 && set.IsSet(cpus[0]) {
+		if err := unix.SchedGetaffinity(0, &set); err == nil && set.Count() == 1 &&
+			set.IsSet(cpus[0]) {
 			masks[c.ID()] = "confined"
 		}
 	}); err != nil {
@@ -128,7 +130,8 @@ func TestGOMAXPROCSIsPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	during := 0
-	if _, err := m.Run(func() { during = runtime.GOMAXPROCS(0) }, func(*paravirt.CPU) {}); err != nil {
+	if _, err := m.Run(func() { during = runtime.GOMAXPROCS(0) },
+		func(*paravirt.CPU) {}); err != nil {
 		t.Fatal(err)
 	}
 	if during < before+5 {
@@ -139,8 +142,8 @@ func TestGOMAXPROCSIsPutBack(t *testing.T) {
 	}
 }
 
-// Go chooses GOMAXPROCS by itself until somebody says a number. Whether it does is seen by what the call that tells it to
-// costs: nothing if it did already, else a pause.
+// Go chooses GOMAXPROCS by itself until somebody says a number. Whether it does is seen by what the
+// call that tells it to costs: nothing if it did already, else a pause.
 func TestGoChoosesGOMAXPROCSAgainAfterARun(t *testing.T) {
 	pauses := func() (n uint64) {
 		sample := []metrics.Sample{{Name: "/sched/pauses/total/other:seconds"}}
@@ -152,8 +155,10 @@ func TestGoChoosesGOMAXPROCSAgainAfterARun(t *testing.T) {
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for name, make := range map[string]func(machine.Config) (machine.Machine, error){
-		"threads":    func(cfg machine.Config) (machine.Machine, error) { return thread.New(cfg) },
-		"goroutines": func(cfg machine.Config) (machine.Machine, error) { return goroutine.New(cfg) },
+		"threads": func(cfg machine.Config) (machine.Machine, error) { return thread.New(cfg) },
+		"goroutines": func(cfg machine.Config) (machine.Machine, error) {
+			return goroutine.New(cfg)
+		},
 	} {
 		runtime.SetDefaultGOMAXPROCS()
 		m, err := make(machine.Config{VCPUs: 5, HostCPUs: mayUse(t)[:1]})
@@ -233,7 +238,10 @@ func TestACPUThatIsTakenAwayEndsTheRunWithAnError(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
+			if (err == nil) != (c.want == "") ||
+				err != nil &&
+					(!strings.Contains(err.Error(), c.want) ||
+						strings.Contains(err.Error(), "\n")) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})

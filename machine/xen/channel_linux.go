@@ -29,9 +29,9 @@ type channel struct {
 	_ [64]byte
 }
 
-// bindPatience is for how long, in ms, Bind expects the notification that comes with a new
-// channel. It has been sent when the port is bound, and needs an interrupt to arrive: on an emulated CPU that
-// shares a busy one, that has taken more than a second.
+// bindPatience is for how long, in ms, Bind expects the notification that comes with a new channel.
+// It has been sent when the port is bound, and needs an interrupt to arrive: on an emulated CPU
+// that shares a busy one, that has taken more than a second.
 const bindPatience = 30_000
 
 // bind makes the channel, not pending.
@@ -56,10 +56,12 @@ func (ch *channel) bind() (err error) {
 	// Xen sends a first notification to the end that was bound last. It is taken away, and that
 	// end stays masked, so that the descriptor is readable for the other end alone.
 	if !arrived(fd, bindPatience) {
-		return fmt.Errorf("port %d was bound to port %d, and the notification that comes with that didn't arrive in %d ms", send, wait, bindPatience)
+		return fmt.Errorf("port %d was bound to port %d, and the notification that comes with "+
+			"that didn't arrive in %d ms", send, wait, bindPatience)
 	}
 	if p, ok := take(fd); !ok || p != send {
-		return fmt.Errorf("port %d was bound to port %d, and the first notification is for port %d", send, wait, p)
+		return fmt.Errorf("port %d was bound to port %d, and the first notification is for port %d",
+			send, wait, p)
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

@@ -29,13 +29,14 @@ func TestContract(t *testing.T) {
 		// A hand-over takes most of a millisecond.
 		contract.Rounds = 300
 	}
-	contract.Test(t, func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
-		m, err := xen.New(machine.Config{VCPUs: n, HostCPUs: cpus, Stats: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Run(func() { ready(m.Paravirt()) }, body); err != nil {
-			t.Fatal(err)
-		}
-	})
+	contract.Test(t,
+		func(t *testing.T, n int, ready func(*paravirt.Machine), body func(*paravirt.CPU)) {
+			m, err := xen.New(machine.Config{VCPUs: n, HostCPUs: cpus, Stats: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Run(func() { ready(m.Paravirt()) }, body); err != nil {
+				t.Fatal(err)
+			}
+		})
 }

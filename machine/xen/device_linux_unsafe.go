@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's interface to event channels, from <xen/evtchn.h>. All system calls of the channels are
-// in this file.
+// The kernel's interface to event channels, from <xen/evtchn.h>. All system calls of the channels
+// are in this file.
 
 const (
 	ioctlBindInterdomain = 0x84501 // _IOC(_IOC_NONE, 'E', 1, 8)
@@ -35,10 +35,12 @@ func open() (int, error) {
 		switch {
 		case err == unix.EINTR:
 			continue
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV),
+			errors.Is(err, unix.ENXIO):
 			return -1, errNoDevice(err)
 		case errors.Is(err, fs.ErrPermission):
-			return -1, fmt.Errorf("xen: this user may not open %s (%w): be root, or have it given to you", device, err)
+			return -1, fmt.Errorf("xen: this user may not open %s (%w): be root, or have it "+
+				"given to you", device, err)
 		case err != nil:
 			return -1, fmt.Errorf("xen: opening %s: %w", device, err)
 		}
@@ -116,8 +118,8 @@ func unmask(fd int, p port) {
 	_, _ = unix.Write(fd, buf[:])
 }
 
-// arrived reports whether a port is pending, and waits for that for at most so many milliseconds; forever
-// is without end. The Go runtime's own signals interrupt it at any time: it begins again.
+// arrived reports whether a port is pending, and waits for that for at most so many milliseconds;
+// forever is without end. The Go runtime's own signals interrupt it at any time: it begins again.
 func arrived(fd, milliseconds int) bool {
 	for {
 		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}

@@ -10,7 +10,9 @@ const device = "/dev/xen/evtchn"
 
 // errNoDevice is the one line for a place without Xen.
 func errNoDevice(why error) error {
-	return fmt.Errorf("xen: no event channels here, %s can't be opened (%w): it needs a Xen domain whose kernel has the module xen-evtchn; machine/xen/testbed boots one under emulation", device, why)
+	return fmt.Errorf("xen: no event channels here, %s can't be opened (%w): it needs a Xen "+
+		"domain whose kernel has the module xen-evtchn; machine/xen/testbed boots one under "+
+		"emulation", device, why)
 }
 
 // prefixed says what package an error is from, once.

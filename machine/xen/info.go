@@ -26,9 +26,12 @@ func (i Info) String() string {
 	if i.Unusable != "" {
 		channels = "event channels are not usable: " + strings.TrimPrefix(i.Unusable, "xen: ")
 	}
-	return "Xen " + or(i.Version, "of unknown version") + ", guest " + or(i.Guest, "of unknown kind") +
-		", scheduler " + or(i.Scheduler, "unknown (only dom0 is told, by the module xen-privcmd)") + "; " + channels
+	return "Xen " + or(i.Version, "of unknown version") + ", guest " +
+		or(i.Guest, "of unknown kind") +
+		", scheduler " + or(i.Scheduler, "unknown (only dom0 is told, by the module xen-privcmd)") +
+		"; " + channels
 }
 
 // schedulers are Xen's numbers for its schedulers, from public/domctl.h.
-var schedulers = map[uint32]string{4: "sedf", 5: "credit", 6: "credit2", 7: "arinc653", 8: "rtds", 9: "null"}
+var schedulers = map[uint32]string{4: "sedf", 5: "credit", 6: "credit2", 7: "arinc653", 8: "rtds",
+	9: "null"}

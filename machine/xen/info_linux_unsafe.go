@@ -45,8 +45,8 @@ const (
 	sysctlSchedID  = 4
 )
 
-// Versions of the sysctl interface since this call came, in Xen 4.2, and room for those to come. Xen refuses all but its
-// own, with EACCES.
+// Versions of the sysctl interface since this call came, in Xen 4.2, and room for those to come.
+// Xen refuses all but its own, with EACCES.
 const firstSysctl, lastSysctl = 0x9, 0x20
 
 type privcmdHypercall struct {
@@ -68,7 +68,8 @@ func scheduler() string {
 	}
 	defer unix.Close(fd)
 	// Xen reads and writes the memory by the domain's page tables: it must be there.
-	mem, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_LOCKED|unix.MAP_POPULATE)
+	mem, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_LOCKED|unix.MAP_POPULATE)
 	if err != nil {
 		return ""
 	}

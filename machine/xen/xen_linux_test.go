@@ -57,8 +57,8 @@ func boundPorts(t *testing.T) (n int) {
 	return strings.Count(string(text), "evtchn:")
 }
 
-// freePort returns the number that Xen gives a port that is bound now: the lowest that is free. It grows when
-// one is left behind.
+// freePort returns the number that Xen gives a port that is bound now: the lowest that is free. It
+// grows when one is left behind.
 func freePort(t *testing.T) port {
 	t.Helper()
 	fd, err := open()
@@ -94,8 +94,10 @@ func leftovers(t *testing.T) (check func()) {
 	ports, next, fds := boundPorts(t), freePort(t), openDevices(t)
 	return func() {
 		t.Helper()
-		if p, n, f := boundPorts(t), freePort(t), openDevices(t); p != ports || n != next || f != fds {
-			t.Errorf("%d ports bound, the next is number %d, %d descriptors; before it was %d, %d, %d", p, n, f, ports, next, fds)
+		if p, n, f := boundPorts(t), freePort(t), openDevices(t); p != ports || n != next ||
+			f != fds {
+			t.Errorf("%d ports bound, the next is number %d, %d descriptors; before it was %d, "+
+				"%d, %d", p, n, f, ports, next, fds)
 		}
 	}
 }
@@ -105,10 +107,12 @@ func TestWithoutXenItSaysSoInOneLine(t *testing.T) {
 	if err == nil {
 		t.Skip("there is Xen here")
 	}
-	if text := err.Error(); !strings.HasPrefix(text, "xen: ") || strings.Contains(text, "\n") || !strings.Contains(text, device) {
+	if text := err.Error(); !strings.HasPrefix(text, "xen: ") || strings.Contains(text, "\n") ||
+		!strings.Contains(text, device) {
 		t.Errorf("%q", text)
 	}
-	if _, newErr := New(machine.Config{VCPUs: 1, HostCPUs: []int{0}}); newErr == nil || newErr.Error() != err.Error() {
+	if _, newErr := New(machine.Config{VCPUs: 1, HostCPUs: []int{0}}); newErr == nil ||
+		newErr.Error() != err.Error() {
 		t.Errorf("New says %v, Probe %v", newErr, err)
 	}
 }
@@ -211,7 +215,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 					t.Errorf("%d descriptors of 4 vCPUs are open", n)
 				}
 				if n := boundPorts(t); n < 8 {
-					t.Errorf("%d ports are bound, want two for each of 4 vCPUs: they can't be counted", n)
+					t.Errorf("%d ports are bound, want two for each of 4 vCPUs: they can't be "+
+						"counted", n)
 				}
 			},
 			func(c *paravirt.CPU) { c.Notify((c.ID() + 1) % 4) },
@@ -317,11 +322,14 @@ func TestAKilledProcessLeavesNoPortBound(t *testing.T) {
 		if p, n := boundPorts(t), freePort(t); p == ports && n == next {
 			clean++
 		} else {
-			t.Errorf("round %d: %d ports bound, the next is number %d; before it was %d, %d", round, p, n, ports, next)
+			t.Errorf("round %d: %d ports bound, the next is number %d; before it was %d, %d", round,
+				p, n, ports, next)
 		}
 	}
 	if most != 8 {
-		t.Errorf("at most %d ports were seen bound while the process lived, want 8: they can't be counted", most)
+		t.Errorf("at most %d ports were seen bound while the process lived, want 8: they can't "+
+			"be counted", most)
 	}
-	t.Logf("killed %d times, with %d ports bound: %d times none was left; /proc/interrupts has %d, Xen's next is number %d, as before", rounds, most, clean, ports, next)
+	t.Logf("killed %d times, with %d ports bound: %d times none was left; /proc/interrupts has "+
+		"%d, Xen's next is number %d, as before", rounds, most, clean, ports, next)
 }

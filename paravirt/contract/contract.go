@@ -52,8 +52,8 @@ func (s *shared) bad(c *paravirt.CPU, code uint32) { c.Cas32(s.wrong.word(), 0, 
 
 func (s *shared) step(c *paravirt.CPU) { c.Add32(s.progress[c.ID()].word(), 1) }
 
-// await waits until the byte is v, by Wait alone: no wake-up may be missed. While it is anything else it says so
-// with its own value, since Wait sleeps on one value.
+// await waits until the byte is v, by Wait alone: no wake-up may be missed. While it is anything
+// else it says so with its own value, since Wait sleeps on one value.
 func await(c *paravirt.CPU, p *arch.U8, v uint8) {
 	for {
 		is := c.Load8(p)
@@ -96,7 +96,8 @@ func Test(t *testing.T, run Run) {
 		{"RingWakesEveryone", 4, ring, all(Rounds / 4)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &shared{flags: make([]cell, 2*tt.cpus), progress: make([]cell, tt.cpus), wrong: new(cell)}
+			s := &shared{flags: make([]cell, 2*tt.cpus), progress: make([]cell, tt.cpus),
+				wrong: new(cell)}
 			s.drive(t, run, tt.cpus, tt.body(s))
 			var c arch.Core
 			if code := c.Load32(s.wrong.word()); code != 0 {
@@ -182,7 +183,8 @@ func (s *shared) where(m *paravirt.Machine) string {
 				state = "sleeps with nothing pending"
 			}
 		}
-		fmt.Fprintf(&b, "\tCPU %d: step %d, flag %d: %s\n", i, c.Load32(s.progress[i].word()), c.Load8(s.flags[i].byte()), state)
+		fmt.Fprintf(&b, "\tCPU %d: step %d, flag %d: %s\n", i, c.Load32(s.progress[i].word()),
+			c.Load8(s.flags[i].byte()), state)
 	}
 	return b.String()
 }
@@ -211,7 +213,8 @@ func kickFirst(s *shared) func(c *paravirt.CPU) {
 	}
 }
 
-// needlessKicks: kicks at all times, to CPUs that run, that sleep and that are finished, change nothing.
+// needlessKicks: kicks at all times, to CPUs that run, that sleep and that are finished, change
+// nothing.
 func needlessKicks(s *shared) func(c *paravirt.CPU) {
 	return func(c *paravirt.CPU) {
 		n := uint32(len(s.progress))

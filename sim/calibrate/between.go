@@ -41,7 +41,8 @@ func lines(m *Measured, cpus []int) error {
 			far = cpu
 		}
 	}
-	// A hand-over is two fetches: the writer's, which takes the line from the reader, and the reader's.
+	// A hand-over is two fetches: the writer's, which takes the line from the reader, and the
+	// reader's.
 	const how = "half of a hand-over by a store, from CPU %d to CPU %d and back"
 	ns, err := handOver(cpus[0], near)
 	if err != nil {
@@ -51,7 +52,8 @@ func lines(m *Measured, cpus []int) error {
 	if far < 0 {
 		def := sim.DefaultCosts()
 		m.Costs.Remote = max(m.Costs.Socket, m.Costs.Socket*def.Remote/def.Socket)
-		m.How["remote"] = "not measured, there is one socket: socket's, times the ratio of the defaults"
+		m.How["remote"] = "not measured, there is one socket: socket's, times the ratio of the " +
+			"defaults"
 		return nil
 	}
 	if ns, err = handOver(cpus[0], far); err != nil {
@@ -63,7 +65,8 @@ func lines(m *Measured, cpus []int) error {
 
 // socket returns the number of a CPU's, 0 if it isn't known.
 func socket(cpu int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/topology/physical_package_id", cpu))
+	text, err :=
+		os.ReadFile(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/topology/physical_package_id", cpu))
 	if err != nil {
 		return 0
 	}
@@ -71,8 +74,8 @@ func socket(cpu int) int {
 	return n
 }
 
-// handOver returns what it takes to pass a turn from one CPU to another, in ns: the least of many times, because whatever
-// else the CPUs do can only add to it.
+// handOver returns what it takes to pass a turn from one CPU to another, in ns: the least of many
+// times, because whatever else the CPUs do can only add to it.
 func handOver(a, b int) (float64, error) {
 	const turns, times = 200, 400
 	var ball line
@@ -107,7 +110,8 @@ func sleep(m *Measured, cpus []int) error {
 		c            = arch.Core{}
 		bed          line
 		kicks, wakes []float64
-		asleep, gone atomic.Int64 // the clock when the sleeper goes to sleep, and when it was kicked
+		// the clock when the sleeper goes to sleep, and when it was kicked
+		asleep, gone atomic.Int64
 	)
 	const times = 200
 	err := on(cpus[0], func() {
@@ -147,8 +151,10 @@ func sleep(m *Measured, cpus []int) error {
 		return err
 	}
 	kick := median(kicks)
-	m.set(&m.Costs.Kick, "kick", kick, "median of a futex wake of a thread that sleeps on an idle CPU")
-	m.set(&m.Costs.Wake, "wake", median(wakes)-kick, "median from before that wake to the thread's first instruction, less kick")
+	m.set(&m.Costs.Kick, "kick", kick,
+		"median of a futex wake of a thread that sleeps on an idle CPU")
+	m.set(&m.Costs.Wake, "wake", median(wakes)-kick,
+		"median from before that wake to the thread's first instruction, less kick")
 	return nil
 }
 
@@ -198,7 +204,8 @@ func switches(m *Measured, cpus []int) error {
 		m.How["switch"] = "default: two threads that yield on one CPU took no turns"
 		return nil
 	}
-	m.set(&m.Costs.Switch, "switch", together, "two threads that yield to each other on one CPU, less the system call")
+	m.set(&m.Costs.Switch, "switch", together,
+		"two threads that yield to each other on one CPU, less the system call")
 	return nil
 }
 
@@ -222,6 +229,7 @@ func goroutines(m *Measured, _ []int) error {
 	})
 	done.Store(true)
 	<-ended
-	m.set(&m.Costs.GoSwitch, "go_switch", ns, "two goroutines that yield to each other on one thread")
+	m.set(&m.Costs.GoSwitch, "go_switch", ns,
+		"two goroutines that yield to each other on one thread")
 	return nil
 }

@@ -18,14 +18,16 @@ type Measured struct {
 	How   map[string]string
 }
 
-// Run measures on the CPUs that it is given, in about two seconds. What can't be measured keeps its default, and How says
-// so. It needs Linux and two CPUs.
+// Run measures on the CPUs that it is given, in about two seconds. What can't be measured keeps its
+// default, and How says so. It needs Linux and two CPUs.
 func Run(ctx context.Context, cpus []int) (*Measured, error) {
 	if !arch.HasFutex {
-		return nil, errors.New("calibration needs threads that can be bound to CPUs and sleep on a futex: want Linux")
+		return nil, errors.New("calibration needs threads that can be bound to CPUs and sleep on " +
+			"a futex: want Linux")
 	}
 	if len(cpus) < 2 {
-		return nil, fmt.Errorf("calibration on %d CPU: want 2 or more, to see what goes between them", len(cpus))
+		return nil, fmt.Errorf("calibration on %d CPU: want 2 or more, to see what goes between "+
+			"them", len(cpus))
 	}
 	for _, cpu := range cpus {
 		// What follows has pairs of threads that wait for each other, and relies on it.
@@ -35,8 +37,10 @@ func Run(ctx context.Context, cpus []int) (*Measured, error) {
 	}
 	arch.Calibrate()
 	m := &Measured{Costs: sim.DefaultCosts(), How: make(map[string]string)}
-	m.How["overlap"] = "default: how far a CPU looks ahead differs between two runs more than between two CPUs"
-	for _, step := range []func(*Measured, []int) error{instructions, lines, sleep, switches, slice, goroutines} {
+	m.How["overlap"] = "default: how far a CPU looks ahead differs between two runs more than " +
+		"between two CPUs"
+	for _, step := range []func(*Measured, []int) error{instructions, lines, sleep, switches, slice,
+		goroutines} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -131,6 +135,8 @@ func slice(m *Measured, cpus []int) error {
 		m.How["slice"] = "default: two threads that compute on one CPU took no turns in 400 ms"
 		return nil
 	}
-	m.set(&m.Costs.Slice, "slice", median(stretches), fmt.Sprintf("median of %d stretches between which another thread ran on the CPU", len(stretches)))
+	m.set(&m.Costs.Slice, "slice", median(stretches),
+		fmt.Sprintf("median of %d stretches between which another thread ran on the CPU",
+			len(stretches)))
 	return nil
 }

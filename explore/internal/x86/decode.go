@@ -24,31 +24,42 @@ func gprOf(r x86asm.Reg) (n, size uint8, ok bool) {
 }
 
 var plain = map[x86asm.Op]Op{
-	x86asm.NOP: Nop, x86asm.PAUSE: Nop, x86asm.PREFETCHNTA: Nop, x86asm.PREFETCHT0: Nop, x86asm.PREFETCHW: Nop,
-	x86asm.MOV: Mov, x86asm.MOVZX: Movzx, x86asm.MOVSX: Movsx, x86asm.MOVSXD: Movsx, x86asm.LEA: Lea,
-	x86asm.ADD: Add, x86asm.SUB: Sub, x86asm.AND: And, x86asm.OR: Or, x86asm.XOR: Xor, x86asm.CMP: Cmp, x86asm.TEST: Test,
-	x86asm.ADC: Adc, x86asm.SBB: Sbb, x86asm.INC: Inc, x86asm.DEC: Dec, x86asm.NEG: Neg, x86asm.NOT: Not,
+	x86asm.NOP: Nop, x86asm.PAUSE: Nop, x86asm.PREFETCHNTA: Nop, x86asm.PREFETCHT0: Nop,
+	x86asm.PREFETCHW: Nop,
+	x86asm.MOV:       Mov, x86asm.MOVZX: Movzx, x86asm.MOVSX: Movsx, x86asm.MOVSXD: Movsx,
+	x86asm.LEA: Lea,
+	x86asm.ADD: Add, x86asm.SUB: Sub, x86asm.AND: And, x86asm.OR: Or, x86asm.XOR: Xor,
+	x86asm.CMP: Cmp, x86asm.TEST: Test,
+	x86asm.ADC: Adc, x86asm.SBB: Sbb, x86asm.INC: Inc, x86asm.DEC: Dec, x86asm.NEG: Neg,
+	x86asm.NOT: Not,
 	x86asm.SHL: Shl, x86asm.SHR: Shr, x86asm.SAR: Sar, x86asm.ROL: Rol, x86asm.ROR: Ror,
 	x86asm.IMUL: Imul, x86asm.MUL: Mul, x86asm.DIV: Div, x86asm.IDIV: Idiv,
-	x86asm.CWD: Cwd, x86asm.CDQ: Cwd, x86asm.CQO: Cwd, x86asm.CBW: Cbw, x86asm.CWDE: Cbw, x86asm.CDQE: Cbw,
-	x86asm.BSF: Bsf, x86asm.BSR: Bsr, x86asm.TZCNT: Tzcnt, x86asm.LZCNT: Lzcnt, x86asm.POPCNT: Popcnt, x86asm.BSWAP: Bswap,
+	x86asm.CWD: Cwd, x86asm.CDQ: Cwd, x86asm.CQO: Cwd, x86asm.CBW: Cbw, x86asm.CWDE: Cbw,
+	x86asm.CDQE: Cbw,
+	x86asm.BSF:  Bsf, x86asm.BSR: Bsr, x86asm.TZCNT: Tzcnt, x86asm.LZCNT: Lzcnt,
+	x86asm.POPCNT: Popcnt, x86asm.BSWAP: Bswap,
 	x86asm.BT: Bt, x86asm.BTS: Bts, x86asm.BTR: Btr, x86asm.BTC: Btc,
 	x86asm.XCHG: Xchg, x86asm.XADD: Xadd, x86asm.CMPXCHG: Cmpxchg,
 	x86asm.JMP: Jmp, x86asm.CALL: Call, x86asm.RET: Ret, x86asm.PUSH: Push, x86asm.POP: Pop,
-	x86asm.MOVUPS: MovX, x86asm.MOVAPS: MovX, x86asm.MOVDQU: MovX, x86asm.MOVDQA: MovX, x86asm.MOVUPD: MovX, x86asm.MOVAPD: MovX,
+	x86asm.MOVUPS: MovX, x86asm.MOVAPS: MovX, x86asm.MOVDQU: MovX, x86asm.MOVDQA: MovX,
+	x86asm.MOVUPD: MovX, x86asm.MOVAPD: MovX,
 	x86asm.MOVQ: MovX8, x86asm.MOVSD_XMM: MovX8, x86asm.MOVD: MovX4, x86asm.MOVSS: MovX4,
 	x86asm.XORPS: XorX, x86asm.PXOR: XorX, x86asm.XORPD: XorX,
-	x86asm.PAND: AndX, x86asm.ANDPS: AndX, x86asm.ANDPD: AndX, x86asm.POR: OrX, x86asm.ORPS: OrX, x86asm.ORPD: OrX,
+	x86asm.PAND: AndX, x86asm.ANDPS: AndX, x86asm.ANDPD: AndX, x86asm.POR: OrX, x86asm.ORPS: OrX,
+	x86asm.ORPD:   OrX,
 	x86asm.MFENCE: Fence, x86asm.UD2: Undef, x86asm.INT: Undef,
 	x86asm.PCMPEQB: Cmpeqb, x86asm.PMOVMSKB: Movmskb,
-	x86asm.ADDSD: Float, x86asm.SUBSD: Float, x86asm.MULSD: Float, x86asm.DIVSD: Float, x86asm.SQRTSD: Float,
-	x86asm.ADDSS: Float, x86asm.SUBSS: Float, x86asm.MULSS: Float, x86asm.DIVSS: Float,
-	x86asm.CVTSI2SD: FromInt, x86asm.CVTTSD2SI: ToInt, x86asm.UCOMISD: CompareFP, x86asm.UCOMISS: CompareFP,
-	x86asm.STOSQ: Stos, x86asm.STOSB: Stos, x86asm.STOSD: Stos,
+	x86asm.ADDSD: Float, x86asm.SUBSD: Float, x86asm.MULSD: Float, x86asm.DIVSD: Float,
+	x86asm.SQRTSD: Float,
+	x86asm.ADDSS:  Float, x86asm.SUBSS: Float, x86asm.MULSS: Float, x86asm.DIVSS: Float,
+	x86asm.CVTSI2SD: FromInt, x86asm.CVTTSD2SI: ToInt, x86asm.UCOMISD: CompareFP,
+	x86asm.UCOMISS: CompareFP,
+	x86asm.STOSQ:   Stos, x86asm.STOSB: Stos, x86asm.STOSD: Stos,
 }
 
 // conditions are the condition codes by their numbers in the opcode.
-var conditions = map[string]uint8{"O": 0, "NO": 1, "B": 2, "AE": 3, "E": 4, "NE": 5, "BE": 6, "A": 7, "S": 8, "NS": 9,
+var conditions = map[string]uint8{"O": 0, "NO": 1, "B": 2, "AE": 3, "E": 4, "NE": 5, "BE": 6,
+	"A": 7, "S": 8, "NS": 9,
 	"P": 10, "NP": 11, "L": 12, "GE": 13, "LE": 14, "G": 15}
 
 // conditional finds the condition of a jump, a set or a move.
@@ -406,7 +417,8 @@ func (in *Insn) liveness() {
 		if in.Op == Adc || in.Op == Sbb {
 			in.Reads |= Flags
 		}
-		if in.dst == gpr && in.src == gpr && in.dr == in.sr && (in.Op == Xor || in.Op == Sub || in.Op == Sbb) {
+		if in.dst == gpr && in.src == gpr && in.dr == in.sr &&
+			(in.Op == Xor || in.Op == Sub || in.Op == Sbb) {
 			readDst, readSrc = false, false
 		}
 	case Inc, Dec, Not, Bswap: // CF at least stays: flags that were live before still are

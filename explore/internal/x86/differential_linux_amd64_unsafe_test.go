@@ -106,10 +106,11 @@ func randomInsn(r *rand.Rand) []byte {
 	return b
 }
 
-// testable reports whether an instruction can be executed alone: it leads on, leaves RSP and R15, and
-// its memory is where the test can put it.
+// testable reports whether an instruction can be executed alone: it leads on, leaves RSP and R15,
+// and its memory is where the test can put it.
 func testable(in *Insn) bool {
-	if in.Flow != Next || in.stack || in.Op == LoadG || in.Repeat || in.Op == Fence || in.Op == Nop {
+	if in.Flow != Next || in.stack || in.Op == LoadG || in.Repeat || in.Op == Fence ||
+		in.Op == Nop {
 		return false
 	}
 	reserved := GPR(rSP) | GPR(15)
@@ -125,7 +126,8 @@ func testable(in *Insn) bool {
 
 // form names an instruction's kind and those of its operands.
 func form(in *Insn) string {
-	return fmt.Sprintf("%d %d%d %d/%d acc%d three%v", in.Op, in.dst, in.src, in.size, in.ssize, in.Access, in.three)
+	return fmt.Sprintf("%d %d%d %d/%d acc%d three%v", in.Op, in.dst, in.src, in.size, in.ssize,
+		in.Access, in.three)
 }
 
 // execute interprets an instruction, with memory.
@@ -241,17 +243,21 @@ func TestDifferential(t *testing.T) {
 			}
 			defined := ^undefined(&in, count)
 			regs.R[rSP], regs.R[15] = n.R[rSP], n.R[15]
-			ok := n.R == regs.R && (fromNative(n.Flags)^regs.Flags)&defined == 0 && string(mem) == string(want)
+			ok := n.R == regs.R && (fromNative(n.Flags)^regs.Flags)&defined == 0 &&
+				string(mem) == string(want)
 			for i := range n.X {
-				ok = ok && (n.X[i] == regs.X[i] || in.Op == Float && isNaN(&in, n.X[i][0]) && isNaN(&in, regs.X[i][0]))
+				ok = ok && (n.X[i] == regs.X[i] ||
+					in.Op == Float && isNaN(&in, n.X[i][0]) && isNaN(&in, regs.X[i][0]))
 			}
 			if in.Op == Bswap && in.size == 2 {
 				ok = true // undefined
 			}
 			if !ok {
 				failures++
-				t.Errorf("% x (%s):\nbefore %x %05b\nprocessor   %x %05b\ninterpreter %x %05b\nmem %v\nX %x\n  %x", b[:in.Len], f,
-					before.R, before.Flags, n.R, fromNative(n.Flags), regs.R, regs.Flags, string(mem) == string(want), n.X[:4], regs.X[:4])
+				t.Errorf("% x (%s):\nbefore %x %05b\nprocessor   %x %05b\ninterpreter %x "+
+					"%05b\nmem %v\nX %x\n  %x", b[:in.Len], f,
+					before.R, before.Flags, n.R, fromNative(n.Flags), regs.R, regs.Flags,
+					string(mem) == string(want), n.X[:4], regs.X[:4])
 				if failures > 5 {
 					t.FailNow()
 				}
@@ -324,13 +330,15 @@ func TestReadsAndWrites(t *testing.T) {
 		same := string(mem1) == string(mem2) && (err1 == nil) == (err2 == nil)
 		for i := range uint8(16) {
 			d := one.R[i] ^ two.R[i]
-			same = same && (live&GPRLow(i) == 0 || d&0xff == 0) && (live&GPRRest(i) == 0 || d&^0xff == 0) &&
+			same = same && (live&GPRLow(i) == 0 || d&0xff == 0) &&
+				(live&GPRRest(i) == 0 || d&^0xff == 0) &&
 				(live&XMM(i) == 0 || one.X[i] == two.X[i])
 		}
 		same = same && (live&Flags == 0 || one.Flags == two.Flags)
 		if !same && err1 == nil {
 			failures++
-			t.Errorf("% x (%s): reads %x, writes %x, live %x:\n%x %05b\n%x %05b", b[:in.Len], form(&in), in.Reads, in.Writes, live, one.R, one.Flags, two.R, two.Flags)
+			t.Errorf("% x (%s): reads %x, writes %x, live %x:\n%x %05b\n%x %05b", b[:in.Len],
+				form(&in), in.Reads, in.Writes, live, one.R, one.Flags, two.R, two.Flags)
 			if failures > 5 {
 				t.FailNow()
 			}

@@ -226,8 +226,8 @@ func (in *Insn) Addr(r *Regs) uint64 {
 // Implicit reports whether the access is to the stack by PUSH, POP, CALL or RET.
 func (in *Insn) Implicit() bool { return in.stack }
 
-// StackDelta is by how much the instruction moves the stack pointer, as far as that is fixed. A call
-// leaves it in the end where it was.
+// StackDelta is by how much the instruction moves the stack pointer, as far as that is fixed. A
+// call leaves it in the end where it was.
 func (in *Insn) StackDelta() int32 {
 	switch in.Op {
 	case Push:
@@ -255,7 +255,8 @@ func (in *Insn) TakesStackAddress() (off int64, ok bool) {
 	switch {
 	case in.Op == Lea && in.Mem.Base == rSP && in.dr != rSP:
 		return in.Mem.Disp, true
-	case in.Op == Mov && in.src == gpr && in.sr == rSP && (in.dst == mem || in.dr != rSP && in.dr != rBP):
+	case in.Op == Mov && in.src == gpr && in.sr == rSP &&
+		(in.dst == mem || in.dr != rSP && in.dr != rBP):
 		return 0, true
 	}
 	return 0, false

@@ -43,14 +43,16 @@ const (
 	Notify                 // make CPU A's pending
 	Bind                   // make the channel
 	Unbind                 // free it
-	Sleep                  // goroutine A sleeps, in way B, until it is roused; V = 1, or 0 if it gave up, which it may if N is 1
-	Rouse                  // goroutine A's sleep ends, or its next one, in the way it is set to
-	SleepBy                // sets goroutine A's way to B
-	IsDone                 // V = 1 if what is waited for is to be given up
-	TakeWaiter             // V = a number in the table of waiters
-	DropWaiter             // gives number A back
-	Clock                  // V = the CPU's clock
-	Guess                  // V is 0 or 1: what the process, or chance, decides
+	// goroutine A sleeps, in way B, until it is roused; V = 1, or 0 if it gave up, which it may if
+	// N is 1
+	Sleep
+	Rouse      // goroutine A's sleep ends, or its next one, in the way it is set to
+	SleepBy    // sets goroutine A's way to B
+	IsDone     // V = 1 if what is waited for is to be given up
+	TakeWaiter // V = a number in the table of waiters
+	DropWaiter // gives number A back
+	Clock      // V = the CPU's clock
+	Guess      // V is 0 or 1: what the process, or chance, decides
 	NumKinds
 )
 

@@ -64,7 +64,8 @@ const (
 	byToken
 )
 
-// MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with Park.
+// MayGiveUp says how waiter i is parked from now on: with ParkUntil if d is possible, else with
+// Park.
 func (c Core) MayGiveUp(i uint32, d Done) {
 	by := uint64(byPermit)
 	if d.can {
@@ -76,7 +77,8 @@ func (c Core) MayGiveUp(i uint32, d Done) {
 // Park puts the goroutine to sleep until its waiter i is unparked.
 func (c Core) Park(i uint32, _ int) { c.exec(Sleep, 0, nil, uint64(i), byPermit) }
 
-// Bubbles says whether waits in bubbles of testing/synctest may block durably: in a model there are none.
+// Bubbles says whether waits in bubbles of testing/synctest may block durably: in a model there are
+// none.
 const Bubbles = false
 
 // Acquired does nothing.

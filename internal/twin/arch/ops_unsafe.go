@@ -130,7 +130,9 @@ func (c Core) Addr(w *Word) Addr { return c.Engine.Addr(w) }
 
 // ParkThread puts the CPU's thread to sleep while the cell holds v, and may return for no
 // reason.
-func (c Core) ParkThread(cell *U32, v uint32) { c.exec(Park, 4, unsafe.Pointer(cell), uint64(v), 0) }
+func (c Core) ParkThread(cell *U32, v uint32) {
+	c.exec(Park, 4, unsafe.Pointer(cell), uint64(v), 0)
+}
 
 // UnparkThread wakes n of the threads that sleep on the cell.
 func (c Core) UnparkThread(cell *U32, n uint32) {

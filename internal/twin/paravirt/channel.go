@@ -112,9 +112,11 @@ func (m *Machine) Rescue(i int) {
 //	(2) park while word==sleeping   (4) was sleeping: unpark
 //
 // All changes of the word are locked instructions. If (3) comes before (1), (1) fails and the
-// poller finds pending. If it comes after (1), the notifier sees sleeping and unparks;
-// an unpark that comes before the park finds the word changed, and park returns at once: that is what park must promise.
-func WordChannel(park func(c *CPU, word *arch.U32, v uint32), unpark func(c *CPU, cpu uint32, word *arch.U32)) ChannelOps {
+// poller finds pending. If it comes after (1), the notifier sees sleeping and unparks; an unpark
+// that comes before the park finds the word changed, and park returns at once: that is what park
+// must promise.
+func WordChannel(park func(c *CPU, word *arch.U32, v uint32),
+	unpark func(c *CPU, cpu uint32, word *arch.U32)) ChannelOps {
 	return ChannelOps{
 		Clear: func(c *CPU) { c.Xchg32(&c.channel().word, clear) },
 		Set:   func(c *CPU) { c.Xchg32(&c.channel().word, pending) },

@@ -25,7 +25,8 @@ type CPU struct {
 	// interrupt that came during one.
 	waits uint32
 
-	// watch is the lock that the CPU has announced it waits for, until its last look at it: see announce.go.
+	// watch is the lock that the CPU has announced it waits for, until its last look at it: see
+	// announce.go.
 	watch arch.Addr
 
 	nmi   bool
@@ -80,7 +81,8 @@ func (c *CPU) Bind() error {
 	return nil
 }
 
-// Unbind frees the event channel, if there is one. The CPU must be offline and hold and await no lock.
+// Unbind frees the event channel, if there is one. The CPU must be offline and hold and await no
+// lock.
 func (c *CPU) Unbind() {
 	if !c.Bound() {
 		return
@@ -106,8 +108,8 @@ func (c *CPU) SetOffline() { c.And32(&c.m.online[c.id/32], ^uint32(1<<(c.id%32))
 // Online reports whether others may look for the CPU.
 func (c *CPU) Online() bool { return c.Load32(&c.m.online[c.id/32])&(1<<(c.id%32)) != 0 }
 
-// Up brings the CPU up: bound, then online. If its channel can't be bound it is online all the same, as with
-// the 2008 seed: where a lock would block, it just spins. The error says why.
+// Up brings the CPU up: bound, then online. If its channel can't be bound it is online all the
+// same, as with the 2008 seed: where a lock would block, it just spins. The error says why.
 func (c *CPU) Up() error {
 	err := c.Bind()
 	c.SetOnline()

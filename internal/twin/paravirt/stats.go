@@ -17,17 +17,18 @@ type Event int
 // not here.
 const (
 	// The paravirtual queued lock.
-	HashHops       Event = iota // entries looked at per hashing, in all
-	KickUnlock                  // kicks sent by an unlock
-	KickWake                    // waits that a kick ended, of those whose latency is in LatencyWake
-	LatencyKick                 // ns spent in kicks, in all
-	LatencyWake                 // ns from a kick to the waiter running, in all
-	LockStealing                // acquisitions past the queue
-	SpuriousWakeup              // waits in the queue, not at its head, that ended with nothing changed
-	WaitAgain                   // waits at the head of the queue after a first one
-	WaitEarly                   // waits in the queue that began early, because the predecessor didn't run
-	WaitHead                    // waits at the head of the queue
-	WaitNode                    // waits in the queue
+	HashHops     Event = iota // entries looked at per hashing, in all
+	KickUnlock                // kicks sent by an unlock
+	KickWake                  // waits that a kick ended, of those whose latency is in LatencyWake
+	LatencyKick               // ns spent in kicks, in all
+	LatencyWake               // ns from a kick to the waiter running, in all
+	LockStealing              // acquisitions past the queue
+	// waits in the queue, not at its head, that ended with nothing changed
+	SpuriousWakeup
+	WaitAgain // waits at the head of the queue after a first one
+	WaitEarly // waits in the queue that began early, because the predecessor didn't run
+	WaitHead  // waits at the head of the queue
+	WaitNode  // waits in the queue
 
 	// The queued locks.
 	LockPending  // acquisitions by way of the pending bit
@@ -62,9 +63,12 @@ const (
 func (e Event) String() string {
 	return [NumEvents]string{
 		"pv_hash_hops", "pv_kick_unlock", "pv_kick_wake", "pv_latency_kick", "pv_latency_wake",
-		"pv_lock_stealing", "pv_spurious_wakeup", "pv_wait_again", "pv_wait_early", "pv_wait_head", "pv_wait_node",
-		"lock_pending", "lock_slowpath", "lock_use_node2", "lock_use_node3", "lock_use_node4", "lock_no_node",
-		"taken_slow", "taken_slow_nested", "taken_slow_pickup", "taken_slow_spurious", "released_slow", "released_slow_kicked",
+		"pv_lock_stealing", "pv_spurious_wakeup", "pv_wait_again", "pv_wait_early", "pv_wait_head",
+		"pv_wait_node",
+		"lock_pending", "lock_slowpath", "lock_use_node2", "lock_use_node3", "lock_use_node4",
+		"lock_no_node",
+		"taken_slow", "taken_slow_nested", "taken_slow_pickup", "taken_slow_spurious",
+		"released_slow", "released_slow_kicked",
 		"contended", "blocked", "event_kick", "event_wakeup", "event_unbound", "event_coalesced",
 	}[e]
 }

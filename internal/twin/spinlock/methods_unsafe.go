@@ -17,9 +17,9 @@ type methods[L any] struct {
 	Unlock      func(l *L, c *paravirt.CPU)
 }
 
-// of returns a lock's methods as functions of memory that goes by another type: the catalogue's Word, and
-// the front door's Raw. They are the methods themselves, not functions that call them: all pointers are passed
-// alike. Each of these types is a struct of one arch.Word.
+// of returns a lock's methods as functions of memory that goes by another type: the catalogue's
+// Word, and the front door's Raw. They are the methods themselves, not functions that call them:
+// all pointers are passed alike. Each of these types is a struct of one arch.Word.
 func of[To, L any](m methods[L]) methods[To] {
 	return *(*methods[To])(unsafe.Pointer(&m))
 }

@@ -7,10 +7,9 @@ import (
 	"example.com/pvlock/internal/twin/paravirt"
 )
 
-// QSpin is the native queued spinlock (seed 2015's series): four bytes, fair, and each waiter but the
-// first two spins on a cache line of its own CPU's. The first waiter waits on the lock
-// itself, by the pending bit, and needs no queue; the others are an MCS queue
-// of per-CPU nodes.
+// QSpin is the native queued spinlock (seed 2015's series): four bytes, fair, and each waiter but
+// the first two spins on a cache line of its own CPU's. The first waiter waits on the lock itself,
+// by the pending bit, and needs no queue; the others are an MCS queue of per-CPU nodes.
 //
 // It is the best lock here as long as every CPU runs, and stands still when a queued waiter's
 // doesn't.
@@ -28,7 +27,8 @@ func (l *QSpin) Lock(c *paravirt.CPU) {
 	}
 }
 
-// nativeSlow is the native slow path, outlined so that Lock can be inlined. In the table, (locked, pending, tail) before and after.
+// nativeSlow is the native slow path, outlined so that Lock can be inlined. In the table, (locked,
+// pending, tail) before and after.
 func nativeSlow(c *paravirt.CPU, w *arch.Word) {
 	a := c.Contend()
 	v := c.Load32(w.Whole())
@@ -37,7 +37,8 @@ func nativeSlow(c *paravirt.CPU, w *arch.Word) {
 	//	0,1,0 → 1,0,0
 	if v == pendingOnly {
 		var n uint32
-		v, n = c.SpinWhile32(w.Whole(), ^uint32(0), pendingOnly, paravirt.Rounds(c.Tunables().Pending, budgetPending))
+		v, n = c.SpinWhile32(w.Whole(), ^uint32(0), pendingOnly,
+			paravirt.Rounds(c.Tunables().Pending, budgetPending))
 		a.Rounds += uint64(n)
 	}
 

@@ -19,15 +19,17 @@ import (
 //   - A waiter saves which lock an outer context of its CPU waits for and puts it back; and if
 //     it takes its lock without blocking, it leaves the channel pending, so that the
 //     outer one looks again before it blocks (August 2008).
-//   - A waiter that is interrupted does not count as notified: another one is notified as well, for the interrupt may be
-//     waiting for what that one would do. (Linux notifies all, since 2013.)
+//   - A waiter that is interrupted does not count as notified: another one is notified as well, for
+//     the interrupt may be waiting for what that one would do. (Linux notifies all, since 2013.)
 //   - A CPU that is not online does not block (2013).
 //   - A CPU without an event channel is not kicked (2016), and a non-maskable interrupt
 //     does not block (2018).
-//   - A poll that ends with nothing pending is repeated without leaving the slow path (August 2008).
+//   - A poll that ends with nothing pending is repeated without leaving the slow path (August
+//     2008).
 //
-// And what Linux never mended: a waiter that has been notified, and has not looked yet, is not notified again, and no other
-// one is meanwhile (paravirt/announce.go). On Xen each notification is a hypercall, and on KVM an exit.
+// And what Linux never mended: a waiter that has been notified, and has not looked yet, is not
+// notified again, and no other one is meanwhile (paravirt/announce.go). On Xen each notification is
+// a hypercall, and on KVM an exit.
 //
 // What Linux also did for latency, to enable interrupts while blocked, has no
 // counterpart: here they are never disabled.
@@ -38,9 +40,9 @@ func (l *Xen) spinners() *arch.U16 { return l.word.Half(1) }
 
 // Lock takes the lock.
 func (l *Xen) Lock(c *paravirt.CPU) {
-	// Acquires: a compare-and-swap of the whole word, which Go inlines, where the
-	// byte exchange is a call. It fails also when the lock is free and a CPU is in the slow path; then
-	// lockContended exchanges. Its partner is the addition in Unlock.
+	// Acquires: a compare-and-swap of the whole word, which Go inlines, where the byte exchange is
+	// a call. It fails also when the lock is free and a CPU is in the slow path; then lockContended
+	// exchanges. Its partner is the addition in Unlock.
 	if !c.Cas32(l.word.Whole(), 0, 1) {
 		l.lockContended(c)
 	}
@@ -115,8 +117,9 @@ func (l *Xen) lockSlow(c *paravirt.CPU, a *paravirt.Acquisition) (got bool) {
 		c.Count(paravirt.TakenSlowSpurious)
 	}
 
-	// The order of the two doesn't matter. An unlocker may notify this CPU in between for nothing, or
-	// in the other order find it counted and not notify it: it has the lock, or looks once more below.
+	// The order of the two doesn't matter. An unlocker may notify this CPU in between for nothing,
+	// or in the other order find it counted and not notify it: it has the lock, or looks once more
+	// below.
 	c.Add16(l.spinners(), ^uint16(0))
 	c.Unannounce(&ann)
 	if !got {
@@ -138,8 +141,8 @@ func (l *Xen) Unlock(c *paravirt.CPU) {
 	}
 }
 
-// unlockSlow lets one of those who wait look. It uses the lock's address as a number only: the lock may be
-// gone.
+// unlockSlow lets one of those who wait look. It uses the lock's address as a number only: the lock
+// may be gone.
 func (l *Xen) unlockSlow(c *paravirt.CPU) {
 	c.Count(paravirt.ReleasedSlow)
 	c.WakeWaiter(c.Addr(&l.word))

@@ -13,11 +13,11 @@ import (
 // the same accesses, of the same width, in the same order. [Xen] is the same lock
 // mended.
 //
-// The lock is a byte. A waiter spins Tunables.Spin rounds (2^10 in the code, 2^16 in the text) in one go,
-// exchanging whenever it sees the byte 0; then it says on its CPU which lock it waits for,
-// counts itself in the lock, and blocks on its event channel. An unlocker that finds the count non-zero
-// notifies the first online CPU that says it waits for this lock. A wake-up is a
-// hint: the woken CPU starts over. Unfair.
+// The lock is a byte. A waiter spins Tunables.Spin rounds (2^10 in the code, 2^16 in the text) in
+// one go, exchanging whenever it sees the byte 0; then it says on its CPU which lock it waits for,
+// counts itself in the lock, and blocks on its event channel. An unlocker that finds the count
+// non-zero notifies the first online CPU that says it waits for this lock. A wake-up is a hint: the
+// woken CPU starts over. Unfair.
 //
 // Its faults, each of which a scenario of the model checker finds:
 //

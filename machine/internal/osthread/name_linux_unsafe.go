@@ -18,5 +18,6 @@ func renameThread(name string) (formerly string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return unix.ByteSliceToString(old[:]), unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(p)), 0, 0, 0)
+	return unix.ByteSliceToString(old[:]), unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(p)),
+		0, 0, 0)
 }

@@ -24,7 +24,8 @@ type BringUp func(c *paravirt.CPU) (tearDown func(), err error)
 
 // Run runs body on each CPU of pv, on threads confined to hostCPUs; see machine.Machine. Each
 // thread calls bringUp, if that is not nil, before its CPU comes up.
-func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(), body func(c *paravirt.CPU)) (machine.Usage, error) {
+func Run(pv *paravirt.Machine, hostCPUs []int, bringUp BringUp, ready func(),
+	body func(c *paravirt.CPU)) (machine.Usage, error) {
 	n := pv.CPUs()
 	restore := raiseProcs(n + spareProcs)
 	defer restore()

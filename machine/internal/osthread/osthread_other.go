@@ -11,7 +11,8 @@ import (
 // be confined to fewer.
 func CheckAffinity(cpus []int) error {
 	if n := runtime.NumCPU(); len(cpus) != n {
-		return fmt.Errorf("on %s threads can't be confined to %d of %d CPUs: use all", runtime.GOOS, len(cpus), n)
+		return fmt.Errorf("on %s threads can't be confined to %d of %d CPUs: use all", runtime.GOOS,
+			len(cpus), n)
 	}
 	return nil
 }

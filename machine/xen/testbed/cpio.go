@@ -44,7 +44,8 @@ func (c *cpio) entry(name string, mode uint32, major, minor int, text []byte) {
 	const owner, links, time, checksum = 0, 1, 0, 0
 	header := "070701"
 	for _, field := range []int{
-		c.inode, int(mode), owner, owner, links, time, len(text), 0, 0, major, minor, len(name) + 1, checksum,
+		c.inode, int(mode), owner, owner, links, time, len(text), 0, 0, major, minor, len(name) + 1,
+		checksum,
 	} {
 		header += fmt.Sprintf("%08x", field)
 	}

@@ -38,7 +38,8 @@ func dom0() {
 
 func serve() error {
 	for _, m := range []struct{ what, where, kind string }{
-		{"dev", "/dev", "devtmpfs"}, {"proc", "/proc", "proc"}, {"sys", "/sys", "sysfs"}, {"tmp", "/tmp", "tmpfs"},
+		{"dev", "/dev", "devtmpfs"}, {"proc", "/proc", "proc"}, {"sys", "/sys", "sysfs"},
+		{"tmp", "/tmp", "tmpfs"},
 	} {
 		if err := unix.Mount(m.what, m.where, m.kind, 0, ""); err != nil {
 			return fmt.Errorf("mounting %s: %w", m.where, err)
@@ -86,7 +87,8 @@ func work(say *json.Encoder) error {
 			return fmt.Errorf("loading %s: %w", m, err)
 		}
 	}
-	b := &boot{Kernel: kernelLog("spinlock", "Hypervisor detected", "Booting paravirtualized", "Xen version", "smp: Brought up")}
+	b := &boot{Kernel: kernelLog("spinlock", "Hypervisor detected", "Booting paravirtualized",
+		"Xen version", "smp: Brought up")}
 	b.Facts = host.Collect()
 	b.Xen, _ = xen.Inspect()
 	if err := say.Encode(message{Boot: b}); err != nil {
@@ -99,8 +101,10 @@ func work(say *json.Encoder) error {
 	}{
 		{stepDoctor, []string{"/bin/pvlock", "doctor", "--interval", "100ms"}, nil},
 		{stepTests, []string{"/bin/xen.test", "-test.v", "-test.timeout=210s"}, nil},
-		{stepBench, []string{"/bin/pvlock", "bench", "--on", "xen", "--locks", strings.Join(benchLocks, ","), "--overcommit", benchOvercommit, "--rounds", "2",
-			"--duration", duration.String(), "--json", "/tmp/bench.json", "--benchfmt", "/tmp/bench.txt"}, []string{"/tmp/bench.json", "/tmp/bench.txt"}},
+		{stepBench, []string{"/bin/pvlock", "bench", "--on", "xen", "--locks",
+			strings.Join(benchLocks, ","), "--overcommit", benchOvercommit, "--rounds", "2",
+			"--duration", duration.String(), "--json", "/tmp/bench.json", "--benchfmt",
+			"/tmp/bench.txt"}, []string{"/tmp/bench.json", "/tmp/bench.txt"}},
 	} {
 		if err := say.Encode(message{Step: run(s.name, s.command, s.files)}); err != nil {
 			return err

@@ -30,7 +30,8 @@ func main() {
 	if os.Getpid() == 1 {
 		dom0()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM,
+		syscall.SIGHUP)
 	code := testbed(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -45,10 +46,13 @@ type options struct {
 func testbed(ctx context.Context, args []string) int {
 	var o options
 	f := flag.NewFlagSet("testbed", flag.ContinueOnError)
-	f.StringVar(&o.debs, "debs", "", "keep the packages in `dir`, and take those that are there (default: fetch them, and keep none)")
+	f.StringVar(&o.debs, "debs", "",
+		"keep the packages in `dir`, and take those that are there (default: fetch them, and "+
+			"keep none)")
 	f.StringVar(&o.json, "json", "", "write the result of the bench to a `file`")
 	f.StringVar(&o.benchfmt, "benchfmt", "", "write it for benchstat to a `file`")
-	f.DurationVar(&o.duration, "duration", time.Second, "how long each lock is measured, in each round at each overcommit")
+	f.DurationVar(&o.duration, "duration", time.Second,
+		"how long each lock is measured, in each round at each overcommit")
 	f.DurationVar(&o.limit, "limit", 5*time.Minute, "for how long the emulated machine may run")
 	f.BoolVar(&o.verbose, "v", false, "show both consoles, and all output of the tests")
 	if err := f.Parse(args); err != nil {
@@ -83,7 +87,8 @@ var errLimit = errors.New("the time was up")
 func (o *options) run(ctx context.Context) (bad []string, err error) {
 	began := time.Now()
 	progress := func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "testbed: %4.0fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+		fmt.Fprintf(os.Stderr, "testbed: %4.0fs  %s\n", time.Since(began).Seconds(),
+			fmt.Sprintf(format, args...))
 	}
 	dir, err := os.MkdirTemp("", "pvlock-xen-")
 	if err != nil {
@@ -112,10 +117,12 @@ func (o *options) run(ctx context.Context) (bad []string, err error) {
 	}
 
 	progress("booting %s on %d emulated CPUs", filepath.Base(p.xen), cpus)
-	limited, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("%w: %v for the emulated machine; see -limit", errLimit, o.limit))
+	limited, cancel := context.WithTimeoutCause(ctx, o.limit,
+		fmt.Errorf("%w: %v for the emulated machine; see -limit", errLimit, o.limit))
 	defer cancel()
 	console := new(bytes.Buffer)
-	m := &emulated{parts: p, dir: dir, initramfs: initramfs, console: console, arguments: []string{"-duration", o.duration.String()}}
+	m := &emulated{parts: p, dir: dir, initramfs: initramfs, console: console,
+		arguments: []string{"-duration", o.duration.String()}}
 	if o.verbose {
 		m.console = io.MultiWriter(console, os.Stderr)
 	}
@@ -139,7 +146,8 @@ func (o *options) run(ctx context.Context) (bad []string, err error) {
 	if err := o.keep(v); err != nil {
 		return bad, err
 	}
-	progress("%d tests passed, %d findings; QEMU used %.0f s of CPU time", v.tests, len(bad), m.used.Seconds())
+	progress("%d tests passed, %d findings; QEMU used %.0f s of CPU time", v.tests, len(bad),
+		m.used.Seconds())
 	return bad, nil
 }
 

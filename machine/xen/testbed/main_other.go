@@ -9,6 +9,7 @@ import (
 )
 
 func main() {
-	fmt.Fprintf(os.Stderr, "testbed: this is %s/%s: it needs linux/amd64 with apt-get\n", runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(os.Stderr, "testbed: this is %s/%s: it needs linux/amd64 with apt-get\n",
+		runtime.GOOS, runtime.GOARCH)
 	os.Exit(2)
 }

@@ -39,7 +39,8 @@ func fetch(ctx context.Context, debs, tree string) (parts, error) {
 		return p, err
 	}
 	if len(missing) > 0 {
-		if _, err := output(ctx, debs, "apt-get", append([]string{"download", "-q"}, missing...)...); err != nil {
+		if _, err := output(ctx, debs, "apt-get",
+			append([]string{"download", "-q"}, missing...)...); err != nil {
 			return p, err
 		}
 	}
@@ -86,9 +87,10 @@ func missingPackages(ctx context.Context, debs string, qemu bool) (missing []str
 	if !qemu || have("qemu-system-x86_") {
 		return missing, nil
 	}
-	// What an installation would install, that isn't installed yet: lines "Inst NAME (…". Those that it would
-	// replace, "Inst NAME [VERSION] (…", serve as they are.
-	plan, err := output(ctx, "", "apt-get", "-s", "install", "--no-install-recommends", "qemu-system-x86")
+	// What an installation would install, that isn't installed yet: lines "Inst NAME (…". Those
+	// that it would replace, "Inst NAME [VERSION] (…", serve as they are.
+	plan, err := output(ctx, "", "apt-get", "-s", "install", "--no-install-recommends",
+		"qemu-system-x86")
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +106,14 @@ func dependency(ctx context.Context, meta, prefix string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, m := range regexp.MustCompile(`(?m)^ *\|?Depends: (\S+)`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ *\|?Depends: (\S+)`).
+		FindAllStringSubmatch(text, -1) {
 		if strings.HasPrefix(m[1], prefix) {
 			return m[1], nil
 		}
 	}
-	return "", fmt.Errorf("apt-cache knows no %s* of the package %s: have its lists fetched, by apt-get update, or give the packages by -debs", prefix, meta)
+	return "", fmt.Errorf("apt-cache knows no %s* of the package %s: have its lists fetched, by "+
+		"apt-get update, or give the packages by -debs", prefix, meta)
 }
 
 // output runs a command and returns what it prints.
@@ -122,17 +126,21 @@ func output(ctx context.Context, dir, name string, args ...string) (string, erro
 	out, err := cmd.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%w: on a system without it, give the packages by -debs, and have QEMU and dpkg-deb installed", err)
+		return "", fmt.Errorf("%w: on a system without it, give the packages by -debs, and have "+
+			"QEMU and dpkg-deb installed", err)
 	case err != nil:
-		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err,
+			strings.TrimSpace(stderr.String()))
 	}
 	return string(out), nil
 }
 
 // wanted is what is unpacked.
 var wanted = map[bool]*regexp.Regexp{
-	false: regexp.MustCompile(`^boot/(xen-.*\.gz|vmlinuz-.*)$|/drivers/xen/xen-(evtchn|privcmd)\.ko`),
-	true:  regexp.MustCompile(`^usr/bin/qemu-system-x86_64$|^(usr/)?lib/|^usr/share/(qemu|seabios)/`),
+	false: regexp.MustCompile(`^boot/(xen-.*\.gz|vmlinuz-.*)$|/drivers/xen/xen-(evtchn|` +
+		`privcmd)\.ko`),
+	true: regexp.MustCompile(`^usr/bin/qemu-system-x86_64$|^(usr/)?lib/|^usr/share/(qemu|` +
+		`seabios)/`),
 }
 
 // unpackAll unpacks what is wanted of the packages in a directory.
@@ -148,7 +156,8 @@ func unpackAll(ctx context.Context, debs, tree string, qemu bool) error {
 	}
 	for _, deb := range all {
 		base := filepath.Base(deb)
-		system := strings.HasPrefix(base, "linux-image-") || strings.HasPrefix(base, "xen-hypervisor-")
+		system := strings.HasPrefix(base, "linux-image-") ||
+			strings.HasPrefix(base, "xen-hypervisor-")
 		if !system && !qemu {
 			continue
 		}

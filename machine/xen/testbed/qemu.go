@@ -38,13 +38,14 @@ const (
 
 // commandLine returns QEMU's arguments. Messages is the socket of the second serial port.
 func (e *emulated) commandLine(xen, messages string) []string {
-	// SMAP and SMEP crash dom0 on the emulated CPU. What protects a real machine from its programs only
-	// costs time. Xen's clock differs between CPUs by milliseconds when the emulator's threads lose their CPUs
-	// as Xen sets it; their time-stamp counters are one and the same.
+	// SMAP and SMEP crash dom0 on the emulated CPU. What protects a real machine from its programs
+	// only costs time. Xen's clock differs between CPUs by milliseconds when the emulator's threads
+	// lose their CPUs as Xen sets it; their time-stamp counters are one and the same.
 	const (
 		model    = "max,-smap,-smep"
 		xenArgs  = "console=com1 com1=115200 loglvl=warning spec-ctrl=no xpti=no"
-		dom0Args = "console=hvc0 rdinit=/init panic=1 loglevel=4 mitigations=off clocksource=tsc tsc=reliable"
+		dom0Args = "console=hvc0 rdinit=/init panic=1 loglevel=4 mitigations=off clocksource=tsc " +
+			"tsc=reliable"
 	)
 	args := []string{
 		"-M", "q35", "-accel", "tcg,thread=multi", "-cpu", model,
@@ -52,7 +53,8 @@ func (e *emulated) commandLine(xen, messages string) []string {
 		"-display", "none", "-vga", "none", "-nic", "none", "-monitor", "none", "-no-reboot",
 		"-serial", "stdio", "-serial", "unix:" + messages,
 		"-kernel", xen, "-append", fmt.Sprintf("%s dom0_mem=%dM", xenArgs, dom0MB),
-		"-initrd", fmt.Sprintf("%s %s -- %s,%s", e.kernel, dom0Args, strings.ReplaceAll(strings.Join(e.arguments, " "), ",", ",,"), e.initramfs),
+		"-initrd", fmt.Sprintf("%s %s -- %s,%s", e.kernel, dom0Args,
+			strings.ReplaceAll(strings.Join(e.arguments, " "), ",", ",,"), e.initramfs),
 	}
 	if e.tree != "" {
 		for _, data := range []string{"qemu", "seabios"} {

@@ -17,22 +17,31 @@ import (
 
 // good returns what dom0 says when all is as it should be.
 func good() []*message {
-	b := &result.Bench{Command: []string{"pvlock"}, Host: result.Host{Hypervisor: "Xen", Emulated: true}}
+	b := &result.Bench{Command: []string{"pvlock"},
+		Host: result.Host{Hypervisor: "Xen", Emulated: true}}
 	for _, lock := range benchLocks {
 		b.Runs = append(b.Runs, result.Run{
-			Lock: lock, Machine: bench.OnXen, CPUs: cpus, VCPUs: overcommitted * cpus, Round: 1, AcquisitionsTotal: 1000,
-			Counters: map[string]uint64{"event_kick": 10, "event_wakeup": 9},
+			Lock: lock, Machine: bench.OnXen, CPUs: cpus, VCPUs: overcommitted * cpus, Round: 1,
+			AcquisitionsTotal: 1000,
+			Counters:          map[string]uint64{"event_kick": 10, "event_wakeup": 9},
 		})
 	}
 	return []*message{
 		{Boot: &boot{
-			Kernel: []string{"<4>[ 3.3] cpu 0 spinlock event irq 25", "<4>[ 3.4] cpu 1 spinlock event irq 35"},
-			Facts:  host.Facts{Hypervisor: host.Is(host.Hypervisor{Name: "Xen", Source: "cpuid"}), Emulated: true, NumCPUs: cpus},
-			Xen:    xen.Info{Version: "4.17.7", Guest: "PV", Scheduler: "credit2"},
+			Kernel: []string{"<4>[ 3.3] cpu 0 spinlock event irq 25",
+				"<4>[ 3.4] cpu 1 spinlock event irq 35"},
+			Facts: host.Facts{Hypervisor: host.Is(host.Hypervisor{Name: "Xen", Source: "cpuid"}),
+				Emulated: true, NumCPUs: cpus},
+			Xen: xen.Info{Version: "4.17.7", Guest: "PV", Scheduler: "credit2"},
 		}},
-		{Step: &step{Name: stepDoctor, Output: packed("Xen   Xen 4.17.7, guest PV, scheduler credit2; event channels are usable\n")}},
-		{Step: &step{Name: stepTests, Output: packed("--- PASS: TestContract (1.00s)\n    --- PASS: TestContract/Ring (0.10s)\n--- SKIP: " + expectedSkip + " (0.00s)\n")}},
-		{Step: &step{Name: stepBench, Files: map[string]packed{"bench.json": written(b), "bench.txt": packed("Benchmark")}}},
+		{Step: &step{Name: stepDoctor,
+			Output: packed("Xen   Xen 4.17.7, guest PV, scheduler credit2; event channels are " +
+				"usable\n")}},
+		{Step: &step{Name: stepTests,
+			Output: packed("--- PASS: TestContract (1.00s)\n    --- PASS: TestContract/Ring " +
+				"(0.10s)\n--- SKIP: " + expectedSkip + " (0.00s)\n")}},
+		{Step: &step{Name: stepBench,
+			Files: map[string]packed{"bench.json": written(b), "bench.txt": packed("Benchmark")}}},
 	}
 }
 
@@ -65,25 +74,40 @@ func TestTheVerdictFindsWhatIsNotAsItShouldBe(t *testing.T) {
 	}{
 		{"all is well", func(all []*message) []*message { return all }, ""},
 		{"nothing said", func([]*message) []*message { return nil }, "did not say"},
-		{"no bench", func(all []*message) []*message { return all[:benches] }, "nothing was measured"},
-		{"dom0 gave up", func(all []*message) []*message { return append(all, &message{Failed: "no modules"}) }, "no modules"},
-		{"the kernel chose other locks", func(all []*message) []*message { all[boots].Boot.Kernel = nil; return all }, "for 0 CPUs"},
+		{"no bench", func(all []*message) []*message { return all[:benches] },
+			"nothing was measured"},
+		{"dom0 gave up",
+			func(all []*message) []*message { return append(all, &message{Failed: "no modules"}) },
+			"no modules"},
+		{"the kernel chose other locks",
+			func(all []*message) []*message { all[boots].Boot.Kernel = nil; return all },
+			"for 0 CPUs"},
 		{"another hypervisor", func(all []*message) []*message {
-			all[boots].Boot.Facts.Hypervisor = host.Is(host.Hypervisor{Name: "KVM", Source: "cpuid"})
+			all[boots].Boot.Facts.Hypervisor =
+				host.Is(host.Hypervisor{Name: "KVM", Source: "cpuid"})
 			return all
 		}, "KVM"},
 		{"not by CPUID", func(all []*message) []*message {
-			all[boots].Boot.Facts.Hypervisor = host.Is(host.Hypervisor{Name: "Xen", Source: "/sys/hypervisor/type"})
+			all[boots].Boot.Facts.Hypervisor =
+				host.Is(host.Hypervisor{Name: "Xen", Source: "/sys/hypervisor/type"})
 			return all
 		}, "not Xen by cpuid"},
-		{"not known to be emulated", func(all []*message) []*message { all[boots].Boot.Facts.Emulated = false; return all }, "don't say so"},
-		{"no scheduler", func(all []*message) []*message { all[boots].Boot.Xen.Scheduler = ""; return all }, "not all is known"},
-		{"the doctor knows no channels", func(all []*message) []*message { all[doctors].Step.Output = nil; return all }, "pvlock doctor doesn't say"},
+		{"not known to be emulated",
+			func(all []*message) []*message { all[boots].Boot.Facts.Emulated = false; return all },
+			"don't say so"},
+		{"no scheduler",
+			func(all []*message) []*message { all[boots].Boot.Xen.Scheduler = ""; return all },
+			"not all is known"},
+		{"the doctor knows no channels",
+			func(all []*message) []*message { all[doctors].Step.Output = nil; return all },
+			"pvlock doctor doesn't say"},
 		{"a test fails", func(all []*message) []*message {
-			all[tests].Step.Output, all[tests].Step.Exit = packed("--- FAIL: TestContract (1.00s)\n"), 1
+			all[tests].Step.Output, all[tests].Step.Exit = packed("--- FAIL: TestContract "+
+				"(1.00s)\n"), 1
 			return all
 		}, "TestContract failed"},
-		{"a test dies", func(all []*message) []*message { all[tests].Step.Exit = 2; return all }, "exit status 2"},
+		{"a test dies", func(all []*message) []*message { all[tests].Step.Exit = 2; return all },
+			"exit status 2"},
 		{"tests are skipped", func(all []*message) []*message {
 			all[tests].Step.Output = packed("--- SKIP: TestContract (0.00s)\n")
 			return all
@@ -117,7 +141,9 @@ func TestTheVerdictFindsWhatIsNotAsItShouldBe(t *testing.T) {
 			return all
 		}, "xen was not measured"},
 		{"of real CPUs", func(all []*message) []*message {
-			all[benches].Step.Files["bench.json"] = packed(strings.Replace(string(all[benches].Step.Files["bench.json"]), `"emulated": true`, `"emulated": false`, 1))
+			all[benches].Step.Files["bench.json"] =
+				packed(strings.Replace(string(all[benches].Step.Files["bench.json"]),
+					`"emulated": true`, `"emulated": false`, 1))
 			return all
 		}, "not of an emulated Xen"},
 	} {
@@ -158,12 +184,18 @@ func TestAnArchiveIsWhatTheKernelReads(t *testing.T) {
 	if err := c.close(); err != nil {
 		t.Fatal(err)
 	}
-	want := "070701" + "00000001" + "000081ed" + "00000000" + "00000000" + "00000001" + "00000000" + "00000005" +
-		"00000000" + "00000000" + "00000000" + "00000000" + "00000005" + "00000000" + "init\x00\x00" + "hello\x00\x00\x00" +
-		"070701" + "00000002" + "00002180" + "00000000" + "00000000" + "00000001" + "00000000" + "00000000" +
-		"00000000" + "00000000" + "00000005" + "00000001" + "0000000c" + "00000000" + "dev/console\x00\x00\x00" +
-		"070701" + "00000003" + "00000000" + "00000000" + "00000000" + "00000001" + "00000000" + "00000000" +
-		"00000000" + "00000000" + "00000000" + "00000000" + "0000000b" + "00000000" + "TRAILER!!!\x00\x00\x00\x00"
+	want := "070701" + "00000001" + "000081ed" + "00000000" + "00000000" + "00000001" + "00000000" +
+		"00000005" +
+		"00000000" + "00000000" + "00000000" + "00000000" + "00000005" + "00000000" +
+		"init\x00\x00" + "hello\x00\x00\x00" +
+		"070701" + "00000002" + "00002180" + "00000000" + "00000000" + "00000001" + "00000000" +
+		"00000000" +
+		"00000000" + "00000000" + "00000005" + "00000001" + "0000000c" + "00000000" +
+		"dev/console\x00\x00\x00" +
+		"070701" + "00000003" + "00000000" + "00000000" + "00000000" + "00000001" + "00000000" +
+		"00000000" +
+		"00000000" + "00000000" + "00000000" + "00000000" + "0000000b" + "00000000" +
+		"TRAILER!!!\x00\x00\x00\x00"
 	if have := out.String(); have != want {
 		t.Errorf("have %q\nwant %q", have, want)
 	}

@@ -66,8 +66,8 @@ func (v *verdict) heard(m *message) {
 
 var spinlockEvent = regexp.MustCompile(`cpu (\d+) spinlock event irq \d+`)
 
-// boot holds our detection against the kernel's: it has chosen Xen's locks if it has bound an event channel
-// for each of its CPUs.
+// boot holds our detection against the kernel's: it has chosen Xen's locks if it has bound an event
+// channel for each of its CPUs.
 func (v *verdict) boot(b *boot) {
 	v.boots++
 	fmt.Fprintln(v.out, "the kernel's log:")
@@ -75,7 +75,8 @@ func (v *verdict) boot(b *boot) {
 		fmt.Fprintln(v.out, "  ", line)
 	}
 	f := b.Facts
-	fmt.Fprintf(v.out, "ours: hypervisor %v, emulated: %v\n      %s\n      %d CPUs, %s, kernel %s\n",
+	fmt.Fprintf(v.out,
+		"ours: hypervisor %v, emulated: %v\n      %s\n      %d CPUs, %s, kernel %s\n",
 		f.Hypervisor, f.Emulated, b.Xen, f.NumCPUs, f.CPUModel, f.Kernel)
 	events := make(map[string]bool)
 	for _, line := range b.Kernel {
@@ -145,7 +146,8 @@ func (v *verdict) testing(s *step) {
 }
 
 func (v *verdict) benched(s *step) {
-	fmt.Fprintf(v.out, "\n%s: exit %d, %.1f s\n\n%s", strings.Join(s.Command, " "), s.Exit, s.Seconds, s.Output)
+	fmt.Fprintf(v.out, "\n%s: exit %d, %.1f s\n\n%s", strings.Join(s.Command, " "), s.Exit,
+		s.Seconds, s.Output)
 	if s.Exit != 0 {
 		v.fail("the bench ended with exit status %d", s.Exit)
 	}
@@ -156,7 +158,8 @@ func (v *verdict) benched(s *step) {
 	}
 	v.bench, v.benchfmt = b, s.Files["bench.txt"]
 	if b.Host.Hypervisor != "Xen" || !b.Host.Emulated {
-		v.fail("the result is of %s, emulated: %v; not of an emulated Xen", b.Host.Hypervisor, b.Host.Emulated)
+		v.fail("the result is of %s, emulated: %v; not of an emulated Xen", b.Host.Hypervisor,
+			b.Host.Emulated)
 	}
 	v.runs(b)
 }
@@ -168,7 +171,8 @@ func (v *verdict) runs(b *result.Bench) {
 		var total, kicks, wakeups, blocked, lost, violations uint64
 		for i := range b.Runs {
 			r := &b.Runs[i]
-			if r.Lock != lock || r.Machine != bench.OnXen || r.VCPUs != overcommitted*cpus || r.Interrupted || r.TimedOut {
+			if r.Lock != lock || r.Machine != bench.OnXen || r.VCPUs != overcommitted*cpus ||
+				r.Interrupted || r.TimedOut {
 				continue
 			}
 			total += r.AcquisitionsTotal
@@ -178,7 +182,9 @@ func (v *verdict) runs(b *result.Bench) {
 			lost += r.LostWakeups
 			violations += r.Violations
 		}
-		fmt.Fprintf(v.out, "  %-12s %s acquisitions, %d violations, %d slow, %d events sent, %d waits ended pending, %d lost wake-ups\n",
+		fmt.Fprintf(v.out,
+			"  %-12s %s acquisitions, %d violations, %d slow, %d events sent, %d waits ended "+
+				"pending, %d lost wake-ups\n",
 			lock, strconv.FormatUint(total, 10), violations, blocked, kicks, wakeups, lost)
 		switch {
 		case total == 0:
@@ -188,14 +194,17 @@ func (v *verdict) runs(b *result.Bench) {
 		case lost > 0 && !losesWakeups(lock):
 			v.fail("%s lost %d wake-ups", lock, lost)
 		case kicks == 0 || wakeups == 0:
-			v.fail("%s sent %d events and was woken by %d: the channels were not used", lock, kicks, wakeups)
+			v.fail("%s sent %d events and was woken by %d: the channels were not used", lock, kicks,
+				wakeups)
 		}
 	}
 }
 
 // losesWakeups says whether a lock is kept with a fault that loses some.
 func losesWakeups(lock string) bool {
-	return slices.ContainsFunc(spinlock.Kinds(), func(k spinlock.Kind) bool { return k.Name == lock && k.LosesWakeups })
+	return slices.ContainsFunc(spinlock.Kinds(), func(k spinlock.Kind) bool {
+		return k.Name == lock && k.LosesWakeups
+	})
 }
 
 // end returns what is not as it should be.

@@ -51,13 +51,16 @@ func TestTextThatCannotHaveATwinIsRefused(t *testing.T) {
 			t.Errorf("%q: %v, want an error about %q", c.text, err, c.want)
 		}
 	}
-	if _, _, err := File("p/f.go", []byte("package p\n\nimport \"errors\"\n\nvar Err = errors.New(\"e\")\n"), nil); err != nil {
+	if _, _, err := File("p/f.go",
+		[]byte("package p\n\nimport \"errors\"\n\nvar Err = errors.New(\"e\")\n"), nil); err != nil {
 		t.Errorf("an error made once: %v", err)
 	}
 }
 
 func TestTwinKeepsItsLines(t *testing.T) {
-	text := "package p\n\nimport (\n\t\"example.com/pvlock/internal/arch\"\n\t\"example.com/pvlock/paravirt\"\n)\n\nfunc f(c arch.Core) {\n\tc.Add16(nil, 1)\n}\n"
+	text := "package p\n\nimport " +
+		"(\n\t\"example.com/pvlock/internal/arch\"\n\t\"example.com/pvlock/paravirt\"\n)\n\nfunc " +
+		"f(c arch.Core) {\n\tc.Add16(nil, 1)\n}\n"
 	out, _, err := File("p/f.go", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +70,8 @@ func TestTwinKeepsItsLines(t *testing.T) {
 		t.Fatalf("%d lines became %d", len(before), len(after))
 	}
 	for i, line := range before {
-		want := strings.ReplaceAll(strings.ReplaceAll(line, "internal/arch", "internal/twin/arch"), "pvlock/paravirt", "pvlock/internal/twin/paravirt")
+		want := strings.ReplaceAll(strings.ReplaceAll(line, "internal/arch", "internal/twin/arch"),
+			"pvlock/paravirt", "pvlock/internal/twin/paravirt")
 		if after[i+HeaderLines] != want {
 			t.Errorf("line %d: %q, want %q", i+1, after[i+HeaderLines], want)
 		}
@@ -76,12 +80,14 @@ func TestTwinKeepsItsLines(t *testing.T) {
 
 // The mutex's methods aren't told which CPU executes them; in the twin the receiver knows.
 func TestMethodsOfTheMutexHaveACPU(t *testing.T) {
-	text := "package pvlock\n\nimport \"example.com/pvlock/internal/arch\"\n\nfunc (m *Mutex) F() {\n\tvar c arch.Core\n\tf(arch.Core{}, c)\n}\n\nfunc g() { f(arch.Core{}) }\n"
+	text := "package pvlock\n\nimport \"example.com/pvlock/internal/arch\"\n\nfunc (m *Mutex) " +
+		"F() {\n\tvar c arch.Core\n\tf(arch.Core{}, c)\n}\n\nfunc g() { f(arch.Core{}) }\n"
 	out, _, err := File("mutex/mutex.go", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"gen from mutex.go;", "\tc := coreOf(m)\n\tf(coreOf(m), c)\n", "func g() { f(arch.Core{}) }"} {
+	for _, want := range []string{"gen from mutex.go;", "\tc := coreOf(m)\n\tf(coreOf(m), c)\n",
+		"func g() { f(arch.Core{}) }"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -115,7 +121,8 @@ func f() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Use{{"p/f.go:6:Add16", "Unused", 0}, {"p/f.go:8:Cmpxchg8", "ComparedToOld", 0}, {"p/f.go:10:Xchg8", "Compared", 0}}
+	want := []Use{{"p/f.go:6:Add16", "Unused", 0}, {"p/f.go:8:Cmpxchg8", "ComparedToOld", 0},
+		{"p/f.go:10:Xchg8", "Compared", 0}}
 	if !slices.Equal(uses, want) {
 		t.Errorf("%v, want %v", uses, want)
 	}
