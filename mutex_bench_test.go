@@ -6,7 +6,8 @@ import "testing"
 // benchstat compares them:
 //
 //	go test -bench '^BenchmarkMutex' -count 10 . | tee pvlock.txt
-//	(cd $(go env GOROOT)/src/sync && go test -run '^$' -bench '^BenchmarkMutex' -count 10) | tee sync.txt
+//	cd $(go env GOROOT)/src/sync
+//	go test -run '^$' -bench '^BenchmarkMutex' -count 10 | tee sync.txt
 //
 // "pvlock bench mutex" runs both in one process, interleaved, which is the better comparison.
 

@@ -301,8 +301,7 @@ func someoneSleeps(m *Mutex) {
 	}
 }
 
-// Who holds a Spinlock may unlock a Mutex: whoever waits for that, and however it is handed over,
-// the P stays.
+// The holder of a Spinlock may unlock a Mutex: whichever way it is handed over, the P stays.
 func TestUnlockOfAMutexWithASpinlock(t *testing.T) {
 	arch.NoSpin(true)
 	defer arch.NoSpin(false)

@@ -21,7 +21,7 @@ type MutexCounts struct {
 	// Slept is how many of those who waited slept, once or more, whether they got the mutex or gave
 	// up.
 	Slept uint64
-	// HandedOver is how often the mutex was reserved for who took it.
+	// HandedOver is how often the mutex was reserved for the goroutine that took it.
 	HandedOver uint64
 	// GaveUp is how often LockContext returned an error.
 	GaveUp uint64

@@ -139,7 +139,7 @@ func isHeldUp(m sync.Locker) {
 	m.Unlock() //nolint:staticcheck // an empty critical section is the point
 }
 
-// The mutex profile charges each unlock for the delay of all who waited meanwhile, and for no more
+// The mutex profile charges each unlock for the delay of all waiters meanwhile, and for no more
 // (go.dev/issue/61015): a holder of 100 ms with waiters behind it is charged for nearly everything,
 // and they, with their empty sections, for nearly nothing.
 func TestMutexProfileChargesWhoDelays(t *testing.T) {

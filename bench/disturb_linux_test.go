@@ -24,6 +24,6 @@ func TestBusyCountsTheCPUsThatItIsAskedFor(t *testing.T) {
 		t.Error("a counter that nobody counts is taken for a value")
 	}
 	if _, known := busy("cpu0 1 x 0 0 0 0 0 0\n", []int{0}); known {
-		t.Error("what is no number is taken for a value")
+		t.Error("what is not a number is taken for a value")
 	}
 }

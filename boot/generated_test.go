@@ -46,7 +46,8 @@ func must(err error) {
 func main() {
 	r, err := boot.Boot(boot.Config{Patch: boot.PatchOn})
 	must(err)
-	m, err := paravirt.New(paravirt.Config{CPUs: 1, Channel: paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}})
+	sleepless := paravirt.ChannelOps{Poll: func(*paravirt.CPU) {}}
+	m, err := paravirt.New(paravirt.Config{CPUs: 1, Channel: sleepless})
 	must(err)
 	c := m.CPU(0)
 	all := func() {

@@ -51,7 +51,7 @@ type Beneath struct {
 	Online     host.Fact[int]      `json:"cpus_online"`
 	Possible   host.Fact[int]      `json:"cpus_possible"`
 	GOMAXPROCS int                 `json:"gomaxprocs"`
-	// QuotaCPUs is 0 if there is no limit.
+	// QuotaCPUs is 0 without a limit.
 	QuotaCPUs host.Fact[float64] `json:"quota_cpus"`
 	// Crowded says whether the CPUs are fought for.
 	Crowded host.Fact[bool] `json:"crowded"`

@@ -55,8 +55,8 @@ func Goroutines(c Client) Client {
 }
 
 // GivingUp is n goroutines that each take a mutex k times. Goroutine i may give up at any time if
-// bit i of who is set. Otherwise it waits without a context, except that goroutine 1 waits with one
-// that is never done.
+// its bit in who is set. Otherwise it waits without a context, except that goroutine 1 waits with
+// one that is never done.
 func GivingUp(n, k int, who uint8) Client {
 	return Goroutines(Client{
 		Name: fmt.Sprintf("%d×%d, %d may give up", n, k, bits.OnesCount8(who)),

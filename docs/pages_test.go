@@ -202,7 +202,8 @@ func TestDiagramsAreWhatMermaidUnderstands(t *testing.T) {
 }
 
 var scenario = regexp.MustCompile(
-	"`((?:xen2008|xen2008text|pvqspin2015|pvqspin|qspin|mutex)-[a-z0-9-]+|patched-late)`|--scenario ([a-z0-9,-]+)")
+	"`((?:xen2008|xen2008text|pvqspin2015|pvqspin|qspin|mutex)-[a-z0-9-]+|patched-late)`" +
+		"|--scenario ([a-z0-9,-]+)")
 
 func TestEachScenarioThatIsNamedExistsAndEachIsNamed(t *testing.T) {
 	unnamed := make(map[string]bool)

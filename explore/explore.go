@@ -57,7 +57,7 @@ type Config struct {
 	Buffer int
 	// Final runs alone when all bodies have returned and all stores have reached memory.
 	Final func()
-	// MaxStates and MaxTime end an exploration early; 0 is no bound.
+	// MaxStates and MaxTime end an exploration early; 0 means no bound.
 	MaxStates int
 	MaxTime   time.Duration
 	// AllowIncomplete makes Test pass when a bound ended the exploration.
@@ -122,7 +122,7 @@ type Result struct {
 	Transitions int `json:"transitions"`
 	Depth       int `json:"depth"` // of the search, in steps
 	Ends        int `json:"ends"`  // states in which all bodies have returned
-	// explorations until nothing new was learned of who touches what
+	// explorations until nothing new was learned of which thread touches what
 	Rounds  int           `json:"rounds"`
 	Elapsed time.Duration `json:"elapsed_ns"` // of all rounds
 	// StateBytes is what a visited state takes in the set of visited states, on average.

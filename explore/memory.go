@@ -10,9 +10,10 @@ import (
 )
 
 // Memory is the process's own, read in place, until somebody writes it: then the aligned eight
-// bytes become a cell, which is part of the state. Who reads and who writes each cell is learned on
-// the way. A cell that no other thread touches, or that nobody writes, makes no scheduling point.
-// When such a fact turns out wrong, the exploration begins again with what it has learned.
+// bytes become a cell, which is part of the state. Which threads read and write each cell is
+// learned on the way. A cell that no other thread touches, or that nobody writes, makes no
+// scheduling point. When such a fact turns out wrong, the exploration begins again with what it has
+// learned.
 
 // Synthetic addresses, which no process has.
 const (

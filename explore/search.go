@@ -428,7 +428,7 @@ func (w *worker) expandLevel() {
 	}
 }
 
-// bounds ends the exploration, or a round that is known to be in vain, when it has gone far enough.
+// bounds ends the exploration, or a round that is known to be useless, when it has gone far enough.
 func (w *worker) bounds() {
 	x := w.x
 	n := int(x.visited.n.Load())

@@ -16,7 +16,7 @@ import (
 // kernel enforces by taking the CPUs away for the rest of each period.
 type Quota struct {
 	// CPUs is the tightest limit over its period: 1.5 is 150 ms of CPU time in each 100 ms.
-	// 0 is no limit.
+	// 0 means no limit.
 	CPUs float64
 	// Period is how often it is given.
 	Period time.Duration

@@ -61,7 +61,7 @@ func TestHypervisor(t *testing.T) {
 			nil, Hypervisor{Unnamed, "cpuid", nil}, false},
 		{"others go by their signature", fakeCPU(true, bhyve), nil,
 			Hypervisor{"bhyve bhyve", "cpuid", []Leaf{bhyve}}, false},
-		{"bytes that are no text are no signature",
+		{"bytes other than text are not a signature",
 			fakeCPU(true, Leaf{0x40000000, 0x40000001, "\x01\x02"}), nil,
 			Hypervisor{Unnamed, "cpuid", nil}, false},
 		{"no bit, no leaves", fakeCPU(false, kvm), nil, Hypervisor{None, "cpuid", nil}, false},

@@ -19,7 +19,7 @@ func TestCPUTime(t *testing.T) {
 		{"a kernel without guest time", "cpu  1 1 1 1 1 1 1 5\n", 5, 12, false},
 		{"the sum is found though it is not first", "intr 5\ncpu 0 0 0 0 0 0 0 1\n", 1, 1, false},
 		{"a kernel without steal time is an error", "cpu  1 1 1 1 1 1 1\n", 0, 0, true},
-		{"what is no number is an error", "cpu  1 1 1 x 1 1 1 1\n", 0, 0, true},
+		{"a word in place of a number is an error", "cpu  1 1 1 x 1 1 1 1\n", 0, 0, true},
 		{"a negative number is an error", "cpu  1 1 1 -1 1 1 1 1\n", 0, 0, true},
 		{"single CPUs only is an error", "cpu0 1 1 1 1 1 1 1 1\n", 0, 0, true},
 		{"the line twice is an error", "cpu 1 1 1 1 1 1 1 1\ncpu 1 1 1 1 1 1 1 1\n", 0, 0, true},

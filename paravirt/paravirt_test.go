@@ -232,7 +232,8 @@ func TestNodesNestFourDeep(t *testing.T) {
 }
 
 func TestCountersHaveLinuxNames(t *testing.T) {
-	want := strings.Fields(`pv_hash_hops pv_kick_unlock pv_kick_wake pv_latency_kick pv_latency_wake pv_lock_stealing
+	want := strings.Fields(`pv_hash_hops pv_kick_unlock pv_kick_wake pv_latency_kick pv_latency_wake
+		pv_lock_stealing
 		pv_spurious_wakeup pv_wait_again pv_wait_early pv_wait_head pv_wait_node
 		lock_pending lock_slowpath lock_use_node2 lock_use_node3 lock_use_node4 lock_no_node`)
 	for i, name := range want {

@@ -101,20 +101,31 @@ type seen struct {
 }
 
 const lookAround = `(() => {
-	const inside = (a, b) => a.width > 0 && a.height > 0 && a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
-	const out = {Overflow: document.scrollingElement.scrollWidth - innerWidth, Dark: matchMedia("(prefers-color-scheme: dark)").matches, Series: [], Blank: [], Tracks: 0, Small: 100,
-		Folded: [...document.querySelectorAll("table")].filter(t => !t.checkVisibility({contentVisibilityAuto: true}) || t.getBoundingClientRect().height == 0).length};
+	const inside = (a, b) => a.width > 0 && a.height > 0 &&
+		a.left >= b.left - 1 && a.right <= b.right + 1 &&
+		a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
+	const folded = t => !t.checkVisibility({contentVisibilityAuto: true}) ||
+		t.getBoundingClientRect().height == 0;
+	const out = {
+		Overflow: document.scrollingElement.scrollWidth - innerWidth,
+		Dark: matchMedia("(prefers-color-scheme: dark)").matches,
+		Series: [], Blank: [], Tracks: 0, Small: 100,
+		Folded: [...document.querySelectorAll("table")].filter(folded).length,
+	};
 	for (const figure of document.querySelectorAll("figure")) {
 		const svg = figure.querySelector("svg.plot"), box = svg.getBoundingClientRect();
 		for (const s of svg.querySelectorAll("g.series")) {
-			const points = [...s.querySelectorAll(".point")].filter(p => inside(p.getBoundingClientRect(), box));
+			const points = [...s.querySelectorAll(".point")].filter(
+				p => inside(p.getBoundingClientRect(), box));
 			out.Series.push(figure.id + "/" + s.dataset.series + ": " + points.length);
 		}
-		const tracks = [...svg.querySelectorAll("g.track")].filter(s => s.querySelector("path.bar"));
+		const tracks = [...svg.querySelectorAll("g.track")].filter(
+			s => s.querySelector("path.bar"));
 		out.Tracks += tracks.length;
 		if (!svg.querySelector("g.series .point") && !tracks.length) out.Blank.push(figure.id);
+		const scale = box.width / svg.viewBox.baseVal.width;
 		if (figure.className != "timeline") for (const text of svg.querySelectorAll("text"))
-			out.Small = Math.min(out.Small, parseFloat(getComputedStyle(text).fontSize) * box.width / svg.viewBox.baseVal.width);
+			out.Small = Math.min(out.Small, parseFloat(getComputedStyle(text).fontSize) * scale);
 	}
 	return out;
 })()`

@@ -31,7 +31,7 @@ type Explored struct {
 	Transitions int64 `json:"transitions"`
 	Depth       int   `json:"depth"`
 	// Ends is in how many states all bodies have returned. Rounds is how often it was begun again
-	// because something new was learned of who touches what.
+	// because something new was learned of which thread touches what.
 	Ends       int64   `json:"ends"`
 	Rounds     int     `json:"rounds"`
 	Elapsed    int64   `json:"elapsed_ns"`

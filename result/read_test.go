@@ -64,14 +64,17 @@ func TestReadingAnyKindRefuses(t *testing.T) {
 		`{"schema":"fio/3"}`: "not a result of pvlock",
 		`{"schema":"pvlock/sim/2"}`: "newer pvlock: its schema is pvlock/sim/2, this program " +
 			"reads up to pvlock/sim/1",
-		`{"schema":"pvlock/doctor/1"}`:                                                     "another kind of result",
-		`{"schema":"pvlock/sim/1"}`:                                                        "incomplete: no command",
-		`{"schema":"pvlock/check/1","runs":[null]}`:                                        "run 1 is null",
-		`{"schema":"pvlock/check/1","runs":[],"scenarios":[{"name":"n"}]}`:                 "scenario 1 is null",
-		`{"schema":"pvlock/check/1","runs":[{"lock":"x","finding":{"rows":[{"cpu":5}]}}]}`: "step 1 is of another shape",
-		`{"schema":"pvlock/mutex/1","command":["x"],"cells":[{}]}`:                         "cell 1 has no group",
-		`{"schema":"pvlock/bench-unlock/1"}`:                                               "no rounds",
-		`{"schema":"pvlock/torture/1","command":["x"],"runs":[{"lock":"x"}]}`:              "run 1 has no machine",
+		`{"schema":"pvlock/doctor/1"}`: "another kind of " +
+			"result",
+		`{"schema":"pvlock/sim/1"}`: "incomplete: no " +
+			"command",
+		`{"schema":"pvlock/check/1","runs":[null]}`:                        "run 1 is null",
+		`{"schema":"pvlock/check/1","runs":[],"scenarios":[{"name":"n"}]}`: "scenario 1 is null",
+		`{"schema":"pvlock/check/1","runs":` +
+			`[{"lock":"x","finding":{"rows":[{"cpu":5}]}}]}`: "step 1 is of another shape",
+		`{"schema":"pvlock/mutex/1","command":["x"],"cells":[{}]}`:            "has no group",
+		`{"schema":"pvlock/bench-unlock/1"}`:                                  "no rounds",
+		`{"schema":"pvlock/torture/1","command":["x"],"runs":[{"lock":"x"}]}`: "has no machine",
 	} {
 		_, err := Read(strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) ||

@@ -89,7 +89,7 @@ func (r *TortureRun) Complete() bool { return !r.Interrupted && r.Failed == "" }
 // The kinds of findings.
 const (
 	FindingExclusion = "exclusion" // two vCPUs held a lock at once
-	// all who wait for a free lock sleep, and nobody will wake them
+	// all waiters of a free lock sleep, and nobody will wake them
 	FindingLost = "lost wake-up"
 	// nobody gets anywhere, and it is no lost wake-up that can be seen
 	FindingNoProgress = "no progress"

@@ -76,7 +76,7 @@ var patched bool
 
 // Install fills the three tables in one step: all or, with an error, none. Then it calls patch, if
 // that is not nil, with what the doors' calls come to now; patch reports whether it has replaced
-// any of them, be it for a moment. No CPU comes up before that is done; but CPUs that never came up
+// any of them, even for a moment. No CPU comes up before that is done; but CPUs that never came up
 // may take free locks and release them, and so run the code meanwhile.
 func Install(ops Ops, patch func(calls []Call) bool) error {
 	if !ops.Queued.whole() || !ops.Ticket.whole() || !ops.Raw.whole() {

@@ -3,7 +3,7 @@ package spinlock
 import "slices"
 
 // A Call is a function of a front door, and what a call of it comes to with the tables
-// as they are. Whoever patches programs may put the one in place of the other.
+// as they are. A patcher may put the one in place of the other.
 type Call struct {
 	// Name says which it is: "Queued.Unlock".
 	Name string
@@ -23,7 +23,7 @@ type CallIs uint8
 const (
 	// ACall is an operation like any other.
 	ACall CallIs = iota
-	// AStore is nothing but a store-release of a zero byte at the address that is the first
+	// AStore is a store-release of a zero byte and no more, at the address that is the first
 	// argument.
 	AStore
 	// Nothing does nothing.
@@ -86,6 +86,8 @@ func ownCode() []uintptr {
 
 // nothing returns the entries of the operations that do nothing.
 func nothing() []uintptr {
-	return []uintptr{codeOf(waitNothing), codeOf(kickNothing), codeOf(ticketSpinNothing),
-		codeOf(ticketKickNothing)}
+	return []uintptr{
+		codeOf(waitNothing), codeOf(kickNothing),
+		codeOf(ticketSpinNothing), codeOf(ticketKickNothing),
+	}
 }

@@ -2,6 +2,6 @@
 
 package spinlock
 
-// unlockIsStore says that the native unlock is nothing but the store of a byte. Where the race
+// unlockIsStore says that the native unlock is just the store of a byte. Where the race
 // detector has to see it, or misuse is looked for, it is more.
 const unlockIsStore = !debug

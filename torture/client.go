@@ -45,9 +45,9 @@ func (g *guarded) enter(c arch.Core, me uint32) (n uint32, whole bool) {
 // leave is the second half: it writes the other lines, and reports whether nobody has been here
 // since enter.
 //
-// Who comes in between finds the lines torn, or somebody's name; who has come and gone has counted
-// all lines, and left no name; who stays leaves its own. An update that is lost is found by the
-// sums. Counting alone would see only the last.
+// A client that comes in between finds the lines torn, or a name; one that has come and gone has
+// counted all lines, and left no name; one that stays leaves its own. An update that is lost is
+// found by the sums. Counting alone would see only the last.
 func (g *guarded) leave(c arch.Core, me, n uint32) (alone bool) {
 	second, third := c.Load32(&g.second.count)+1, c.Load32(&g.third.count)+1
 	c.Store32(&g.second.count, second)

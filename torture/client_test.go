@@ -117,7 +117,7 @@ func TestAWatchTellsALostWakeUpFromASlowOne(t *testing.T) {
 		set  func(w *crowd)
 		lost bool
 	}{
-		{"all who wait sleep, nobody has it", func(w *crowd) {
+		{"all waiters sleep, nobody has it", func(w *crowd) {
 			w.set(0, locking, 0, 0, true)
 			w.set(1, locking, 0, 0, true)
 		}, true},

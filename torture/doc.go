@@ -12,14 +12,14 @@
 // # What must hold
 //
 // Exclusion is told by data: three cache lines that the lock protects are updated one after the
-// other, and a name stands in one of them meanwhile. Who takes the lock finds the lines in
-// agreement and no name, who releases it finds its own name and its own counts; otherwise somebody
-// else was there. A counter alone misses whoever comes and goes between two updates. The sums of
-// all counts are compared at the end: that finds updates that were lost.
+// other, and a name stands in one of them meanwhile. A locker finds the lines in agreement and no
+// name, an unlocker finds its own name and its own counts; otherwise somebody else was there. A
+// counter alone misses whoever comes and goes between two updates. The sums of all counts are
+// compared at the end: that finds updates that were lost.
 //
-// A wake-up is lost when all who wait for a lock sleep with nothing pending, and nobody holds it or
-// is in the middle of its Unlock: then nobody is left who would wake them. That is no matter of
-// time, and no pause of the whole process, however long, looks like it. What is slow is told apart:
+// A wake-up is lost when all waiters of a lock sleep with nothing pending, and nobody holds it or
+// is in the middle of its Unlock: then nobody is left who would wake them. Time does not come into
+// it, and no pause of the whole process, however long, looks like it. What is slow is told apart:
 // somebody is awake who has the lock, wants it, or is about to wake the others. The watchdog sees
 // sleep on event channels alone; of the mutex and the spinlock that a program imports, which sleep
 // by themselves, it can only say that nobody gets anywhere.

@@ -8,11 +8,11 @@ import (
 // watch tells, look by look, how the clients get on, and a lost wake-up from a slow one. Locks 0 to
 // maxLocks-1 are the arena's, those after them the groups' objects.
 //
-// A wake-up is lost when nobody holds a lock, or is in the middle of releasing it, and all who wait
-// for it sleep with nothing pending: then nobody is left who would wake them. Two looks that follow
-// each other and between which nothing has changed make it certain, however long they were apart.
-// While anybody is awake who wants the lock or has it, it is slow, however long it takes: he may
-// have lost his CPU.
+// A wake-up is lost when nobody holds a lock, or is in the middle of releasing it, and all its
+// waiters sleep with nothing pending: then nobody is left who would wake them. Two looks that
+// follow each other and between which nothing has changed make it certain, however long they were
+// apart. While anybody is awake who wants the lock or has it, it is slow, however long it takes: he
+// may have lost his CPU.
 type watch struct {
 	clients []client
 	// asleep reports whether vCPU i sleeps with nothing pending.

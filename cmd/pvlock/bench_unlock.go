@@ -18,8 +18,8 @@ func benchUnlockCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlock",
 		Short: "Measure what the unlock of a lock that nobody waits for costs, patched and not",
-		Long: `Measure what the unlock of a lock that nobody waits for costs: a store where it is called, a branch
-on a bool, a call through the table of operations, and both of the latter's
+		Long: `Measure what the unlock of a lock that nobody waits for costs: a store where it is
+called, a branch on a bool, a call through the table of operations, and both of the latter's
 patched forms. All in one run, interleaved.`,
 		Example: `  pvlock bench unlock
   pvlock bench unlock --rounds 101 --json - | jq '.ways[] | [.name, .pair_ns]'`,

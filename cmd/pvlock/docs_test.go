@@ -464,7 +464,9 @@ func blocksOf(name, text string) (blocks []block) {
 			}
 		case in != nil:
 			command, prompted := strings.CutPrefix(strings.TrimSpace(line), "$ ")
-			if prompted || !console {
+			if last := len(in.lines) - 1; last >= 0 && strings.HasSuffix(in.lines[last], " \\") {
+				in.lines[last] = strings.TrimSuffix(in.lines[last], "\\") + command // it goes on
+			} else if prompted || !console {
 				in.lines = append(in.lines, command)
 			}
 		case fenced:

@@ -130,7 +130,8 @@ func TestDoctorNamesTheGroupThatIsThrottled(t *testing.T) {
 	// The group above has a tenth of a CPU, the process's own four, and a neighbour uses that up.
 	d := doctored(t, `mkdir $G/in
 		echo 10000 >$G/cpu.cfs_quota_us 2>/dev/null || echo "10000 100000" >$G/cpu.max
-		echo 400000 >$G/in/cpu.cfs_quota_us 2>/dev/null || echo "400000 100000" >$G/in/cpu.max 2>/dev/null || true
+		echo 400000 >$G/in/cpu.cfs_quota_us 2>/dev/null ||
+			echo "400000 100000" >$G/in/cpu.max 2>/dev/null || true
 		echo $$ >$G/in/cgroup.procs`,
 		`sh -c 'while :; do :; done' & B=$!; (sleep 3; kill $B) >/dev/null 2>&1 &`, "1s")
 	x, ok := d.Throttled.Get()
@@ -261,7 +262,9 @@ func TestDoctorGoesByPressureInItsIntervalAndNotByTheLoad(t *testing.T) {
 	// That of the group, if there is one, is hidden.
 	const over = `
 		mount --bind $T/cpu /proc/pressure/cpu
-		for d in /sys/fs/cgroup /sys/fs/cgroup/unified; do [ ! -e $d/cpu.pressure ] || mount -t tmpfs none $d; done`
+		for d in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+			[ ! -e $d/cpu.pressure ] || mount -t tmpfs none $d
+		done`
 	for _, c := range []struct {
 		name, script, interval string
 		crowded                bool

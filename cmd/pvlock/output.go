@@ -19,9 +19,9 @@ type output[T any] struct {
 // outputs are open files that wait for their result.
 type outputs[T any] []openOutput[T]
 
-// openOutput is where a result is written. A regular file is written anew beside the old one, and
-// takes its name once it is whole: so the old one is there until the new one is, also on a disk
-// that is full. A pipe or a device is written itself.
+// openOutput is where a result is written. A regular file is written beside the old one, and takes
+// its name once it is whole: so the old one is there until the new one is, also on a disk that is
+// full. A pipe or a device is written itself.
 type openOutput[T any] struct {
 	output[T]
 	w      io.Writer

@@ -178,7 +178,7 @@ func TestStdoutByAnotherNameIsRefused(t *testing.T) {
 	}
 }
 
-// What a scenario shows only beyond a bound is no fault of the lock.
+// A scenario that a bound cut short shows nothing of the lock.
 func TestAScenarioThatABoundCutIsNoFinding(t *testing.T) {
 	got := finish(t, pvlock(t, "check", "--scenario", "xen2008-fence", "--states", "3"))
 	if got.code != exitUsage || !strings.Contains(got.stdout, "cut by a bound") ||

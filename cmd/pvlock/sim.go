@@ -58,12 +58,11 @@ is preempted or blocked, with an arrow from each kick to the wake-up it makes.
 
 Costs are in whole ns. Their defaults are a server's of some years ago; --calibrate measures
 this machine's and writes them to --costs, which everything else reads. --validate measures the
-locks on this machine's threads at overcommit 1, 2 and 4,
-simulates the same, and compares: they agree if they are within a factor of ` + fmt.Sprint(
-			sim.Within) + ` where the lock has not
-collapsed, and of ` + fmt.Sprint(
-			sim.WithinCollapsed) + ` where it has, if locks that differ by more than 15 % come in the same order, and if the same
-locks collapse. If not, the exit code is 1.
+locks on this machine's threads at overcommit 1, 2 and 4, simulates the same, and compares: they
+agree if they are within a factor of
+` + fmt.Sprint(sim.Within) + ` where the lock has not collapsed, and of
+` + fmt.Sprint(sim.WithinCollapsed) + ` where it has, if locks that differ by more than 15 % come in
+the same order, and if the same locks collapse. If not, the exit code is 1.
 
 A sweep that is too long for one machine is divided with --shard I/N. Without that, I and N are
 taken from JOB_COMPLETION_INDEX and PVLOCK_SHARDS (a Kubernetes Indexed Job; see

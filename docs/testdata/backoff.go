@@ -5,9 +5,9 @@ import (
 	"example.com/pvlock/paravirt"
 )
 
-// Backoff is test-and-set with exponential backoff (T. E. Anderson, 1990): who has looked in vain
-// looks again later, and each time waits twice as long. The holder keeps its cache
-// line for longer than with [TAS]. Unfair, and more so than TAS: who has waited for long looks seldom.
+// Backoff is test-and-set with exponential backoff (T. E. Anderson, 1990): a waiter that finds the
+// lock taken looks again later, and waits twice as long each time. The holder keeps its cache line
+// for longer than with [TAS]. Unfair, and more so than TAS: an old waiter looks seldom.
 type Backoff struct{ word arch.Word } // 0 free, 1 held
 
 // maxDelay is after how many rounds a waiter looks again at the latest: some µs.

@@ -8,7 +8,7 @@ import (
 
 // A crowd is the goroutines that sleep for one lock on one semaphore, instead of one each.
 // Goroutines do so while the mutex profile is on: then the runtime charges an unlock for the delay
-// of all who wait, and not only of the one that it wakes, nor for what was charged to others before
+// of all waiters, and not only of the one that it wakes, nor for what was charged to others before
 // (go.dev/issue/61015). It costs what a semaphore for each gains otherwise: a collection that
 // shrinks the stacks of n goroutines in one semaphore's queue takes time of the order of n²
 // (go.dev/issue/81957).

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Whoever wakes in a crowd has the waiter that was unparked, whatever the order in which they fell
+// A goroutine that wakes in a crowd has the waiter that was unparked, in whatever order they fell
 // asleep.
 func TestWhoWakesInACrowdTakesTheWaiterOver(t *testing.T) {
 	if !CanBlame {

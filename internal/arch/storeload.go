@@ -17,7 +17,7 @@ import "runtime"
 // milliseconds after the first call, and for good where a sandbox refuses the membarrier.
 func (c Core) FenceAll() {
 	if !membarrier.execute() {
-		// Who waits for a FenceAll is about to sleep.
+		// The caller of FenceAll is about to sleep.
 		c.mustNotHold()
 		stopTheWorld()
 	}

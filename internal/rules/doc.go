@@ -11,5 +11,7 @@
 //     8 and 16 bits are parts of a word.
 //   - unsafe: package unsafe is imported by files whose names say so.
 //   - named: a test that a comment names is there.
+//   - lines: a line of Go or of a page has at most 100 columns.
+//   - words: some words are not written: a headless who, paraphrases, praise.
 //   - generated: what lies in the twin's directories was generated.
 package rules

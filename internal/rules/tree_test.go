@@ -124,6 +124,8 @@ var rules = map[string]func(t *testing.T, root string) []finding{
 	"generated": generated,
 	"examples":  examples,
 	"named":     namedTests,
+	"lines":     lines,
+	"words":     words,
 }
 
 func TestTheRepositoryKeepsTheRules(t *testing.T) {

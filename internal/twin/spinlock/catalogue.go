@@ -29,7 +29,7 @@ type Kind struct {
 	// LosesWakeups says that it is known to, and is kept as it is.
 	LosesWakeups bool
 	// MaxCPUs is how many CPUs a machine may have on which it is used, if each may wait in all its
-	// contexts. Whoever brings lock and machine together holds them to it.
+	// contexts. Those that bring lock and machine together enforce it.
 	MaxCPUs int
 
 	// Tunables are its parameters, spelled out: the values that its text has for those that a

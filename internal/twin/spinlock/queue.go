@@ -10,7 +10,7 @@ import (
 // What the queued locks have in common: the word, and the queue.
 //
 //	bits 0–7    locked    1 held; 3 (slow) held, and the head of the queue sleeps
-//	bits 8–15   pending   1: a waiter in front of the queue (native), or its head and awake (hybrid)
+//	bits 8–15   pending   1: a waiter in front of the queue (native), or its awake head (hybrid)
 //	bits 16–17  tail      index of the last waiter's node among its CPU's four
 //	bits 18–31  tail      its CPU's number plus one; tail 0: no queue
 //

@@ -51,8 +51,8 @@ func TestTextThatCannotHaveATwinIsRefused(t *testing.T) {
 			t.Errorf("%q: %v, want an error about %q", c.text, err, c.want)
 		}
 	}
-	if _, _, err := File("p/f.go",
-		[]byte("package p\n\nimport \"errors\"\n\nvar Err = errors.New(\"e\")\n"), nil); err != nil {
+	text := "package p\n\nimport \"errors\"\n\nvar Err = errors.New(\"e\")\n"
+	if _, _, err := File("p/f.go", []byte(text), nil); err != nil {
 		t.Errorf("an error made once: %v", err)
 	}
 }
