@@ -258,7 +258,9 @@ func diagnoseProcs(f Facts) Finding {
 		}
 	}
 	d := find("GOMAXPROCS", f.CPUs, text)
+	_, known := f.CPUs.Get()
 	switch {
+	case !known: // NumCPUs is a guess
 	case f.GOMAXPROCS > f.NumCPUs:
 		d.Advice = fmt.Sprintf("Go's threads take the CPUs from each other: lower GOMAXPROCS to "+
 			"%d, or use pv locks", f.NumCPUs)

@@ -203,3 +203,17 @@ func TestWhatIsNotKnownIsSaidAndIsNoZero(t *testing.T) {
 		}
 	}
 }
+
+// What rests on a guess of the CPUs is no ground for advice.
+func TestNoAdviceOnCPUsThatAreNotKnown(t *testing.T) {
+	for _, procs := range []int{1, 3} {
+		f := Facts{NumCPUs: 2, GOMAXPROCS: procs, CPUs: UnknownFact[[]int]("refused")}
+		if d := diagnoseProcs(f); d.Advice != "" {
+			t.Errorf("GOMAXPROCS %d: %q", procs, d.Advice)
+		}
+		f.CPUs = Is([]int{0, 1})
+		if d := diagnoseProcs(f); d.Advice == "" {
+			t.Errorf("GOMAXPROCS %d on two CPUs that are known: no advice", procs)
+		}
+	}
+}
