@@ -1,5 +1,5 @@
 // Package pvlock has a mutex and a spinlock for Go programs, made for machines that are
-// shared: where whoever holds a lock may not be running.
+// shared: where the holder of a lock may not be running.
 //
 //	sync.Mutex   everything else; RWMutex; Cond over a lock
 //	Mutex        a sync.Mutex whose uncontended Lock and Unlock take half the time

@@ -179,8 +179,8 @@ func (t *table) details(out *strings.Builder, vcpus int) {
 	tw.Flush()
 }
 
-// finding writes, in a sentence, what the table shows: who keeps most of its throughput
-// at the highest overcommit, and who has collapsed.
+// finding writes, in a sentence, what the table shows: which locks keep most of their
+// throughput at the highest overcommit, and which have collapsed.
 func (t *table) finding(out *strings.Builder) {
 	first, last := t.cols[0], t.cols[len(t.cols)-1]
 	if first == last {

@@ -163,7 +163,3 @@ func operations(d Decision) (ops spinlock.Ops, err error) {
 	}
 	return ops, nil
 }
-
-// NativeUnlock reports whether the queued lock's unlock is the native one: the seed's
-// pv_is_native_spin_unlock.
-func NativeUnlock() bool { return spinlock.NativeUnlock() }

@@ -56,9 +56,9 @@ func TestEachModeInstallsItsTablesAndItsLocksExclude(t *testing.T) {
 		have["Raw.Lock"]}; got != want {
 		t.Errorf("the tables have %v, want %v", got, want)
 	}
-	if native := os.Getenv(EnvMode) != "pv"; NativeUnlock() != native ||
+	if native := os.Getenv(EnvMode) != "pv"; spinlock.NativeUnlock() != native ||
 		r.Decision.Mode.String() != os.Getenv(EnvMode) {
-		t.Errorf("native unlock: %v, decision %v", NativeUnlock(), r.Decision)
+		t.Errorf("native unlock: %v, decision %v", spinlock.NativeUnlock(), r.Decision)
 	}
 	found, patched, unsure := r.Patch.Sites()
 	t.Logf("%d calls, %d patched, %d unsure, in %v: %+v", found, patched, unsure, r.Patch.Took,
@@ -170,7 +170,7 @@ func TestPatchingIsNotSilentlyLeftOut(t *testing.T) {
 	if !r.Patch.Done {
 		t.Fatalf("not patched: %s", r.Patch.Why)
 	}
-	native := NativeUnlock()
+	native := spinlock.NativeUnlock()
 	for _, c := range r.Patch.Calls {
 		// What this file's functions call at least, and the slow paths: two waits and a kick of the
 		// lock of today, and two and two of the seed's.

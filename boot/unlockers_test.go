@@ -144,7 +144,7 @@ func unlockThroughoutBoot(t *testing.T) {
 	began.Wait()
 	if os.Getenv(EnvMode) == "pv" {
 		go func() {
-			for NativeUnlock() {
+			for spinlock.NativeUnlock() {
 				runtime.Gosched()
 			}
 			changed.Store(true)

@@ -31,9 +31,6 @@ type Config struct {
 	WordChannel bool
 	// Size is how many bytes are the lock's; 0 means 4.
 	Size int
-	// NoWaitEarly and Steal change the tunables of those names.
-	NoWaitEarly bool
-	Steal       uint32
 	// Bypass counts how often CPU 0 is passed over, Kicks how often a CPU is notified. Both
 	// make more states.
 	Bypass, Kicks bool
@@ -178,13 +175,7 @@ func (c *Config) machine() paravirt.Config {
 	t.Spin = paravirt.Exactly(c.Spin)
 	t.Pending = min(t.Pending, AnySpin)
 	t.PrevCheck = 1
-	if c.NoWaitEarly {
-		t.NoWaitEarly = true
-	}
 	t.Steal = min(t.Steal, AnySpin)
-	if c.Steal != 0 {
-		t.Steal = c.Steal
-	}
 	entries := 4
 	for entries < 4*c.CPUs {
 		entries *= 2

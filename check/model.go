@@ -260,7 +260,7 @@ func (r *runner) step(s *state, act int) {
 		r.flush(s, i)
 	case actIRQ:
 		s.irqs++
-		s.parked[i] = 0 // whoever slept finds himself awake afterwards: a system call interrupted
+		s.parked[i] = 0 // a sleeper finds itself awake afterwards: a system call interrupted
 		r.row(s, i, n, "interrupt", true)
 		r.move(s, i, n, input{irq: true})
 	case actWake:

@@ -10,7 +10,7 @@ func mutexOf(cpus int, client Client, spin uint32) Config {
 	return Config{Lock: Mutex(), CPUs: cpus, Client: Goroutines(client), Spin: spin}
 }
 
-// The mutex is right, whoever gives up and whenever, and with any spinning.
+// The mutex is right, whichever waiter gives up and whenever, and with any spinning.
 func TestMutex(t *testing.T) {
 	for _, c := range Set(Mutex(), os.Getenv("PVLOCK_CHECK") == "full") {
 		if testing.Short() && c.CPUs > 2 {

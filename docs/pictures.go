@@ -109,11 +109,12 @@ func waiterPreempted(ctx context.Context, svg *bytes.Buffer) error {
 
 func waitAndKick(ctx context.Context, svg *bytes.Buffer) error {
 	return timeline(ctx, svg, "pvticket",
-		"pvticket: whoever waits for long sleeps, and is kicked when it is called", middle)
+		"pvticket: an old waiter sleeps, and is kicked when it is called", middle)
 }
 
 func waitAndSteal(ctx context.Context, svg *bytes.Buffer) error {
-	return timeline(ctx, svg, "xen", "xen: waiters sleep, and whoever runs takes the lock", middle)
+	return timeline(ctx, svg, "xen", "xen: waiters sleep, and a running vCPU takes the lock",
+		middle)
 }
 
 func middle(t *result.Timeline) (int64, bool) { return (t.FromNanos + t.ToNanos) / 2, true }

@@ -7,7 +7,7 @@ import (
 
 // Parameters is what the kernel was started with, as far as locks and stolen time go.
 type Parameters struct {
-	// NoPVSpin says that whoever runs the machine wants no paravirtual locks: nopvspin, on Xen also
+	// NoPVSpin says that the machine's owner wants no paravirtual locks: nopvspin, on Xen also
 	// xen_nopvspin, on Hyper-V hv_nopvspin alone.
 	NoPVSpin bool
 	// NoPV says that the kernel doesn't ask the hypervisor for anything: nopv, on Xen also

@@ -8,7 +8,7 @@ import "example.com/pvlock/internal/arch"
 //
 // A channel is pending or not. Clear and Notify are full fences: a CPU that clears, looks at a
 // lock, and polls misses no notification sent after the look; and what a CPU
-// stored before it notifies is seen by whoever finds the channel pending.
+// stored before it notifies is seen by a CPU that finds the channel pending.
 type ChannelOps struct {
 	// Bind makes the calling CPU's channel, Unbind frees it. Either may be nil.
 	Bind   func(c *CPU) error

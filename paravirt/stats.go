@@ -11,7 +11,7 @@ import (
 // files; then ours.
 type Event int
 
-// Counters. What happens in a fast path is counted by whoever drives the lock, and
+// Counters. What happens in a fast path is counted by the driver of the lock, and
 // not here.
 const (
 	// The paravirtual queued lock.

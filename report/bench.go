@@ -203,7 +203,8 @@ func plural(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s"
 }
 
-// finding says who keeps its throughput at the highest overcommit, and who has collapsed.
+// finding says which locks keep their throughput at the highest overcommit, and which have
+// collapsed.
 func (u *setup) finding() string {
 	least, most := u.cells[0].VCPUs, u.cells[0].VCPUs
 	for _, c := range u.cells {

@@ -1,5 +1,5 @@
 // Package result is what pvlock measures and finds, as files: the schemas, reading, writing,
-// merging and comparing them, and the few statistics that whoever reads them shares.
+// merging and comparing them, and the few statistics that their readers share.
 //
 // A result file is JSON with a "schema" that names its kind and version: "pvlock/bench/1" is a
 // [Bench], and so on for [Sim], [Torture], [Check], [Mutexes], [Unlocks] and [Explored]. [Read]

@@ -10,7 +10,7 @@ import (
 type Config struct {
 	// Lock is the lock, of the twin's catalogue.
 	Lock spinlock.Kind
-	// Spin, Steal and WaitEarly override the tunables of those names if they aren't nil.
+	// Spin, Steal and WaitEarly override the tunables if they aren't nil.
 	Spin, Steal *uint32
 	WaitEarly   *bool
 	// Kick is which of the 2008 lock's waiters is kicked: one for each unlock, or "" for whom the
@@ -27,8 +27,8 @@ type Config struct {
 	// Scheduler is the host's; Slice its time slice (0: the scheduler's default).
 	Scheduler Scheduler
 	Slice     time.Duration
-	// TickDebit lets the credit scheduler charge whoever runs at its tick for the whole tick, as
-	// Xen's did.
+	// TickDebit lets the credit scheduler charge the vCPU that runs at its tick for the whole tick,
+	// as Xen's did.
 	TickDebit bool
 	// PLE, if not 0, is the number of PAUSEs in a row after which the host takes the CPU from a
 	// vCPU that spins and lends it to another one of its VM.

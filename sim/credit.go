@@ -6,8 +6,8 @@ package sim
 // are of 30 ms. There is one queue, which is what Xen's, one to a CPU, with stealing by class, come
 // to.
 //
-// Xen's took the price of a whole tick from whoever ran at it (sched_credit.c of 2008 to 2011). A
-// vCPU that sleeps at the tick then never pays; Config.TickDebit has it so.
+// Xen's took the price of a whole tick from the vCPU that ran at it (sched_credit.c of 2008 to
+// 2011). A vCPU that sleeps at the tick then never pays; Config.TickDebit has it so.
 type credit struct {
 	pool   *pool
 	length int64

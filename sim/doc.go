@@ -24,8 +24,8 @@
 //
 // Memory is sequentially consistent; store buffers are the model checker's business. It costs time
 // by lines of 64 bytes. A physical CPU has a line alone and may write it, or shares it and may read
-// it; any other access fetches it from the socket or the other one, in turn with whoever else asks
-// for it. A plain store doesn't wait for its line, but whoever reads it and the next locked
+// it; any other access fetches it from the socket or the other one, in turn with the others that
+// ask for it. A plain store doesn't wait for its line, but a reader of it and the next locked
 // instruction do. What accesses take is hidden, up to [Costs.Overlap], by computation next to them:
 // CPUs execute out of order.
 //
@@ -65,6 +65,6 @@
 //   - [Config.Kick]: of all kicks of an unlock the first is sent, and sent to another waiter that
 //     has announced itself; the others are not. Interrupts, for whose sake xen kicks all, don't
 //     exist here.
-//   - [Config.BoostHead]: who holds the lock and who has waited longest is known to the host.
+//   - [Config.BoostHead]: the host knows the holder of the lock and the oldest waiter.
 //   - A stopped world is stopped for 50 µs after all have stopped, and doesn't collect.
 package sim

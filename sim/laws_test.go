@@ -113,9 +113,9 @@ func randomTurns() spinlock.Kind {
 	}
 }
 
-// A queue in order of arrival falls into step with a scheduler that goes round: whoever gets a CPU
-// next is whose turn it is, and each of the P CPUs' switches, T/P apart, hands over once. At R = 2
-// and P = 4 that is the same as the other law.
+// A queue in order of arrival falls into step with a scheduler that goes round: the one that gets a
+// CPU next is the one whose turn it is, and each of the P CPUs' switches, T/P apart, hands over
+// once. At R = 2 and P = 4 that is the same as the other law.
 func TestAQueueOfSpinnersFallsIntoStepWithTheScheduler(t *testing.T) {
 	for _, lock := range []string{"ticket", "qspin"} {
 		for _, vcpus := range []int{6, 8, 16} {
@@ -137,8 +137,8 @@ func TestAQueueOfSpinnersFallsIntoStepWithTheScheduler(t *testing.T) {
 	}
 }
 
-// A guest that sleeps at each tick never pays under a scheduler that charges whoever runs then
-// (78c9b2a64b38: 95% of the CPU).
+// A guest that sleeps at each tick never pays under a scheduler that charges the vCPU that runs
+// then (78c9b2a64b38: 95% of the CPU).
 func TestAGuestThatDodgesTheTickHasTheCPUToItself(t *testing.T) {
 	cfg := cell(t, "tas")
 	cfg.PCPUs, cfg.VMs, cfg.Background = 1, []VM{{VCPUs: 1, Yield: 9500 * time.Microsecond}}, 1

@@ -10,8 +10,8 @@ import (
 // access to a line that the CPU doesn't have so fetches it from the last owner, over the socket or
 // to another one; those who fetch the same line queue up for it. Plain stores are buffered: the CPU
 // goes on while their lines come, all at once, they are done in order, and the next locked
-// instruction waits for them. What is stored is seen at once by whoever asks after it: he waits for
-// the line.
+// instruction waits for them. What is stored is seen at once by a CPU that asks after it: it waits
+// for the line.
 type memory struct {
 	words []uint64 // 8 to a line
 	lines []line

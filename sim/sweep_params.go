@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/pvlock/internal/twin/arch"
+	"example.com/pvlock/internal/twin/paravirt"
 	"example.com/pvlock/internal/twin/spinlock"
 )
 
@@ -72,7 +73,8 @@ var params = slices.Concat([]Param{
 			d.Slice = t
 			return nil
 		}),
-	flag("tick-debit", "credit: charge whoever runs at a tick for the whole of it, as Xen did",
+	flag("tick-debit",
+		"credit: charge the vCPU that runs at a tick for the whole of it, as Xen did",
 		"false", func(d *draft, on bool) { d.TickDebit = on }),
 	count("ple",
 		"pause-loop exiting: after so many PAUSEs in a row a vCPU lends its CPU to another one "+
@@ -312,8 +314,8 @@ func ParseRounds(s string) (uint32, error) {
 		if n, err := strconv.ParseUint(power, 10, 8); err == nil && n < 32 {
 			return 1 << n, nil
 		}
-	} else if n, err := strconv.ParseUint(s, 10, 32); err == nil && uint32(n) != arch.Forever {
+	} else if n, err := strconv.ParseUint(s, 10, 32); err == nil && uint32(n) < paravirt.None {
 		return uint32(n), nil
 	}
-	return 0, fmt.Errorf("want 0 to %d rounds, 2^0 to 2^31, or forever", uint32(arch.Forever-1))
+	return 0, fmt.Errorf("want 0 to %d rounds, 2^0 to 2^31, or forever", uint32(paravirt.None-1))
 }

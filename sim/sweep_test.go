@@ -187,7 +187,7 @@ func TestBadSettingsAreRefused(t *testing.T) {
 		"both":             {sim.Settings{"vcpus": "2", "overcommit": "2"}, "want one of the two"},
 		"kick":             {sim.Settings{"kick": "random"}, "--kick: "},
 		"spin": {sim.Settings{"spin": "2^40"},
-			"want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
+			"want 0 to 4294967293 rounds, 2^0 to 2^31, or forever"},
 		"switch":         {sim.Settings{"gang": "maybe"}, "--gang: "},
 		"negative price": {sim.Settings{"cost-kick": "-1ns"}, "--cost-kick: "},
 		"lock too small": {sim.Settings{"locks": "xen2008text", "vcpus": "300"}, "32"},

@@ -15,7 +15,7 @@ import (
 // machines: what stands behind them is.
 //
 // A lock that is taken one way must not be released another way. A word that nobody waits for
-// is the same both ways, for Queued and Ticket; whoever waits comes by a slow path, and that
+// is the same both ways, for Queued and Ticket; a waiter comes by a slow path, and that
 // fixes the tables as a CPU that comes up does. A Raw lock fixes them when it is taken. A CPU that
 // never came up may be releasing a lock while the tables change: see settle.
 

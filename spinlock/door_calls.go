@@ -69,14 +69,14 @@ func calls() []Call {
 // context.
 func ownCode() []uintptr {
 	var own []uintptr
-	for _, t := range queuedTables {
+	for _, t := range queuedTables.all {
 		q := t.ops()
 		own = append(own, codeOf(q.SlowPath), codeOf(q.Unlock), codeOf(q.Wait), codeOf(q.Kick))
 	}
 	for _, t := range []TicketOps{NativeTicketOps(), PVTicketOps()} {
 		own = append(own, codeOf(t.Spinning), codeOf(t.Kick))
 	}
-	for _, t := range rawTables {
+	for _, t := range rawTables.all {
 		r := t.ops()
 		own = append(own, codeOf(r.IsLocked), codeOf(r.IsContended), codeOf(r.Lock),
 			codeOf(r.TryLock), codeOf(r.Unlock))

@@ -6,66 +6,57 @@ import (
 	"strings"
 )
 
-// The tables that there are, by name: whoever chooses at boot names one for a door.
+// named is a door's tables, by name: the program that chooses at boot names one.
+type named[O any] struct {
+	door string
+	all  []namedTable[O]
+}
 
-var rawTables = []struct {
+type namedTable[O any] struct {
 	name string
-	ops  func() RawOps
-}{
+	ops  func() O
+}
+
+var rawTables = named[RawOps]{"Raw", []namedTable[RawOps]{
 	{"ticket", TicketRaw},
 	{"byte", ByteRaw},
 	{"xen2008", Xen2008Raw},
 	{"xen2008text", Xen2008TextRaw},
 	{"xen", XenRaw},
-}
+}}
 
-var queuedTables = []struct {
-	name string
-	ops  func() QueuedOps
-}{
+var queuedTables = named[QueuedOps]{"Queued", []namedTable[QueuedOps]{
 	{"native", NativeQueued},
 	{"virt", VirtQueued},
 	{"pvqspin2015", PVQueued2015},
 	{"pvqspin", PVQueued},
+}}
+
+func (t *named[O]) find(name string) (ops O, err error) {
+	for _, x := range t.all {
+		if x.name == name {
+			return x.ops(), nil
+		}
+	}
+	return ops, errors.New(strconv.Quote(name) + " is no table of " + t.door + ": want " +
+		strings.Join(t.names(), ", "))
+}
+
+func (t *named[O]) names() (names []string) {
+	for _, x := range t.all {
+		names = append(names, x.name)
+	}
+	return names
 }
 
 // RawTable returns a table of Raw by its name. The error says which names there are.
-func RawTable(name string) (RawOps, error) {
-	for _, t := range rawTables {
-		if t.name == name {
-			return t.ops(), nil
-		}
-	}
-	return RawOps{}, noTable(name, "Raw", RawTables())
-}
+func RawTable(name string) (RawOps, error) { return rawTables.find(name) }
 
 // RawTables returns the names of the tables of Raw.
-func RawTables() (names []string) {
-	for _, t := range rawTables {
-		names = append(names, t.name)
-	}
-	return names
-}
+func RawTables() []string { return rawTables.names() }
 
 // QueuedTable returns a table of Queued by its name. The error says which names there are.
-func QueuedTable(name string) (QueuedOps, error) {
-	for _, t := range queuedTables {
-		if t.name == name {
-			return t.ops(), nil
-		}
-	}
-	return QueuedOps{}, noTable(name, "Queued", QueuedTables())
-}
+func QueuedTable(name string) (QueuedOps, error) { return queuedTables.find(name) }
 
 // QueuedTables returns the names of the tables of Queued.
-func QueuedTables() (names []string) {
-	for _, t := range queuedTables {
-		names = append(names, t.name)
-	}
-	return names
-}
-
-func noTable(name, door string, want []string) error {
-	return errors.New(strconv.Quote(name) + " is no table of " + door + ": want " +
-		strings.Join(want, ", "))
-}
+func QueuedTables() []string { return queuedTables.names() }

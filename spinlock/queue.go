@@ -20,7 +20,7 @@ const (
 
 	lockedMask  = 0xff
 	pendingMask = 0xff00
-	waitMask    = lockedMask | pendingMask // clear: the lock is free for whoever is first
+	waitMask    = lockedMask | pendingMask // clear: the lock is free for the first CPU
 	pendingOnly = 1 << 8
 	lockedOnly  = 1
 )
@@ -49,7 +49,7 @@ func withoutNode(c *paravirt.CPU, w *arch.Word, a *paravirt.Acquisition) {
 }
 
 // join puts a node at the end of the queue and returns the tail code of the one before
-// it, or 0. The exchange is a full fence: whoever finds the tail finds an initialised node.
+// it, or 0. The exchange is a full fence: a CPU that finds the tail finds an initialised node.
 func join(c *paravirt.CPU, w *arch.Word, code uint32) (prev uint32) {
 	prev = uint32(c.Xchg16(tailHalf(w), uint16(code)))
 	if prev != 0 {

@@ -88,12 +88,12 @@ const (
 )
 
 // object is a lock in memory that is freed as soon as everybody of a small group has had it, by
-// whoever had it last, and at once is used for something else, and then for a lock again. Others
+// the last of them, and at once is used for something else, and then for a lock again. Others
 // may still be in the middle of their Unlock, and must not touch it.
 type object struct {
 	guarded
 	generation arch.U32
-	left       arch.U32 // who has yet to come, protected by the lock
+	left       arch.U32 // the clients that have yet to come, protected by the lock
 	_          [line - 8]byte
 }
 

@@ -134,7 +134,7 @@ func TestAWatchTellsALostWakeUpFromASlowOne(t *testing.T) {
 			w.set(0, locking, 0, 0, true)
 			w.set(1, thinking, 0, lock0, false)
 		}, false},
-		{"who has it sleeps for another", func(w *crowd) {
+		{"its holder sleeps for another", func(w *crowd) {
 			w.set(0, locking, 0, 0, true)
 			w.set(1, locking, 1, lock0, false)
 		}, false},

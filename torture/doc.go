@@ -14,7 +14,7 @@
 // Exclusion is told by data: three cache lines that the lock protects are updated one after the
 // other, and a name stands in one of them meanwhile. A locker finds the lines in agreement and no
 // name, an unlocker finds its own name and its own counts; otherwise somebody else was there. A
-// counter alone misses whoever comes and goes between two updates. The sums of all counts are
+// counter alone misses a client that comes and goes between two updates. The sums of all counts are
 // compared at the end: that finds updates that were lost.
 //
 // A wake-up is lost when all waiters of a lock sleep with nothing pending, and nobody holds it or

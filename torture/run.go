@@ -41,8 +41,8 @@ type Config struct {
 	// machine is given up.
 	Patience time.Duration
 
-	// Stop stops this process, as SIGSTOP does; whoever set it sees to it that it is continued. nil
-	// if nobody does.
+	// Stop stops this process, as SIGSTOP does; the caller that set it sees to it that it is
+	// continued. nil if nobody does.
 	Stop func()
 	// Hog starts a process that computes until stop is called; nil if there is none.
 	Hog func() (stop func(), err error)

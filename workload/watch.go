@@ -20,8 +20,8 @@ const (
 )
 
 // Watch tells a lost wake-up from a slow one. Two looks that follow each other by long enough for a
-// running CPU to get something done, and between which nothing has changed, make a verdict; whoever
-// looks decides how long that is, for a wrong Lost costs only a needless kick and a wrong count.
+// running CPU to get something done, and between which nothing has changed, make a verdict; the
+// observer decides how long that is, for a wrong Lost costs only a needless kick and a wrong count.
 type Watch struct {
 	seen   uint64
 	frozen bool

@@ -12,7 +12,7 @@ import (
 // Exit codes. Where several apply the first one counts: a finding stays one if the environment
 // fails after it.
 const (
-	exitFinding     = 1 // what was looked for was found: a violation, a lock that hangs
+	exitFinding     = 1 // something is wrong: a violation, a lock that hangs
 	exitUsage       = 2 // what was asked for can't be done: a bad flag, or the environment refused
 	exitInterrupted = 128 + 2
 )

@@ -9,7 +9,7 @@ import (
 )
 
 // checkFlags returns an error if a flag was given nothing, or something twice: both are slips of
-// whoever wrote the command, and would silently mean something else. Nothing would be the default;
+// the user, and would silently mean something else. Nothing would be the default;
 // what is measured twice would count as more rounds of one cell.
 func checkFlags(set *pflag.FlagSet) (err error) {
 	set.Visit(func(f *pflag.Flag) {

@@ -37,7 +37,7 @@ func rootCommand() *cobra.Command {
 		Short: "Paravirtual spinlocks: measure them, break them, prove them",
 		Long: `Paravirtual spinlocks: measure them, break them, prove them.
 
-A spinlock assumes that whoever holds it is running. On shared machines it is not:
+A spinlock assumes that its holder is running. On shared machines it is not:
 the hypervisor takes the vCPU, the kernel takes the thread, the Go scheduler
 takes the goroutine. What to try first:
 

@@ -86,7 +86,7 @@ func TestBadInputIsOneLineAndExit2(t *testing.T) {
 		"negative section": {[]string{"bench", "--cs", "-5ns"},
 			"critical section of -5ns: want 0s to 1s"},
 		"spin": {[]string{"bench", "--spin", "2^40"},
-			"want 0 to 4294967294 rounds, 2^0 to 2^31, or forever"},
+			"want 0 to 4294967293 rounds, 2^0 to 2^31, or forever"},
 		"unwritable file": {[]string{"bench", "--json",
 			filepath.Join(dir, "no", "such", "folder.json")}, "can't write the result: "},
 		"a folder": {[]string{"bench", "--benchfmt", dir}, "can't write the result: "},

@@ -35,7 +35,7 @@ to 80 ms; two thirds of the time nothing is done from outside, so that the lock 
 
 What is verified:
 
-  exclusion     three cache lines that the lock protects, and a name in one of them: whoever
+  exclusion     three cache lines that the lock protects, and a name in one of them: a client that
                 finds them torn, somebody's name, or another count than it left was not alone
   lost wake-up  all waiters of a lock sleep, nothing is pending, and nobody holds it or is
                 about to release it. The watchdog makes it good, and counts. While anybody is

@@ -3,7 +3,7 @@
 // of the catalogue, and counts by the same counters.
 //
 // In Anderson's lock a ticket is the number of a slot, and each waiter looks at its own slot alone,
-// which whoever releases the lock marks for it. That suits a paravirtual lock: a slot is a place to
+// which the unlocker marks for it. That suits a paravirtual lock: a slot is a place to
 // say "I sleep, and I am CPU 5", so the unlocker knows whom to kick, and need not search the CPUs
 // as the Xen lock does, nor ask a hash table as the queued lock.
 //
@@ -47,9 +47,9 @@ type slot struct {
 //	  ▲  ◀────────woken ahead──────────────┘                                  │
 //	  └────────────────────────taken by its waiter────────────────────────────┘
 const (
-	awake   = 0 // nobody waits here, or who does spins
-	asleep  = 1 // who waits here sleeps, or is about to, and wants to be kicked
-	granted = 2 // whoever has this slot's ticket has the lock
+	awake   = 0 // nobody waits here, or the waiter spins
+	asleep  = 1 // the waiter sleeps, or is about to, and wants to be kicked
+	granted = 2 // the CPU with this slot's ticket has the lock
 )
 
 // ownSpin is for how many rounds a waiter spins where the machine leaves that to the lock.
@@ -81,7 +81,7 @@ func (l *Lock) Lock(c *paravirt.CPU) {
 	l.took(c, ticket)
 }
 
-// took makes the slot ready for whoever has it next, and remembers the ticket. Until another is
+// took makes the slot ready for its next ticket, and remembers the ticket. Until another is
 // given that slot, all other tickets have to be given out: none is, while this one is held.
 func (l *Lock) took(c *paravirt.CPU, ticket uint32) {
 	c.Store32(l.slot(ticket).word.Whole(), awake)

@@ -126,7 +126,7 @@ func (m *Machine) poll(c *paravirt.CPU) {
 }
 
 // notify makes a CPU's channel pending. The fence, before it, is clear's partner: what c stored
-// before is seen by whoever finds the channel pending, and by whoever clears it later.
+// before is seen by a CPU that finds the channel pending, and by one that clears it later.
 func (m *Machine) notify(c *paravirt.CPU, cpu uint32) {
 	c.Fence()
 	b := &m.beds[cpu]

@@ -15,9 +15,9 @@ import (
 //
 // The runtime chooses whom it wakes: the oldest, or one that asked to be first. That need not be
 // the goroutine whose waiter was unparked, because goroutines fall asleep some time after they
-// enter the lock's queue. So whoever wakes takes over the waiter that was unparked, and leaves its
-// own, which is still in the lock's queue, to the other. This is sound if a lock has at most one
-// waiter that was unparked and has not yet returned from Park, as a Mutex has: its heir.
+// enter the lock's queue. So the goroutine that wakes takes over the waiter that was unparked, and
+// leaves its own, which is still in the lock's queue, to the other. This is sound if a lock has at
+// most one waiter that was unparked and has not yet returned from Park, as a Mutex has: its heir.
 type crowd struct {
 	sema   sema
 	roused atomic.Uint32 // the waiter that was unparked last
@@ -31,8 +31,8 @@ var crowds struct {
 	of map[*U32]*crowd
 }
 
-// Others is whom a goroutine sleeps among; the zero Others is nobody. The goroutine keeps it: its
-// waiter may have become another's before it falls asleep.
+// Others is the goroutines that a goroutine sleeps among; the zero Others is nobody. The goroutine
+// keeps it: its waiter may have become another's before it falls asleep.
 type Others struct {
 	crowd *crowd
 	first bool

@@ -1,6 +1,6 @@
 package arch
 
-// What goroutines that are pinned hold is counted by P: whoever is pinned is alone on it.
+// What pinned goroutines hold is counted by P: a pinned goroutine is alone on its P.
 
 // maxPs is how many Ps have a count of their own. Those beyond share counts among themselves, which
 // then say more than any one of them holds.

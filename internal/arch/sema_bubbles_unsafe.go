@@ -30,7 +30,7 @@ type sema struct {
 	nap     *nap // the sleep that goes on, nil if there is none
 }
 
-// A meeting is a lock and who has to do with it.
+// A meeting is a lock, its holder and its sleepers.
 type meeting struct {
 	held   bool
 	holder uint64 // its bubble

@@ -20,7 +20,7 @@ type sema = uint32
 //go:linkname semacquire sync.runtime_SemacquireRWMutex
 func semacquire(s *sema, lifo bool, skip int)
 
-// The flavour that is in the block profile alone: who unlocks is not charged for the wait.
+// The flavour that is in the block profile alone: the unlocker is not charged for the wait.
 //
 //go:linkname semacquireUnblamed sync.runtime_Semacquire
 func semacquireUnblamed(s *sema)

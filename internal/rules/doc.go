@@ -10,6 +10,7 @@
 //   - shared: no Go pointer lies in the same memory as a shared cell, and cells of
 //     8 and 16 bits are parts of a word.
 //   - unsafe: package unsafe is imported by files whose names say so.
+//   - examples: an example imports what a program elsewhere may import.
 //   - named: a test that a comment names is there.
 //   - lines: a line of Go or of a page has at most 100 columns.
 //   - words: some words are not written: a headless who, paraphrases, praise.

@@ -53,22 +53,23 @@ func read(t *testing.T, root, name string) string {
 	return string(text)
 }
 
+const theActor = "the one who acts: the unlocker, a waiter, the caller"
+
 // unwritten is the words that comments, messages and pages do without, and what to write.
 var unwritten = []struct {
 	words   *regexp.Regexp
 	instead string
 }{
-	{regexp.MustCompile(`(^|[.:;(] )Who(ever)? [^?]*$`),
-		"the one who acts: the unlocker, a waiter, the caller"},
+	{regexp.MustCompile(`(^|[.:;(] )Who [^?]*$|\b[Ww]hoever\b`), theActor},
+	{regexp.MustCompile(`(^|[,;:|] |and )who (un)?(has|holds|kick|lock|run|sleep|spin|wait)\w*`),
+		theActor},
 	{regexp.MustCompile(`\b(all|of|for|from|to|by|if|when|[Kk]icks?|[Ww]akes?|unparks|costs|` +
 		`finds) who\b`),
-		"the one who acts: the unlocker, a waiter, the caller"},
-	{regexp.MustCompile(`\b(is|are) no ` +
-		`(bound|chance|detail|error|failure|fault|limit|matter|part|` +
-		`number|numbers|object|share|text)\b`), "is not, or what it means"},
-	{regexp.MustCompile(`(?i)\b(in vain|of no use|(is|are) nothing but|be it|lest|anew|needs ` +
-		`be|so it is|` +
-		`is through with|a toy|to be had)\b`), "a plain word"},
+		theActor},
+	{regexp.MustCompile(`\b(is|are) no (bound|chance|detail|error|failure|fault|limit|matter|` +
+		`part|number|numbers|object|share|text)\b`), "is not, or what it means"},
+	{regexp.MustCompile(`(?i)\b(in vain|of no use|(is|are) nothing but|be it|lest|anew|needs be|` +
+		`so it is|is through with|a toy|to be had)\b`), "a plain word"},
 	{regexp.MustCompile(`(?i)\b(basically|blazing(ly)?|comprehensive|in order to|leverag\w+|` +
 		`obvious(ly)?|robust(ly)?|seamless(ly)?|simply|state[- ]of[- ]the[- ]art|utili[sz]\w+)\b`),
 		"nothing, or a figure"},

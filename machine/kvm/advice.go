@@ -43,7 +43,7 @@ func adviceOnOpen(err error, uid int, dev owner) string {
 		return "nothing is behind the device: load the module kvm_intel or kvm_amd; if this is a " +
 			"virtual machine, have nested virtualisation switched on for it"
 	case errors.Is(err, unix.EPERM):
-		return "a policy on devices refuses it, whoever asks: have the container given the " +
+		return "a policy on devices refuses it to every user: have the container given the " +
 			"device (--device /dev/kvm), or the service allowed it (DeviceAllow=)"
 	case errors.Is(err, unix.EACCES) && uid == 0:
 		return "not its owner refuses it but a mount with nodev, a user namespace, or a security " +

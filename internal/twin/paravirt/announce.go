@@ -137,8 +137,8 @@ func (c *CPU) choose(cpu uint32, lock arch.Addr) bool {
 	if inFlight {
 		c.Count(EventCoalesced)
 	} else {
-		// Even if it has gone: it may have announced itself for another lock, and whoever releases
-		// that relies on the notification that Kicked promises. It may have gone down since.
+		// Even if it has gone: it may have announced itself for another lock, and the unlocker of
+		// that one relies on the notification that Kicked promises. It may have gone down since.
 		c.Count(ReleasedSlowKicked)
 		KickEvent(c, cpu)
 	}

@@ -25,8 +25,8 @@
 // simple, small and unfair. The others are here to be studied and compared; the catalogue, [Kinds],
 // says what each is and where it comes from.
 //
-// None of them looks at misuse: an Unlock of a lock that isn't held corrupts it.
-// Built with the tag pvlockdebug they check it, and end the program.
+// Misuse is not looked for: an Unlock of a lock that isn't held corrupts it. [PVQSpin] and
+// [PVQSpin2015] notice it, and end the program. Built with the tag pvlockdebug all do.
 //
 // # Memory order
 //

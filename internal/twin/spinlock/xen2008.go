@@ -103,7 +103,7 @@ func xen2008Slow(c *paravirt.CPU, word *arch.Word, taken uint8, a *paravirt.Acqu
 	c.Count(paravirt.TakenSlow)
 	slot, spinners := &c.Slot().Lock, word.Half(1)
 
-	// Say which lock, then count: whoever finds the count finds the lock as well.
+	// Say which lock, then count: an unlocker that finds the count finds the lock as well.
 	//
 	//	waiter                      unlocker
 	//	[S]   lock_spinners = lock  [S] lock = 0
