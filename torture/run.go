@@ -363,8 +363,8 @@ func (c *cell) run(ctx context.Context, d time.Duration) error {
 	case slices.Contains(c.Torments, remake):
 		part = min(roundTime, d)
 	}
-	for first := true; first ||
-		ctx.Err() == nil && time.Since(c.began)+part/2 < d && !c.caught(); first = false {
+	more := func() bool { return time.Since(c.began)+part/2 < d && !c.caught() }
+	for first := true; first || ctx.Err() == nil && more(); first = false {
 		r := &round{cfg: c.cfg, lock: &c.lock, on: c.on, chosen: c.chosen, rand: c.rand,
 			threads: c.threads, cell: c}
 		if err := r.make(c.vcpus); err != nil {
@@ -375,6 +375,8 @@ func (c *cell) run(ctx context.Context, d time.Duration) error {
 			return err
 		}
 	}
+	// Of an interrupt in a round's drain, or between two rounds, no round knows.
+	c.Interrupted = c.Interrupted || ctx.Err() != nil && more()
 	return nil
 }
 
